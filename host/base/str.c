@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "str.h"
+
+#include <viv/limits.h>
+
+int
+vh_str_compare(struct viv_str a, struct viv_str b)
+{
+    size_t common = (size_t)(a.len < b.len ? a.len : b.len);
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+    if (order) {
+        return order;
+    }
+    return a.len < b.len ? -1 : a.len > b.len;
+}
+
+/* Length of the sequence at `p`, or 0 when it is not well formed. */
+static size_t
+sequence(const unsigned char *p, size_t left)
+{
+    if (p[0] < 0x80) {
+        return 1;
+    }
+    size_t len = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
+    if (!len || len > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f)) {
+        return 0;
+    }
+    return len;
+}
+
+bool
+vh_str_utf8(struct viv_str text)
+{
+    const unsigned char *p = (const unsigned char *)text.data;
+    for (size_t at = 0, len; at < text.len; at += len) {
+        len = sequence(p + at, (size_t)text.len - at);
+        if (!len) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool
+vh_str_id(struct viv_str text)
+{
+    if (text.len == 0 || text.len > VIV_ID_MAX || !is_word(text.data[0])) {
+        return false;
+    }
+    for (size_t i = 1; i < text.len; i++) {
+        char c = text.data[i];
+        if (!is_word(c) && c != '.' && c != '_' && c != '-') {
+            return false;
+        }
+        if (c == '.' && text.data[i - 1] == '.') {
+            return false;
+        }
+    }
+    return true;
+}

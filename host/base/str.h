@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small functions on struct viv_str. */
+#ifndef VH_STR_H
+#define VH_STR_H
+
+#include <stdbool.h>
+#include <string.h>
+#include <viv/core.h>
+
+#define VH_STR(literal) ((struct viv_str){ (literal), sizeof(literal) - 1 })
+#define VH_STR_ARGS(text) (int)(text).len, (text).len ? (text).data : ""
+
+static inline struct viv_str
+vh_str(const char *text)
+{
+    return (struct viv_str){ text, text ? strlen(text) : 0 };
+}
+
+static inline bool
+vh_str_equal(struct viv_str a, struct viv_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, (size_t)a.len) == 0);
+}
+
+static inline bool
+vh_str_is(struct viv_str a, const char *text)
+{
+    return vh_str_equal(a, vh_str(text));
+}
+
+static inline bool
+vh_str_starts(struct viv_str a, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return a.len >= len && memcmp(a.data, prefix, len) == 0;
+}
+
+/* Order by bytes, shorter first when one starts the other. */
+int vh_str_compare(struct viv_str a, struct viv_str b);
+
+/* Well-formed UTF-8 without surrogates and over-long forms. */
+bool vh_str_utf8(struct viv_str text);
+
+/* A word safe as identifier and file name: [A-Za-z0-9][A-Za-z0-9._-]*, at most VIV_ID_MAX, no "..". */
+bool vh_str_id(struct viv_str text);
+
+#endif

@@ -1,0 +1,25 @@
+# Warnings and sanitizers, as one interface target that every target of the tree links.
+option(VIV_WERROR "Warnings are errors" OFF)
+add_library(viv_build_flags INTERFACE)
+target_compile_options(viv_build_flags INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+    -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual -Wswitch-enum
+    -fstack-protector-strong -fno-common)
+target_compile_definitions(viv_build_flags INTERFACE _GNU_SOURCE)
+if(VIV_WERROR)
+    target_compile_options(viv_build_flags INTERFACE -Werror)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(viv_build_flags INTERFACE -D_FORTIFY_SOURCE=2)
+endif()
+if(VIV_SANITIZE STREQUAL "address")
+    target_compile_options(viv_build_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(viv_build_flags INTERFACE -fsanitize=address,undefined)
+    target_compile_definitions(viv_build_flags INTERFACE VH_SANITIZED=1)
+elseif(VIV_SANITIZE STREQUAL "thread")
+    target_compile_options(viv_build_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer)
+    target_link_options(viv_build_flags INTERFACE -fsanitize=thread)
+    target_compile_definitions(viv_build_flags INTERFACE VH_SANITIZED=1)
+elseif(VIV_SANITIZE)
+    message(FATAL_ERROR "VIV_SANITIZE is '${VIV_SANITIZE}', allowed: address, thread")
+endif()
