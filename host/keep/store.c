@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "keep/chain.h"
+#include "core/chain.h"
 
 static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_BEGIN] = "BEGIN IMMEDIATE",
