@@ -27,6 +27,13 @@ vh_fold_json(struct vh_folding *fold, const char *key)
     return text;
 }
 
+/* The answer is that there is none: the same is wanted again, if anything is. */
+static bool
+failed(const struct vh_folding *fold)
+{
+    return vh_json_get(fold->event->data, "failure") != NULL;
+}
+
 /* `list` is the JSON text of an array or empty. */
 static viv_status
 append(struct vh_folding *fold, struct viv_str *list, const struct vh_json *item)
@@ -242,7 +249,7 @@ gate_answered(struct vh_folding *fold)
     vh_json_set_str(fold->arena, entry, "outcome", vh_fold_str(fold, "outcome"));
     vh_json_set_str(fold->arena, entry, "stage", vh_fold_str(fold, "stage"));
     vh_json_set_str(fold->arena, entry, "tree", vh_fold_str(fold, "tree"));
-    if (!entry) {
+    if (!entry || entry->failed) {
         return vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a gate's answer");
     }
     return append(fold, &fold->task.gates, entry);
@@ -261,7 +268,7 @@ integration_made(struct vh_folding *fold)
     fold->task.merged_tree = vh_fold_str(fold, "tree");
     fold->task.merged_commit = vh_fold_str(fold, "commit");
     fold->task.line_tip = vh_fold_str(fold, "line_tip");
-    fold->task.phase = VH_PHASE_GATE_INTEGRATION;
+    fold->task.phase = failed(fold) ? VH_PHASE_INTEGRATE : VH_PHASE_GATE_INTEGRATION;
     fold->task.gate_index = 0;
     return VIV_OK;
 }
@@ -270,7 +277,7 @@ static viv_status
 review_made(struct vh_folding *fold)
 {
     fold->task.score_permille = vh_fold_int(fold, "score_permille");
-    fold->task.phase = VH_PHASE_PUBLISH;
+    fold->task.phase = failed(fold) ? VH_PHASE_REVIEW : VH_PHASE_PUBLISH;
     return VIV_OK;
 }
 
@@ -302,7 +309,9 @@ static viv_status
 rejected(struct vh_folding *fold)
 {
     clear_attempt(&fold->task);
-    fold->task.attempt++;
+    if (fold->task.attempt < fold->task.attempts_max) {
+        fold->task.attempt++; /* the last attempt stays the last one that ran */
+    }
     fold->task.recoveries = 0;
     const struct vh_json *reasons = vh_json_get(fold->event->data, "reasons");
     return reasons ? append(fold, &fold->task.feedback, reasons) : VIV_OK;
@@ -356,6 +365,13 @@ retry_requested(struct vh_folding *fold)
                                                                             : fold->task.attempt;
     fold->task.recoveries = fold->task.retry_at_us = 0;
     fold->task.failure = fold->task.awaiting = fold->task.awaiting_digest = (struct viv_str){ NULL, 0 };
+    return VIV_OK;
+}
+
+static viv_status
+phase_set(struct vh_folding *fold)
+{
+    fold->task.phase = vh_task_phase_of(vh_fold_str(fold, "phase"));
     return VIV_OK;
 }
 
@@ -439,6 +455,7 @@ static const struct row {
     { "task.rejected", rejected },
     { "task.asked", asked },
     { "task.delayed", delayed },
+    { "task.phase", phase_set },
     { "plugin.blamed", vh_fold_nothing },
     { "command.refused", vh_fold_nothing },
 };
@@ -457,7 +474,6 @@ vh_fold_row(struct viv_str kind)
     }
     return NULL;
 }
-
 
 bool
 vh_fold_is_new_task(vh_fold_fn function)

@@ -152,15 +152,16 @@ vh_step_integration_made(struct vh_stepping *step)
     if (vh_str_is(failure, "infrastructure")) {
         return vh_step_delay(step, vh_step_failure_text(step));
     }
-    if (failure.len) {
-        return vh_step_ask(step, "conflict", vh_step_str(step, "digest"), vh_step_failure_text(step),
-                           VH_STATE_INTEGRATION, VH_PHASE_INTEGRATE);
+    if (failure.len || step->task.merged_tree.len == 0) {
+        struct viv_str text = failure.len ? vh_step_failure_text(step) : VH_STR("the merge names no tree");
+        return vh_step_ask(step, "conflict", vh_step_str(step, "digest"), text, VH_STATE_INTEGRATION,
+                           VH_PHASE_INTEGRATE);
     }
     const struct vh_json *gates = bound_gates(step, VH_STATE_INTEGRATION);
     return gates && gates->count ? VIV_OK : leave_stage(step);
 }
 
-/* critic: a failure abstains; without a score a person decides. */
+/* critic: a failure or a score out of range abstains; without a score a person decides. */
 viv_status
 vh_step_review_made(struct vh_stepping *step)
 {
@@ -176,12 +177,17 @@ vh_step_review_made(struct vh_stepping *step)
     if (status) {
         return status;
     }
-    if (vh_step_failure(step).len) {
-        return vh_step_ask(step, "critic-abstained", step->task.merged_tree, vh_step_failure_text(step), VH_STATE_E2E,
-                           VH_PHASE_PUBLISH);
+    struct viv_str failure = vh_step_failure(step);
+    if (vh_str_is(failure, "infrastructure")) {
+        return vh_step_delay(step, vh_step_failure_text(step));
+    }
+    int64_t score = vh_step_int(step, "score_permille", -1);
+    if (failure.len || score < 0 || score > 1000) {
+        struct viv_str text = failure.len ? vh_step_failure_text(step) : VH_STR("the score is not within 0 to 1000");
+        return vh_step_ask(step, "critic-abstained", step->task.merged_tree, text, VH_STATE_E2E, VH_PHASE_PUBLISH);
     }
     int64_t threshold = vh_json_int(vh_step_policy(step), "critic_threshold_permille", CRITIC_THRESHOLD_PERMILLE);
-    if (vh_step_int(step, "score_permille", 0) >= threshold) {
+    if (score >= threshold) {
         return VIV_OK;
     }
     const struct vh_json *findings = vh_json_get(step->command->data, "findings");
