@@ -132,7 +132,9 @@ vh_step_task_claimed(struct vh_stepping *step)
     if (status || step->task.state != VH_STATE_PENDING || step->task.phase == VH_PHASE_SETTLE) {
         return status;
     }
-    enum vh_phase phase = step->task.intent.len ? VH_PHASE_SAFETY : VH_PHASE_INTAKE;
+    /* What was meant stays; what was a plan and failed is planned again. */
+    enum vh_phase phase = step->task.children_left > 0 ? VH_PHASE_PLAN : VH_PHASE_SAFETY;
+    phase = step->task.intent.len ? phase : VH_PHASE_INTAKE;
     return vh_step_move(step, VH_STATE_RUNNING, phase, (struct viv_str){ NULL, 0 }, 0);
 }
 

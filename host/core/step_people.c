@@ -72,6 +72,10 @@ vh_step_retry_requested(struct vh_stepping *step)
     if (vh_step_settling(step)) {
         return still_settling(step);
     }
+    if (step->task.parent.len) {
+        return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' is a step of plan '%.*s'; retry that",
+                            VH_STR_ARGS(step->task.id), VH_STR_ARGS(step->task.parent));
+    }
     enum vh_state to = VH_STATE_PENDING;
     status = retry_to(step, &to);
     if (status == VIV_OK) {
