@@ -207,35 +207,34 @@ void
 seam_fail_init(struct seam_fail *fail, const struct vh_seam *under)
 {
     *fail = (struct seam_fail){ .under = under, .kind = SEAM_ANY };
-    fail->seam = (struct vh_seam){
-        .data = fail,
-        .monotonic_ns = monotonic_ns,
-        .wall_us = wall_us,
-        .random = random_bytes,
-        .open = open_file,
-        .close = close_file,
-        .read = read_file,
-        .write = write_file,
-        .pread = pread_file,
-        .pwrite = pwrite_file,
-        .sync = sync_file,
-        .truncate = truncate_file,
-        .stat = stat_path,
-        .fstat = stat_fd,
-        .mkdir = make_folder,
-        .rename = rename_path,
-        .unlink = unlink_path,
-        .link = link_path,
-        .symlink = symlink_path,
-        .readlink = readlink_path,
-        .chmod = chmod_path,
-        .utimens = utimens_path,
-        .lock = lock_file,
-        .spawn = spawn_program,
-        .kill = kill_process,
-        .wait = wait_process,
-        .place = place,
-    };
+    fail->seam = *under; /* a member that is newer than this file passes unchanged */
+    fail->seam.data = fail;
+    fail->seam.monotonic_ns = monotonic_ns;
+    fail->seam.wall_us = wall_us;
+    fail->seam.random = random_bytes;
+    fail->seam.open = open_file;
+    fail->seam.close = close_file;
+    fail->seam.read = read_file;
+    fail->seam.write = write_file;
+    fail->seam.pread = pread_file;
+    fail->seam.pwrite = pwrite_file;
+    fail->seam.sync = sync_file;
+    fail->seam.truncate = truncate_file;
+    fail->seam.stat = stat_path;
+    fail->seam.fstat = stat_fd;
+    fail->seam.mkdir = make_folder;
+    fail->seam.rename = rename_path;
+    fail->seam.unlink = unlink_path;
+    fail->seam.link = link_path;
+    fail->seam.symlink = symlink_path;
+    fail->seam.readlink = readlink_path;
+    fail->seam.chmod = chmod_path;
+    fail->seam.utimens = utimens_path;
+    fail->seam.lock = lock_file;
+    fail->seam.spawn = spawn_program;
+    fail->seam.kill = kill_process;
+    fail->seam.wait = wait_process;
+    fail->seam.place = place;
 }
 
 void
