@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a hostile file name could forge a line of the operator's log, or make a refusal impossible to store. */
+/* If this fails, a hostile file name could forge a line of the operator's log, or make a refusal impossible to
+ * store. */
 #include "../../support/cm.h"
 
 #include <errno.h>

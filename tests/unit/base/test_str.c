@@ -33,7 +33,8 @@ utf8_is_strict(void **state)
     (void)state;
     static const char *const good[] = { "", "a", "\xc2\x80", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xef\xbf\xbf",
                                         "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "a\xc3\xa4" "b" };
-    static const char *const bad[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80",
+    static const char *const bad[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x9f\xbf", "\xe2\x82",
+                                       "\xed\xa0\x80",
                                        "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "a\xc3(" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_true(vh_str_utf8(vh_str(good[i])));
@@ -54,7 +55,8 @@ ids_are_safe_file_names(void **state)
     assert_true(vh_str_id((struct viv_str){ longest, VIV_ID_MAX }));
     assert_false(vh_str_id((struct viv_str){ longest, VIV_ID_MAX + 1 }));
     static const char *const good[] = { "a", "0", "viv.gate_command", "T-12", "A.b-c_d", "a." };
-    static const char *const bad[] = { "", ".", "..", "../a", "a..b", "a/b", ".git", "-rf", "_a", "a b", "a\n", "\xc3\xa4",
+    static const char *const bad[] = { "", ".", "..", "../a", "a..b", "a/b", ".git", "-rf", "_a", "a b", "a\n",
+                                       "\xc3\xa4",
                                        "a\\b", "a:b" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_true(vh_str_id(vh_str(good[i])));
