@@ -62,8 +62,9 @@ bench_samples(struct bench *bench, const char *what, int64_t *samples_ns, size_t
     long long p99 = samples_ns[count - 1 - count / 100];
     long long least = samples_ns[0];
     if (bench->json) {
-        printf("{\"bench\":\"%s\",\"count\":%zu,\"least_ns\":%lld,\"median_ns\":%lld,\"p99_ns\":%lld,\"what\":\"%s\"}\n",
-               bench->name, count, least, median, p99, what);
+        printf("{\"bench\":\"%s\",\"count\":%zu,\"least_ns\":%lld,\"median_ns\":%lld,\"p99_ns\":%lld,", bench->name,
+               count, least, median, p99);
+        printf("\"what\":\"%s\"}\n", what);
     } else {
         printf("  %-44s median %10.1f us   p99 %10.1f us   least %10.1f us\n", what, (double)median / 1e3,
                (double)p99 / 1e3, (double)least / 1e3);

@@ -9,9 +9,9 @@
 #include "base/str.h"
 
 static const char event[] =
-    "{\"actor\":{\"kind\":\"person\",\"name\":\"a\",\"uid\":1000},\"attempt\":1,\"data\":{\"paths\":[\"src/a.c\",\"src/b.c\"],"
-    "\"reason\":\"line one\\nline two\",\"tree\":\"0123456789abcdef0123456789abcdef01234567\"},\"kind\":\"effect.finished\","
-    "\"lease\":3,\"seq\":123456,\"task\":\"T-1\",\"time_us\":1700000000000000}";
+    "{\"actor\":{\"kind\":\"person\",\"name\":\"a\",\"uid\":1000},\"attempt\":1,\"data\":{\"paths\":[\"src/a.c\","
+    "\"src/b.c\"],\"reason\":\"line one\\nline two\",\"tree\":\"0123456789abcdef0123456789abcdef01234567\"},"
+    "\"kind\":\"effect.finished\",\"lease\":3,\"seq\":123456,\"task\":\"T-1\",\"time_us\":1700000000000000}";
 
 static bool
 digest(void *data)
