@@ -39,7 +39,14 @@ static int
 real_random(void *data, void *bytes, size_t len)
 {
     (void)data;
-    return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : -1;
+    for (size_t at = 0; at < len;) {
+        ssize_t got = getrandom((char *)bytes + at, len - at, 0);
+        if (got < 0 && errno != EINTR) {
+            return -1;
+        }
+        at += got > 0 ? (size_t)got : 0;
+    }
+    return 0;
 }
 
 static int
@@ -175,6 +182,25 @@ real_lock(void *data, int fd, int exclusive)
     return flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
 }
 
+/* Put fds[i] at 3 + i. First all of them above every descriptor involved, then to their places, so that none is
+ * overwritten before it was moved. Returns an errno value. */
+static int
+place_descriptors(posix_spawn_file_actions_t *actions, const int *fds, size_t fd_count)
+{
+    int free_from = 3 + (int)fd_count;
+    for (size_t i = 0; i < fd_count; i++) {
+        free_from = fds[i] >= free_from ? fds[i] + 1 : free_from;
+    }
+    int code = 0;
+    for (size_t i = 0; i < fd_count && !code; i++) {
+        code = posix_spawn_file_actions_adddup2(actions, fds[i], free_from + (int)i);
+    }
+    for (size_t i = 0; i < fd_count && !code; i++) {
+        code = posix_spawn_file_actions_adddup2(actions, free_from + (int)i, 3 + (int)i);
+    }
+    return code ? code : posix_spawn_file_actions_addclosefrom_np(actions, 3 + (int)fd_count);
+}
+
 static int
 real_spawn(void *data, const char *path, char *const argv[], const int *fds, size_t fd_count, pid_t *ret_pid)
 {
@@ -190,15 +216,10 @@ real_spawn(void *data, const char *path, char *const argv[], const int *fds, siz
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    /* First out of the way, then to their place, so that none is overwritten before it is moved. */
-    for (size_t i = 0; i < fd_count; i++) {
-        posix_spawn_file_actions_adddup2(&actions, fds[i], 100 + (int)i);
+    int code = place_descriptors(&actions, fds, fd_count);
+    if (!code) {
+        code = posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
     }
-    for (size_t i = 0; i < fd_count; i++) {
-        posix_spawn_file_actions_adddup2(&actions, 100 + (int)i, 3 + (int)i);
-    }
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3 + (int)fd_count);
-    int code = posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     errno = code;
