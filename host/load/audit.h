@@ -25,7 +25,8 @@
       "link it with the GNU linker and viv_add_plugin")                                                                \
     X(RELOCATIONS, "relocations", "plain addresses, written only to relocatable data",                                 \
       "link it with the GNU linker and viv_add_plugin")                                                                \
-    X(FLAGS, "flags", "no loader flags but NOW and NODELETE", "drop -z initfirst, -z interpose, -pie and the like")    \
+    X(FLAGS, "flags", "known dynamic entries, no loader flags but NOW and NODELETE",                                   \
+      "drop -z initfirst, -z interpose, -pie and the like")                                                            \
     X(SEARCH, "search_path", "no RPATH, RUNPATH, AUDIT, FILTER", "link without -rpath, --audit, --filter")             \
     X(CONSTRUCTORS, "constructors", "no initialisers and finalisers",                                                  \
       "drop __attribute__((constructor)) and link with -nostartfiles; work starts in create()")                        \
