@@ -3,7 +3,6 @@
 #include "plugin.h"
 
 #include <string.h>
-#include <unistd.h>
 #include <viv_interfaces.h>
 
 #include "base/error.h"
@@ -33,19 +32,6 @@ check_tier(const struct vh_plugin_file *file, struct viv_error *err)
         return vh_error_set(err, VIV_E_DENIED, "tier", "it was not audited for the host's process");
     }
     return VIV_OK;
-}
-
-static viv_status
-map_bytes(const struct vh_plugin_file *file, struct vh_map *ret_map, struct viv_error *err)
-{
-    int fd;
-    viv_status status = vh_map_seal(file->bytes.data, (size_t)file->bytes.len, file->manifest->id, &fd, err);
-    if (status) {
-        return status;
-    }
-    status = vh_map_open(fd, file->manifest->id, ret_map, err);
-    close(fd);
-    return status;
 }
 
 static viv_status
@@ -169,6 +155,7 @@ begin_plugin(struct vh_arena *arena, struct vh_plugin *plugin, const struct viv_
     return VIV_OK;
 }
 
+/* `arena` is the plugin's own: when this fails it ends, and with it what create() began. */
 static viv_status
 load(struct vh_arena *arena, const struct vh_plugin_file *file, const struct viv_host *host,
      struct viv_str settings_json, const struct vh_plugin_set *set, struct vh_plugin *plugin, struct viv_error *err)
@@ -176,13 +163,14 @@ load(struct vh_arena *arena, const struct vh_plugin_file *file, const struct viv
     struct vh_map map;
     void *config = NULL;
     viv_status status = check_tier(file, err);
-    status = status ? status : map_bytes(file, &map, err);
+    status = status ? status
+                    : vh_map_bytes(file->bytes.data, (size_t)file->bytes.len, file->manifest->id, &map, err);
     status = status ? status : vh_complete_entry(map.entry, &plugin->descriptor, err);
     status = status ? status : check_agreement(&plugin->descriptor, file->manifest, err);
     status = status ? status : check_id_free(set, file->manifest, err);
     status = status ? status : vh_options_fill(arena, file->manifest, settings_json, &config, err);
-    status = status ? status : take_offers(arena, file->manifest, plugin, err);
-    return status ? status : begin_plugin(arena, plugin, host, config, err);
+    status = status ? status : begin_plugin(arena, plugin, host, config, err);
+    return status ? status : take_offers(arena, file->manifest, plugin, err);
 }
 
 viv_status
@@ -190,12 +178,15 @@ vh_plugin_load(struct vh_arena *arena, const struct vh_plugin_file *file, const 
                struct viv_str settings_json, struct vh_plugin_set *set, struct vh_plugin **ret_plugin,
                struct viv_error *err)
 {
-    struct vh_plugin *plugin = vh_arena_alloc(arena, sizeof *plugin);
+    struct vh_arena *own = vh_arena_create(arena, 0);
+    struct vh_plugin *plugin = own ? vh_arena_alloc(own, sizeof *plugin) : NULL;
     if (!plugin) {
+        vh_arena_destroy(own);
         return vh_error_set(err, VIV_E_MEMORY, "load", "no memory to load '%s'", file->path);
     }
-    viv_status status = load(arena, file, host, settings_json, set, plugin, err);
+    viv_status status = load(own, file, host, settings_json, set, plugin, err);
     if (status) {
+        vh_arena_destroy(own);
         return vh_error_extend(err, status, "plugin '%s'", file->path);
     }
     plugin->id = file->manifest->id;

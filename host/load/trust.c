@@ -66,8 +66,9 @@ open_key(const struct vh_seam *seam, int dir, const char *keys_folder, const cha
          struct viv_error *err)
 {
     struct stat stat;
-    if (seam->stat(seam->data, dir, keys_folder, &stat, 0) && errno == ENOENT) {
-        return vh_error_set(err, VIV_E_NOT_FOUND, "trust", "there is no key folder '%s'", keys_folder);
+    if (seam->stat(seam->data, dir, keys_folder, &stat, 0)) {
+        return errno == ENOENT ? vh_error_set(err, VIV_E_NOT_FOUND, "trust", "there is no key folder '%s'", keys_folder)
+                               : vh_error_errno(err, VIV_E_DENIED, "trust", "cannot look at '%s'", keys_folder);
     }
     viv_status status = check_owner(&stat, keys_folder, 022, "chmod go-w the folder", err);
     if (status) {
