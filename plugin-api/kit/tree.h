@@ -36,6 +36,10 @@ void viv_tree_push(struct json_t *array, struct json_t *value, uint32_t *failed)
 struct viv_str viv_tree_text(const struct json_t *object, const char *key);
 int64_t viv_tree_integer(const struct json_t *object, const char *key, int64_t fallback);
 
+/* A command for people: the words of `argv`, quoted as a shell would want them, cut with "..." at `size`. Control
+ * characters become blanks. `buffer` always ends in NUL. */
+void viv_tree_words(const struct json_t *argv, char *buffer, uint64_t size);
+
 /* Copy of a text in the call's memory, or NULL data when that is used up. */
 struct viv_str viv_tree_copy(struct viv_call *call, struct viv_str text);
 
