@@ -12,11 +12,13 @@
  * comma, semicolon or colon. Nothing is skipped and nothing is nearly equal, so a request with one more word, such as
  * "not", is another request. Slots, each one token unless said otherwise:
  *
- *   word        letters, digits and _ + # - . ' inside: C, C++, don't. No negation or polarity word (see below)
+ *   word        starts with a letter, digit or _, then also + # - . ' as in C++ or objective-c; no negation or polarity
+ *               word (see below)
  *   identifier  [A-Za-z_][A-Za-z0-9_]*, joined by . :: ->; no negation or polarity word
- *   path        relative path inside the workspace, "." too; quoted when it has blanks; no negation word
+ *   path        relative path inside the workspace, "." too, not starting with - or ~; no character that means
+ *               something to a shell, unless quoted; no negation word
  *   file        a path that does not end in / and is not "."
- *   glob        a path that may also hold * ? [ ] {never .. or /}: a pattern for names
+ *   glob        a name without / that may also hold * ? [ ] !
  *   number      -?[0-9]{1,15}
  *   size        number and B K KB KiB M MB MiB G GB GiB T TB TiB, byte(s); one or two tokens; K is 1024, KB 1000
  *   duration    number and ns us ms s sec second(s) m min minute(s) h hour(s) d day(s) w week(s); one or two tokens
@@ -39,6 +41,8 @@
  * or request cheap: work is at most parts x tokens x VIV_TEMPLATE_TEXT_TOKENS. */
 #ifndef VIV_KIT_TEMPLATE_H
 #define VIV_KIT_TEMPLATE_H
+
+#include <viv/limits.h>
 
 #include "buf.h"
 
@@ -139,9 +143,10 @@ struct viv_template_request {
     struct viv_template_token tokens[VIV_TEMPLATE_TOKENS_MAX];
 };
 
-/* What each slot took, by slot number; bytes of the request, `raw` with quotes. */
+/* What each slot took, by slot number: bytes of the request as they came, and without quotes around one token. */
 struct viv_template_reading {
     struct viv_str raw[VIV_TEMPLATE_SLOTS_MAX];
+    struct viv_str inner[VIV_TEMPLATE_SLOTS_MAX];
 };
 
 /* The template from its parts, without rules; `text` stays borrowed. VIV_E_INVALID names the fault. */

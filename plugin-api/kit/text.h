@@ -12,6 +12,8 @@ uint32_t viv_kit_is_folded(struct viv_str text, const char *literal);
 struct viv_str viv_kit_str(const char *text);
 /* By bytes; shorter first when one starts the other. */
 int32_t viv_kit_compare(struct viv_str a, struct viv_str b);
+/* Sort pointers in place: no memory, no recursion, no system call (libc's sort may make one). Give a total order. */
+void viv_kit_sort(const void **items, uint64_t count, int32_t (*compare)(const void *a, const void *b));
 /* Last component of a path, and what follows its last dot ("" when there is none or it starts the name). */
 struct viv_str viv_kit_base_name(struct viv_str path);
 struct viv_str viv_kit_extension(struct viv_str path);
