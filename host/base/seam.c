@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -176,6 +177,34 @@ real_utimens(void *data, int dir, const char *path, const struct timespec times[
 }
 
 static int
+real_chown(void *data, int dir, const char *path, uid_t uid, gid_t gid)
+{
+    (void)data;
+    return fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW);
+}
+
+static int
+real_mknod(void *data, int dir, const char *path, mode_t mode, dev_t device)
+{
+    (void)data;
+    return mknodat(dir, path, mode, device);
+}
+
+static int
+real_sync_all(void *data, int fd)
+{
+    (void)data;
+    return syncfs(fd);
+}
+
+static ssize_t
+real_get_attribute(void *data, int fd, const char *name, void *bytes, size_t size)
+{
+    (void)data;
+    return fgetxattr(fd, name, bytes, size);
+}
+
+static int
 real_lock(void *data, int fd, int exclusive)
 {
     (void)data;
@@ -294,6 +323,10 @@ static const struct vh_seam real = {
     .readlink = real_readlink,
     .chmod = real_chmod,
     .utimens = real_utimens,
+    .chown = real_chown,
+    .mknod = real_mknod,
+    .sync_all = real_sync_all,
+    .get_attribute = real_get_attribute,
     .lock = real_lock,
     .spawn = real_spawn,
     .kill = real_kill,
