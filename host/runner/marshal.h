@@ -10,6 +10,9 @@
 
 #include "protocol.h"
 
+/* Rows of values in one buffer: the typed inputs of a skill with their list items, or the items of a start. */
+#define VH_MARSHAL_VALUES_MAX (VIV_VALUES_MAX * 4)
+
 /* Fields of the structs that are not methods' own. */
 struct vh_marshal_shape {
     const struct viv_field *fields;
@@ -32,7 +35,7 @@ uint64_t vh_marshal_size(const struct vh_marshal_shape *shape, const void *data)
 uint64_t vh_marshal_encode(const struct vh_marshal_shape *shape, const void *data, void *buffer, uint64_t capacity);
 
 /* Fill `ret_data` (shape->size bytes, size and rev included) from `buffer`, which must be 8-byte aligned and must
- * not change meanwhile. `values` is room for VIV_VALUES_MAX values and may be NULL when the shape has none.
+ * not change meanwhile. `values` is room for VH_MARSHAL_VALUES_MAX values and may be NULL when the shape has none.
  * Returns NULL, or the name of the field that does not hold together; `ret_data` is then not to be used. */
 const char *vh_marshal_decode(const struct vh_marshal_shape *shape, const void *buffer, uint64_t len,
                               struct viv_value *values, void *ret_data);

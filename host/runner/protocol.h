@@ -57,7 +57,8 @@ struct vh_message {
     uint64_t len;
     int64_t deadline_ns; /* CALL, REPLY: monotonic */
     int64_t now_us;      /* CALL: recorded wall time */
-    uint64_t mask;       /* READY: bit i: offers viv_interfaces[i] */
+    uint64_t extra;      /* READY: bit i: offers viv_interfaces[i]; CALL: bytes of the frame before the request;
+                            COLLECTED: 1 when the runner has ended */
 };
 
 /* Where a runner is; the breadcrumb that names what was under way when it died. */
