@@ -38,7 +38,7 @@ bool vh_pool_give(struct vh_pool *pool, struct vh_runner *runner, enum vh_runner
 uint32_t vh_pool_retire(struct vh_pool *pool, int64_t now_us);
 
 /* Whether `key` is in quarantine, with the reason; and letting it out again by a person's decision. */
-bool vh_pool_quarantined(struct vh_pool *pool, const char *key, int64_t now_us, struct viv_error *err);
+bool vh_pool_quarantined(struct vh_pool *pool, const char *key, struct viv_error *err);
 void vh_pool_release(struct vh_pool *pool, const char *key);
 
 #endif

@@ -35,7 +35,8 @@ struct vh_runner_plan {
     const char *const *services; /* service ids the manifest's grants name */
     uint32_t service_count;
     uint32_t library_count;
-    const char *const *libraries; /* files the plugin needs beside libc, by absolute path, needed ones first */
+    const char *const *libraries; /* what it needs beside libc: bare names, looked up where the
+                                     loader looks, or absolute paths; their own needs too */
     const struct viv_value *options; /* settings by option name; what is missing has its default */
     uint32_t option_count;
     uint32_t reserved;

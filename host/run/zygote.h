@@ -17,6 +17,7 @@ struct vh_zygote_fork {
     int area_fd;
     int plugin_fd;
     int root_fd; /* or -1 */
+    uint64_t start_len; /* of the encoded start document in the area */
 };
 
 /* [spawner] Start `program` (path of viv-zygote). VIV_E_UNAVAILABLE when it cannot start or does not answer. */

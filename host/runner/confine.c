@@ -109,19 +109,46 @@ allow(int ruleset, int fd, uint64_t rights, const char *name, struct viv_error *
     return VIV_OK;
 }
 
+/* Where the loader looks when it cannot read its cache, and it cannot: in its own order. */
+static const char *const folders[] = {
+#if defined(__x86_64__)
+    "/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/",
+#elif defined(__aarch64__)
+    "/lib/aarch64-linux-gnu/", "/usr/lib/aarch64-linux-gnu/",
+#endif
+    "/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/",
+};
+
+static int
+open_library(const char *name)
+{
+    if (name[0] == '/') {
+        return open(name, O_PATH | O_CLOEXEC);
+    }
+    char path[VIV_PATH_MAX + 1];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s%.*s", folders[i], 256, name);
+        int fd = open(path, O_PATH | O_CLOEXEC);
+        if (fd >= 0) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
 static viv_status
-allow_library(int ruleset, struct viv_str path, struct viv_error *err)
+allow_library(int ruleset, struct viv_str name, struct viv_error *err)
 {
     char text[VIV_PATH_MAX + 1];
-    if (path.len == 0 || path.len > VIV_PATH_MAX || path.data[0] != '/') {
-        return vh_error_set(err, VIV_E_INVALID, "confine", "library '%.*s' is not an absolute path", (int)path.len,
-                            path.data);
+    if (name.len == 0 || name.len > VIV_PATH_MAX || (name.data[0] != '/' && memchr(name.data, '/', (size_t)name.len))) {
+        return vh_error_set(err, VIV_E_INVALID, "confine", "library '%.*s' is neither a bare name nor an absolute path",
+                            (int)name.len, name.data);
     }
-    memcpy(text, path.data, (size_t)path.len);
-    text[path.len] = '\0';
-    int fd = open(text, O_PATH | O_CLOEXEC);
+    memcpy(text, name.data, (size_t)name.len);
+    text[name.len] = '\0';
+    int fd = open_library(text);
     if (fd < 0) {
-        return vh_error_errno(err, VIV_E_NOT_FOUND, "confine", "library '%s' cannot be opened", text);
+        return vh_error_errno(err, VIV_E_NOT_FOUND, "confine", "library '%s' is not installed", text);
     }
     viv_status status = allow(ruleset, fd, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE, text, err);
     close(fd);
