@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -269,6 +271,23 @@ real_wait(void *data, pid_t pid, int *ret_status, int options)
     return waitpid(pid, ret_status, options);
 }
 
+static int
+real_kill_pidfd(void *data, int pidfd, int signal)
+{
+    (void)data;
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+static int
+real_pin(void *data, pid_t pid, int cpu)
+{
+    (void)data;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    return sched_setaffinity(pid, sizeof set, &set);
+}
+
 /* ---- crash places ---- */
 
 static struct {
@@ -331,6 +350,8 @@ static const struct vh_seam real = {
     .spawn = real_spawn,
     .kill = real_kill,
     .wait = real_wait,
+    .kill_pidfd = real_kill_pidfd,
+    .pin = real_pin,
     .place = real_place,
 };
 

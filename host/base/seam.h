@@ -49,6 +49,8 @@ struct vh_seam {
     int (*spawn)(void *data, const char *path, char *const argv[], const int *fds, size_t fd_count, pid_t *ret_pid);
     int (*kill)(void *data, pid_t pid, int signal);
     pid_t (*wait)(void *data, pid_t pid, int *ret_status, int options);
+    int (*kill_pidfd)(void *data, int pidfd, int signal);
+    int (*pin)(void *data, pid_t pid, int cpu); /* keep a process on one processor */
 
     /* named crash places in shipped code: tests stop the process here */
     void (*place)(void *data, const char *name);
