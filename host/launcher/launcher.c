@@ -196,6 +196,8 @@ settle(struct launcher *launcher, pid_t parent)
     (void)signal(SIGPIPE, SIG_IGN);
     umask(022);
     launcher->self = getpid();
+    launcher->uid = geteuid();
+    launcher->gid = getegid();
     launcher->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || pipe2(launcher->life, O_CLOEXEC) ? -1 : 0;
 }

@@ -18,6 +18,8 @@ struct started {
 
 struct launcher {
     pid_t self;
+    uid_t uid;
+    gid_t gid;
     int life[2]; /* keepers hold the reading end: it hangs up with us */
     int proc;    /* -1 where there is none */
     struct started started[STARTED_MAX];

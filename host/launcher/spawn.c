@@ -44,8 +44,8 @@ become_keeper(struct launcher *launcher, struct plan *plan, int control)
 {
     static struct keeper keeper;
     keeper.plan = plan;
-    keeper.uid = geteuid();
-    keeper.gid = getegid();
+    keeper.uid = launcher->uid; /* asked inside, the answer would be "nobody" */
+    keeper.gid = launcher->gid;
     /* Both out of the way first, then to their places; nothing else of the launcher's stays open. */
     int control_high = fcntl(control, F_DUPFD_CLOEXEC, HIGH_FD);
     int life_high = fcntl(launcher->life[0], F_DUPFD_CLOEXEC, HIGH_FD);
