@@ -263,12 +263,13 @@ choose(struct vh_pool *pool, const struct vh_runner_plan *plan, const char *key,
         return status;
     }
     struct found found = look(pool, key);
-    if (found.mine && plan->root_fd < 0) {
+    bool dead = found.mine && !vh_runner_quiet(found.mine->runner);
+    if (found.mine && !dead && plan->root_fd < 0) {
         found.mine->state = SLOT_USED;
         *ret_slot = found.mine;
         return VIV_OK;
     }
-    struct slot *slot = found.used < pool->limits.runners ? found.empty : found.other;
+    struct slot *slot = dead ? found.mine : found.used < pool->limits.runners ? found.empty : found.other;
     if (!slot) {
         return vh_error_set(err, VIV_E_BUSY, "pool", "all %u runners are in use, none can be had for '%s'",
                             pool->limits.runners, plan->id);

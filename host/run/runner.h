@@ -93,6 +93,8 @@ viv_status vh_runner_call(struct vh_runner *runner, const struct vh_runner_call 
 viv_status vh_runner_end(struct vh_runner *runner, struct viv_error *err);
 
 bool vh_runner_alive(const struct vh_runner *runner); /* false after a failed call: only end it */
+/* Whether an idle one still waits: it has not died and has said nothing since its last answer. */
+bool vh_runner_quiet(const struct vh_runner *runner);
 pid_t vh_runner_pid(const struct vh_runner *runner);
 /* Own time of all its calls: an upper bound of the processor time it used. */
 int64_t vh_runner_used_ns(const struct vh_runner *runner);

@@ -85,3 +85,10 @@ vh_runner_wait(struct vh_runner *runner, int64_t deadline_ns, int cancel_fd, str
         take_log(runner, ret_message, packet + sizeof *ret_message);
     }
 }
+
+bool
+vh_runner_quiet(const struct vh_runner *runner)
+{
+    struct pollfd wait = { .fd = runner->channel, .events = POLLIN };
+    return runner->alive && poll(&wait, 1, 0) == 0;
+}

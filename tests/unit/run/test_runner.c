@@ -396,7 +396,7 @@ a_zygote_that_cannot_start_says_so(void **state)
                      VIV_E_UNAVAILABLE);
     assert_non_null(strstr(err.text, "the zygote '/nonexistent/viv-zygote' cannot be started"));
     assert_int_equal(vh_zygote_start(vh_seam_real(), tier1->arena, "/bin/true", &zygote, &err), VIV_E_UNAVAILABLE);
-    assert_non_null(strstr(err.text, "the zygote '/bin/true' did not answer within 5 s or has ended"));
+    assert_non_null(strstr(err.text, "has ended"));
     assert_null(zygote);
 }
 

@@ -116,14 +116,31 @@ tier1_start(struct tier1 *tier1, const struct tier1_plan *plan)
     return runner;
 }
 
+/* A sanitizer reports before the signal that would have come, and dies of something else. */
+static inline void
+tier1_sanitized(char *text)
+{
+#ifdef VH_SANITIZED
+    char *number = strstr(text, "signal ");
+    if (number) {
+        *number = '\0';
+    }
+#else
+    (void)text;
+#endif
+}
+
 static inline void
 tier1_refused(struct tier1 *tier1, const struct tier1_plan *plan, enum vh_runner_failure wanted, const char *says)
 {
     struct vh_runner *runner = NULL;
     enum vh_runner_failure failure = VH_RUNNER_FINE;
     struct viv_error err = VIV_ERROR_INIT;
+    char wanted_text[256];
+    snprintf(wanted_text, sizeof wanted_text, "%s", says);
+    tier1_sanitized(wanted_text);
     assert_int_not_equal(vh_runner_start(tier1->zygote, tier1->arena, &plan->plan, &runner, &failure, &err), VIV_OK);
-    if (!strstr(err.text, says) || !strstr(err.text, plan->plan.id)) {
+    if (!strstr(err.text, wanted_text) || !strstr(err.text, plan->plan.id)) {
         fail_msg("'%s' does not hold '%s' and '%s'", err.text, says, plan->plan.id);
     }
     assert_int_equal(failure, wanted);
