@@ -39,6 +39,10 @@ struct vh_seam {
     ssize_t (*readlink)(void *data, int dir, const char *path, char *bytes, size_t size);
     int (*chmod)(void *data, int dir, const char *path, mode_t mode);
     int (*utimens)(void *data, int dir, const char *path, const struct timespec times[2]);
+    int (*chown)(void *data, int dir, const char *path, uid_t uid, gid_t gid); /* not through links */
+    int (*mknod)(void *data, int dir, const char *path, mode_t mode, dev_t device);
+    int (*sync_all)(void *data, int fd); /* the whole file system that holds fd */
+    ssize_t (*get_attribute)(void *data, int fd, const char *name, void *bytes, size_t size);
     int (*lock)(void *data, int fd, int exclusive); /* whole file, without waiting; 0 or -1 */
 
     /* processes: programs of our own (launcher, zygote), started by posix_spawn; fds[i] becomes descriptor 3 + i */

@@ -7,7 +7,8 @@
  *  "grants":["viv.log/1"] or {"services":["viv.log/1"],"effects":["read","list"],"folder":"read"},
  *  "libraries":["libpcre2-8.so.0"], "experimental":true,
  *  "options":[{"name","type","default","min","max","help"}], "inputSchema":{}, "outputSchema":{},
- *  "templates":[{"text":"count the lines of {lang:word}","bind":{"lang":"/language"},"accept":[],"refuse":[]}],
+ *  "templates":[{"text":"count the lines of {lang:word}","bind":{"lang":"/language"},"set":{"/mode":"count"},
+ *    "accept":[], "refuse":[]}],
  *  "provenance":{"origin":"person"|"machine", ...kept as it is}}
  * Required: id, version, interfaces, description, grants; a skill also inputSchema and outputSchema. */
 #ifndef VH_MANIFEST_H
@@ -41,20 +42,10 @@ struct vh_manifest_option {
     struct viv_str text; /* default of text and json */
 };
 
-struct vh_manifest_slot {
-    struct viv_str name;
-    struct viv_str type;
-    const char *pointer; /* "/language" */
-};
-
+/* One seed template; `json` is the whole element, for the matcher of the kit. */
 struct vh_manifest_template {
     const char *text;
-    const struct vh_manifest_slot *slots;
-    uint32_t slot_count;
-    uint32_t accept_count;
-    const char *const *accept;
-    const char *const *refuse;
-    uint32_t refuse_count;
+    struct viv_str json;
 };
 
 struct vh_manifest {

@@ -124,3 +124,16 @@ vh_map_open(int fd, const char *name, struct vh_map *ret_map, struct viv_error *
     *ret_map = map;
     return VIV_OK;
 }
+
+viv_status
+vh_map_bytes(const void *bytes, size_t len, const char *name, struct vh_map *ret_map, struct viv_error *err)
+{
+    int fd;
+    viv_status status = vh_map_seal(bytes, len, name, &fd, err);
+    if (status) {
+        return status;
+    }
+    status = vh_map_open(fd, name, ret_map, err);
+    close(fd);
+    return status;
+}

@@ -22,4 +22,7 @@ viv_status vh_map_seal(const void *bytes, size_t len, const char *name, int *ret
  * or no entry. */
 viv_status vh_map_open(int fd, const char *name, struct vh_map *ret_map, struct viv_error *err);
 
+/* Both in one, for bytes at hand. */
+viv_status vh_map_bytes(const void *bytes, size_t len, const char *name, struct vh_map *ret_map, struct viv_error *err);
+
 #endif

@@ -15,9 +15,12 @@ viv_status vh_options_number(uint32_t type, const char *name, struct viv_str tex
 viv_status vh_options_fill(struct vh_arena *arena, const struct vh_manifest *manifest, struct viv_str settings_json,
                            void **ret_config, struct viv_error *err);
 
-/* The same for another process: the struct, then its texts; `data` of each text holds its offset from the start.
- * The runner adds the address (rows of type TEXT and JSON) before create(). */
-viv_status vh_options_pack(struct vh_arena *arena, const struct vh_manifest *manifest, struct viv_str settings_json,
-                           struct viv_str *ret_packed, struct viv_error *err);
+/* The values alone, one per manifest option and in its order, for a runner that fills its own struct. */
+struct vh_options_value {
+    int64_t number;      /* numbers and booleans */
+    struct viv_str text; /* text and json */
+};
+viv_status vh_options_resolve(struct vh_arena *arena, const struct vh_manifest *manifest, struct viv_str settings_json,
+                              const struct vh_options_value **ret_values, struct viv_error *err);
 
 #endif

@@ -20,6 +20,8 @@ struct vh_registry_entry {
     uint32_t version[3];
     uint32_t flags; /* VH_REGISTRY_* */
     uint64_t interfaces; /* bit per VIV_INDEX_* */
+    uint32_t abi_min;
+    uint32_t abi_max;
     struct vh_hash digest;
 };
 
@@ -29,8 +31,8 @@ struct vh_registry_entry {
 #define VH_REGISTRY_BUNDLED 8u
 
 struct vh_registry_places {
-    const char *store;          /* folder, made when missing; NULL: no store */
-    const char *plugin_folder;  /* where bundled files lie; NULL: none */
+    const char *store;         /* folder, made when missing; NULL: no store */
+    const char *plugin_folder; /* where bundled files lie; NULL: none */
     const struct vh_trust_bundled *bundled;
     uint32_t bundled_count;
 };
@@ -63,6 +65,14 @@ const char *vh_registry_path(const struct vh_registry *registry, struct vh_arena
 viv_status vh_registry_manifest(const struct vh_registry *registry, struct vh_arena *arena,
                                 const struct vh_registry_entry *entry, const struct vh_manifest **ret_manifest,
                                 struct viv_error *err);
+
+/* Read and judge an entry's file again before it is used. VIV_E_CORRUPT when its bytes are not those of the index. */
+viv_status vh_registry_inspect(const struct vh_registry *registry, struct vh_arena *arena,
+                               const struct vh_plugin_rules *rules, const struct vh_registry_entry *entry,
+                               struct vh_plugin_file *ret_file, struct viv_error *err);
+
+/* How many folders of the store could not be understood when the index was rebuilt, and what was wrong with the first. */
+uint32_t vh_registry_damaged(const struct vh_registry *registry, const char **ret_first);
 
 /* Inspect and audit, then copy, sync, rename, and write the index. VIV_E_EXISTS: these very bytes are there;
  * VIV_E_CONFLICT: other bytes with the same id and version; VIV_E_BUSY: another process is changing the store. */

@@ -33,10 +33,10 @@ struct vh_schema {
     uint32_t property_count;
     const struct vh_schema_property *properties; /* sorted by name */
     const struct vh_schema *items;
-    int64_t min; /* of the value, the length in bytes, or the number of items */
+    int64_t min; /* of the value, the length in characters, or the number of items */
     int64_t max;
-    const struct json_t *allowed;       /* the enum's array, or NULL */
-    const struct json_t *default_value; /* or NULL */
+    struct json_t *allowed;       /* the enum's array, or NULL */
+    struct json_t *default_value; /* or NULL */
 };
 
 struct vh_schema_property {
@@ -47,7 +47,7 @@ struct vh_schema_property {
 
 /* Compile a schema document. `what` names it in messages ("inputSchema"). `flat` asks for an input's shape. The
  * document must live as long as the schema. VIV_E_INVALID, VIV_E_LIMIT. */
-viv_status vh_schema_compile(struct vh_arena *arena, const struct json_t *document, const char *what, bool flat,
+viv_status vh_schema_compile(struct vh_arena *arena, struct json_t *document, const char *what, bool flat,
                              const struct vh_schema **ret_schema, struct viv_error *err);
 
 /* Whether a JSON text satisfies the schema. VIV_E_INVALID names the place, the value found and the value allowed. */
@@ -61,7 +61,7 @@ struct vh_schema_values {
 };
 
 /* Check an input and lay it out flat: sorted by name, then index. A list is one row VIV_VALUE_LIST (index 0, integer =
- * number of items) followed by its items with index 1, 2, ... Absent properties without a default have no row. */
+ * number of items) followed by its items with index 0, 1, ... Absent properties without a default have no row. */
 viv_status vh_schema_values(struct vh_arena *arena, const struct vh_schema *schema, struct viv_str json,
                             struct vh_schema_values *ret_values, struct viv_error *err);
 
