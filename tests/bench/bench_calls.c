@@ -76,10 +76,16 @@ echo_once(void *data)
 static struct vh_runner *
 start_runner(struct vh_arena *arena)
 {
-    static const char *const services[] = { VIV_SERVICE_LOG, VIV_SERVICE_CLOCK, VIV_SERVICE_EFFECT };
+    static const char *const services[] = {VIV_SERVICE_LOG, VIV_SERVICE_CLOCK, VIV_SERVICE_EFFECT};
     struct vh_runner_plan plan = {
-        .id = "tests.tier1_good", .version = "0.1.0", .plugin_fd = calls.plugin_fd, .root_fd = -1,
-        .interfaces = UINT64_C(1) << VIV_INDEX_SKILL, .services = services, .service_count = 3,
+        .id = "tests.tier1_good",
+        .version = "0.1.0",
+        .plugin_fd = calls.plugin_fd,
+        .root_fd = -1,
+        .interfaces = UINT64_C(1) << VIV_INDEX_SKILL,
+        .services = services,
+        .service_count = 3,
+        .no_constructors = 1,
     };
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_runner *runner = NULL;
@@ -92,13 +98,20 @@ start_runner(struct vh_arena *arena)
 static bool
 call_runner(struct vh_runner *runner)
 {
-    const struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("small") };
+    const struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("small")};
     struct viv_skill_run_request request = {
-        .size = sizeof request, .rev = 1, .values = &value, .values_count = 1, .values_stride = sizeof value,
-        .input_json = { calls.payload, calls.bytes },
+        .size = sizeof request,
+        .rev = 1,
+        .values = &value,
+        .values_count = 1,
+        .values_stride = sizeof value,
+        .input_json = {calls.payload, calls.bytes},
     };
     struct vh_runner_call call = {
-        .interface = VIV_INDEX_SKILL, .method = VIV_METHOD_SKILL_RUN, .request = &request, .cancel_fd = -1,
+        .interface = VIV_INDEX_SKILL,
+        .method = VIV_METHOD_SKILL_RUN,
+        .request = &request,
+        .cancel_fd = -1,
         .deadline_ns = bench_now_ns() + DEADLINE_NS,
     };
     struct viv_skill_run_answer answer;

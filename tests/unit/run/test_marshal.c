@@ -23,12 +23,18 @@ there_and_back(void **state)
 {
     (void)state;
     const struct viv_value items[] = {
-        { .name = VH_STR("service"), .type = VIV_VALUE_TEXT, .text = VH_STR("viv.log/1") },
-        { .name = VH_STR("option.n"), .type = VIV_VALUE_INTEGER, .index = 3, .integer = INT64_MIN },
+        {.name = VH_STR("service"), .type = VIV_VALUE_TEXT, .text = VH_STR("viv.log/1")},
+        {.name = VH_STR("option.n"), .type = VIV_VALUE_INTEGER, .index = 3, .integer = INT64_MIN},
     };
-    struct vh_start start = { .size = sizeof start, .rev = 1, .id = VH_STR("a.b"), .items = items, .items_count = 2,
-                              .items_stride = sizeof *items, .memory_bytes = -1, .files = INT64_MAX,
-                              .has_root = UINT32_MAX };
+    struct vh_start start = {.size = sizeof start,
+                             .rev = 1,
+                             .id = VH_STR("a.b"),
+                             .items = items,
+                             .items_count = 2,
+                             .items_stride = sizeof *items,
+                             .memory_bytes = -1,
+                             .files = INT64_MAX,
+                             .has_root = UINT32_MAX};
     uint64_t buffer[128];
     uint64_t size = vh_marshal_size(&vh_marshal_start, &start);
     assert_int_equal(vh_marshal_encode(&vh_marshal_start, &start, buffer, sizeof buffer), size);
@@ -53,8 +59,8 @@ bounds(void **state)
     (void)state;
     struct viv_value many[VH_MARSHAL_VALUES_MAX + 1];
     memset(many, 0, sizeof many);
-    struct vh_start start = { .size = sizeof start, .items = many, .items_count = VH_MARSHAL_VALUES_MAX,
-                              .items_stride = sizeof *many };
+    struct vh_start start = {
+        .size = sizeof start, .items = many, .items_count = VH_MARSHAL_VALUES_MAX, .items_stride = sizeof *many};
     assert_true(vh_marshal_size(&vh_marshal_start, &start) > 0);
     start.items_count++;
     assert_int_equal(vh_marshal_size(&vh_marshal_start, &start), 0);
@@ -62,9 +68,9 @@ bounds(void **state)
     start.items_stride = 8;
     assert_int_equal(vh_marshal_size(&vh_marshal_start, &start), 0);
     start.items_count = 0;
-    start.id = (struct viv_str){ "", UINT64_MAX };
+    start.id = (struct viv_str){"", UINT64_MAX};
     assert_int_equal(vh_marshal_size(&vh_marshal_start, &start), 0);
-    start.id = (struct viv_str){ "", VH_AREA_BYTES };
+    start.id = (struct viv_str){"", VH_AREA_BYTES};
     start.version = start.id;
     assert_int_equal(vh_marshal_size(&vh_marshal_start, &start), 0);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a plugin that keeps crashing is started for ever, calls nested in calls lock each other out, or
  * runners pile up. Time is given, never waited for. */
-#include "tier1.h"
+#include "../../support/tier1.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "run/pool.h"
 
@@ -12,7 +14,7 @@
 static struct vh_pool *
 make_pool(struct tier1 *tier1, uint32_t runners, uint32_t idle)
 {
-    struct vh_pool_limits limits = { .runners = runners, .idle = idle };
+    struct vh_pool_limits limits = {.runners = runners, .idle = idle};
     struct vh_pool *pool = vh_pool_create(tier1->zygote, tier1->arena, &limits);
     assert_non_null(pool);
     return pool;
@@ -98,7 +100,7 @@ static bool
 crash_once(struct tier1 *tier1, struct vh_pool *pool, const struct tier1_plan *plan, const char *key, int64_t now_us)
 {
     struct vh_runner *runner = take(pool, plan, key, now_us);
-    struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("abort") };
+    struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("abort")};
     struct vh_runner_call call = tier1_skill(tier1, &value, 1);
     struct tier1_answer answer;
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_E_PLUGIN);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a good skill in a runner gets other values than it was given, reads what it was not granted, or a
  * process stays behind when the zygote or the host dies. What bad plugins do is in test_runner_faults.c. */
-#include "tier1.h"
+#include "../../support/tier1.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,23 +36,23 @@ values_both_ways(void **state)
     struct tier1_plan plan;
     tier1_plan(tier1, "tier1_good", &plan);
     const struct viv_value options[] = {
-        { .name = VH_STR("factor"), .type = VIV_VALUE_INTEGER, .integer = 7 },
-        { .name = VH_STR("loud"), .type = VIV_VALUE_BOOL, .integer = 1 },
-        { .name = VH_STR("greeting"), .type = VIV_VALUE_TEXT, .text = VH_STR("gr\xc3\xbc\xc3\x9f") },
+        {.name = VH_STR("factor"), .type = VIV_VALUE_INTEGER, .integer = 7},
+        {.name = VH_STR("loud"), .type = VIV_VALUE_BOOL, .integer = 1},
+        {.name = VH_STR("greeting"), .type = VIV_VALUE_TEXT, .text = VH_STR("gr\xc3\xbc\xc3\x9f")},
     };
     plan.plan.options = options;
     plan.plan.option_count = 3;
     plan.plan.log = take_line;
     struct vh_runner *runner = tier1_start(tier1, &plan);
     const struct viv_value values[] = {
-        { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("echo") },
-        { .name = VH_STR("big"), .type = VIV_VALUE_INTEGER, .integer = INT64_MIN },
-        { .name = VH_STR("list"), .type = VIV_VALUE_LIST, .integer = 2 },
-        { .name = VH_STR("list"), .type = VIV_VALUE_JSON, .index = 1, .text = VH_STR("{\"a\":[1]}") },
-        { .name = VH_STR("yes"), .type = VIV_VALUE_BOOL, .integer = 1 },
+        {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("echo")},
+        {.name = VH_STR("big"), .type = VIV_VALUE_INTEGER, .integer = INT64_MIN},
+        {.name = VH_STR("list"), .type = VIV_VALUE_LIST, .integer = 2},
+        {.name = VH_STR("list"), .type = VIV_VALUE_JSON, .index = 1, .text = VH_STR("{\"a\":[1]}")},
+        {.name = VH_STR("yes"), .type = VIV_VALUE_BOOL, .integer = 1},
     };
-    const struct viv_task task = { .size = sizeof task, .rev = 1, .id = VH_STR("t-1"), .goal = VH_STR("say it"),
-                                   .attempt = 2 };
+    const struct viv_task task = {
+        .size = sizeof task, .rev = 1, .id = VH_STR("t-1"), .goal = VH_STR("say it"), .attempt = 2};
     struct tier1_answer answer;
     struct vh_runner_call call = tier1_skill(tier1, values, 5);
     call.task = &task;
@@ -77,9 +78,11 @@ options_are_checked(void **state)
         struct viv_value value;
         const char *says;
     } wrong[] = {
-        { { .name = VH_STR("factor"), .type = VIV_VALUE_INTEGER, .integer = 101 }, "option 'factor' is 101, allowed 1 to 100" },
-        { { .name = VH_STR("factor"), .type = VIV_VALUE_TEXT, .text = VH_STR("7") }, "option 'factor' of the manifest is not" },
-        { { .name = VH_STR("none"), .type = VIV_VALUE_INTEGER }, "option 'none' of the manifest is not" },
+        {{.name = VH_STR("factor"), .type = VIV_VALUE_INTEGER, .integer = 101},
+         "option 'factor' is 101, allowed 1 to 100"},
+        {{.name = VH_STR("factor"), .type = VIV_VALUE_TEXT, .text = VH_STR("7")},
+         "option 'factor' of the manifest is not"},
+        {{.name = VH_STR("none"), .type = VIV_VALUE_INTEGER}, "option 'none' of the manifest is not"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct tier1_plan plan;
@@ -124,8 +127,8 @@ effects_are_served_and_refused(void **state)
     struct tier1_plan plan;
     tier1_plan(tier1, "tier1_good", &plan);
     struct vh_runner *runner = tier1_start(tier1, &plan);
-    struct viv_value values[] = { { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("effect") },
-                                  { .name = VH_STR("path"), .type = VIV_VALUE_TEXT, .text = VH_STR("a/b") } };
+    struct viv_value values[] = {{.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("effect")},
+                                 {.name = VH_STR("path"), .type = VIV_VALUE_TEXT, .text = VH_STR("a/b")}};
     struct tier1_answer answer;
     struct vh_runner_call call = tier1_skill(tier1, values, 2);
     int64_t until_ns = call.deadline_ns + 100000000;
@@ -158,9 +161,10 @@ grants_are_needed(void **state)
     struct tier1_plan plan;
     tier1_plan(tier1, "tier1_good", &plan);
     plan.plan.service_count = 2; /* log and clock, not effect */
-    tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "service 'viv.effect/1' is not among the grants of 'tests.tier1_good'");
+    tier1_refused(tier1, &plan, VH_RUNNER_REFUSED,
+                  "service 'viv.effect/1' is not among the grants of 'tests.tier1_good'");
     tier1_plan(tier1, "tier1_bad", &plan);
-    struct viv_value option = { .name = VH_STR("create"), .type = VIV_VALUE_TEXT, .text = VH_STR("random") };
+    struct viv_value option = {.name = VH_STR("create"), .type = VIV_VALUE_TEXT, .text = VH_STR("random")};
     plan.plan.options = &option;
     plan.plan.option_count = 1;
     tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "service 'viv.random/1' is not among the grants");
@@ -195,11 +199,11 @@ folder_is_read_and_nothing_else(void **state)
     plan.plan.root_fd = root;
     struct vh_runner *runner = tier1_start(tier1, &plan);
     assert_true(vh_runner_folder(runner));
-    static const char *const paths[] = { "read", "in", "good-link", "link", "../secret", "/etc/passwd", "/proc/self/maps",
-                                         "../root/in", "none" };
-    struct viv_value values[9] = { 0 };
+    static const char *const paths[] = {
+        "read", "in", "good-link", "link", "../secret", "/etc/passwd", "/proc/self/maps", "../root/in", "none"};
+    struct viv_value values[9] = {0};
     for (size_t i = 0; i < 9; i++) {
-        values[i] = (struct viv_value){ .name = VH_STR("path"), .type = VIV_VALUE_TEXT, .text = vh_str(paths[i]) };
+        values[i] = (struct viv_value){.name = VH_STR("path"), .type = VIV_VALUE_TEXT, .text = vh_str(paths[i])};
     }
     struct tier1_answer answer;
     struct vh_runner_call call = tier1_skill(tier1, values, 9);
@@ -245,7 +249,7 @@ cancelling_asks_first(void **state)
     tier1_plan(tier1, "tier1_good", &plan);
     plan.plan.log = cancel_now; /* it says it is working: only then is it cancelled */
     struct vh_runner *runner = tier1_start(tier1, &plan);
-    struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("cancel") };
+    struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("cancel")};
     struct tier1_answer answer;
     struct vh_runner_call call = tier1_skill(tier1, &value, 1);
     call.deadline_ns += INT64_C(10000000000);
@@ -274,8 +278,8 @@ large_requests_and_answers(void **state)
     struct tier1_plan plan;
     tier1_plan(tier1, "tier1_good", &plan);
     struct vh_runner *runner = tier1_start(tier1, &plan);
-    struct viv_value values[] = { { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("large") },
-                                  { .name = VH_STR("n"), .type = VIV_VALUE_INTEGER, .integer = 40 << 20 } };
+    struct viv_value values[] = {{.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("large")},
+                                 {.name = VH_STR("n"), .type = VIV_VALUE_INTEGER, .integer = 40 << 20}};
     struct tier1_answer answer;
     struct vh_runner_call call = tier1_skill(tier1, values, 2);
     call.deadline_ns += INT64_C(20000000000);
@@ -286,12 +290,12 @@ large_requests_and_answers(void **state)
     assert_int_equal(answer.skill.output_json.len, 0);
     char *huge = vh_arena_alloc(tier1->arena, 60u << 20);
     assert_non_null(huge);
-    tier1->skill_request.input_json = (struct viv_str){ huge, 60u << 20 };
+    tier1->skill_request.input_json = (struct viv_str){huge, 60u << 20};
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_E_LIMIT);
     assert_non_null(strstr(answer.err.text, "the request for plugin 'tests.tier1_good' viv.skill/1 run has 629"));
     assert_true(vh_runner_alive(runner));
     values[0].text = VH_STR("small");
-    tier1->skill_request.input_json = (struct viv_str){ huge, 30u << 20 };
+    tier1->skill_request.input_json = (struct viv_str){huge, 30u << 20};
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_OK);
     assert_int_equal(answer.skill.output_json.len, 30u << 20);
     struct vh_arena *small = vh_arena_create(tier1->arena, 4096);
@@ -315,7 +319,7 @@ killing_the_zygote_kills_its_runners(void **state)
     int pidfd = tier1_pidfd(vh_runner_pid(runner));
     assert_int_equal(kill(vh_zygote_pid(tier1->zygote), SIGKILL), 0);
     assert_true(tier1_gone(pidfd));
-    struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("small") };
+    struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("small")};
     struct tier1_answer answer;
     struct vh_runner_call call = tier1_skill(tier1, &value, 1);
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_E_UNAVAILABLE);
@@ -360,14 +364,14 @@ killing_the_host_leaves_nothing(void **state)
         struct vh_zygote *zygote = NULL;
         struct vh_runner *runner = NULL;
         struct tier1_plan plan;
-        if (vh_zygote_start(vh_seam_real(), tier1->arena, TIER1_ZYGOTE, &zygote, NULL) != VIV_OK) {
+        if (vh_zygote_start(vh_seam_real(), tier1->arena, tier1_zygote, &zygote, NULL) != VIV_OK) {
             _exit(1);
         }
         tier1_plan(tier1, "tier1_good", &plan);
         if (vh_runner_start(zygote, tier1->arena, &plan.plan, &runner, NULL, NULL) != VIV_OK) {
             _exit(2);
         }
-        pid_t pids[2] = { vh_zygote_pid(zygote), vh_runner_pid(runner) };
+        pid_t pids[2] = {vh_zygote_pid(zygote), vh_runner_pid(runner)};
         if (write(told[1], pids, sizeof pids) != sizeof pids) {
             _exit(3);
         }

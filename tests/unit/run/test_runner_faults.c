@@ -2,7 +2,7 @@
 /* If this fails, a skill or a gate could take the host down with it, leave a process behind, or have its nonsense
  * believed. Every deed and every lie of tests/fault/tier1, in each function of a plugin, is contained, blamed by
  * name, and followed by a call that works. */
-#include "tier1.h"
+#include "../../support/tier1.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,23 +17,23 @@ struct deed {
 };
 
 static const struct deed deeds[] = {
-    { "crash", VH_RUNNER_CRASHED, "crashed in %s: signal 11" },
-    { "abort", VH_RUNNER_CRASHED, "crashed in %s: signal 6" },
-    { "overflow", VH_RUNNER_CRASHED, "crashed in %s: signal 11" },
-    { "hang", VH_RUNNER_HUNG, "hung in %s: " },
-    { "exit", VH_RUNNER_EXITED, "called exit in %s: exit code 7" },
-    { "_exit", VH_RUNNER_EXITED, "called exit in %s: exit code 0" },
-    { "fork", VH_RUNNER_CRASHED, "crashed in %s: signal 31, a system call its sandbox forbids" },
-    { "thread", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "open", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "socket", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "exec", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "mprotect", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "mmap-exec", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "kill", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "ptrace", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "alarm", VH_RUNNER_CRASHED, "crashed in %s: signal 31" },
-    { "close", VH_RUNNER_LIED, "answered nonsense in %s: it closed its channel" },
+    {"crash", VH_RUNNER_CRASHED, "crashed in %s: signal 11"},
+    {"abort", VH_RUNNER_CRASHED, "crashed in %s: signal 6"},
+    {"overflow", VH_RUNNER_CRASHED, "crashed in %s: signal 11"},
+    {"hang", VH_RUNNER_HUNG, "hung in %s: "},
+    {"exit", VH_RUNNER_EXITED, "called exit in %s: exit code 7"},
+    {"_exit", VH_RUNNER_EXITED, "called exit in %s: exit code 0"},
+    {"fork", VH_RUNNER_CRASHED, "crashed in %s: signal 31, a system call its sandbox forbids"},
+    {"thread", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"open", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"socket", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"exec", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"mprotect", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"mmap-exec", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"kill", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"ptrace", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"alarm", VH_RUNNER_CRASHED, "crashed in %s: signal 31"},
+    {"close", VH_RUNNER_LIED, "answered nonsense in %s: it closed its channel"},
 };
 #define DEED_COUNT (sizeof deeds / sizeof *deeds)
 
@@ -59,10 +59,9 @@ deeds_in_run_and_check(void **state)
             struct tier1_plan plan;
             tier1_plan(tier1, "tier1_bad", &plan);
             struct vh_runner *runner = tier1_start(tier1, &plan);
-            struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = vh_str(deeds[i].word) };
+            struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = vh_str(deeds[i].word)};
             struct tier1_answer answer;
-            struct vh_runner_call call =
-                gate ? tier1_gate(tier1, deeds[i].word) : tier1_skill(tier1, &value, 1);
+            struct vh_runner_call call = gate ? tier1_gate(tier1, deeds[i].word) : tier1_skill(tier1, &value, 1);
             assert_int_not_equal(tier1_run(tier1, runner, &call, &answer), VIV_OK);
             says(answer.err.text, deeds[i].says, gate ? "viv.gate/1 check" : "viv.skill/1 run");
             assert_int_equal(answer.result.failure, deeds[i].failure);
@@ -83,14 +82,15 @@ deeds_in_create_and_destroy(void **state)
     for (size_t i = 0; i < DEED_COUNT; i++) {
         struct tier1_plan plan;
         tier1_plan(tier1, "tier1_bad", &plan);
-        struct viv_value option = { .name = VH_STR("create"), .type = VIV_VALUE_TEXT, .text = vh_str(deeds[i].word) };
+        struct viv_value option = {.name = VH_STR("create"), .type = VIV_VALUE_TEXT, .text = vh_str(deeds[i].word)};
         plan.plan.options = &option;
         plan.plan.option_count = 1;
         plan.plan.start_ns = TIER1_DEADLINE_NS;
         struct vh_runner *runner = NULL;
         enum vh_runner_failure failure = VH_RUNNER_FINE;
         struct viv_error err = VIV_ERROR_INIT;
-        assert_int_not_equal(vh_runner_start(tier1->zygote, tier1->arena, &plan.plan, &runner, &failure, &err), VIV_OK);
+        assert_int_not_equal(vh_runner_start(tier1->zygote, tier1->arena, &plan.plan, &runner, &failure, &err),
+                             VIV_OK);
         says(err.text, deeds[i].says, "create");
         assert_int_equal(failure, deeds[i].failure);
 
@@ -113,12 +113,14 @@ deeds_before_create(void **state)
         enum vh_runner_failure failure;
         const char *says;
     } early[] = {
-        { "tier1_bad_entry_crash", VH_RUNNER_CRASHED, "crashed in viv_plugin_entry: signal 11" },
-        { "tier1_bad_entry_hang", VH_RUNNER_HUNG, "hung in viv_plugin_entry: " },
+        {"tier1_bad_entry_crash", VH_RUNNER_CRASHED, "crashed in viv_plugin_entry: signal 11"},
+        {"tier1_bad_entry_hang", VH_RUNNER_HUNG, "hung in viv_plugin_entry: "},
 #ifndef VH_SANITIZED /* its report is an exit */
-        { "tier1_bad_constructor_crash", VH_RUNNER_CRASHED, "crashed in mapping (a constructor or a library's): signal 11" },
+        {"tier1_bad_constructor_crash", VH_RUNNER_CRASHED,
+         "crashed in mapping (a constructor or a library's): signal 11"},
 #endif
-        { "tier1_bad_constructor_fork", VH_RUNNER_CRASHED, "crashed in mapping (a constructor or a library's): signal 31" },
+        {"tier1_bad_constructor_fork", VH_RUNNER_CRASHED,
+         "crashed in mapping (a constructor or a library's): signal 31"},
     };
     for (size_t i = 0; i < sizeof early / sizeof *early; i++) {
         struct tier1_plan plan;
@@ -139,12 +141,13 @@ what_disagrees_does_not_start(void **state)
     plan.plan.version = "1.2.4";
     tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "descriptor's version is '1.2.3', the manifest says '1.2.4'");
     plan.plan.id = "tests.other";
-    tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "descriptor's id is 'tests.tier1_bad', the manifest says 'tests.other'");
+    tier1_refused(tier1, &plan, VH_RUNNER_REFUSED,
+                  "descriptor's id is 'tests.tier1_bad', the manifest says 'tests.other'");
     tier1_plan(tier1, "tier1_bad", &plan);
     plan.plan.interfaces = UINT64_C(1) << VIV_INDEX_SKILL;
     tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "its manifest names 0x");
     tier1_plan(tier1, "tier1_bad", &plan);
-    struct viv_value option = { .name = VH_STR("create"), .type = VIV_VALUE_TEXT, .text = VH_STR("refuse") };
+    struct viv_value option = {.name = VH_STR("create"), .type = VIV_VALUE_TEXT, .text = VH_STR("refuse")};
     plan.plan.options = &option;
     plan.plan.option_count = 1;
     tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "does not start: the moon?is? wrong");
@@ -181,29 +184,29 @@ lies_are_not_believed(void **state)
 {
     struct tier1 *tier1 = *state;
     static const struct deed lies[] = {
-        { "latin1", VH_RUNNER_LIED, "answered nonsense in %s: 'text' of 4 bytes is not UTF-8" },
-        { "status", VH_RUNNER_LIED, "answered nonsense in %s: its status is 7, allowed -21 to 0" },
-        { "status-low", VH_RUNNER_LIED, "answered nonsense in %s: its status is -1000" },
-        { "wild", VH_RUNNER_CRASHED, "crashed in %s: signal 11" },
-        { "lie-offset", VH_RUNNER_LIED, "answered nonsense in %s: bytes 18446744073709551608 and 64 more are not" },
-        { "lie-length", VH_RUNNER_LIED, "answered nonsense in %s: bytes 4096 and 18446744073709547519 more" },
-        { "lie-head", VH_RUNNER_LIED, "answered nonsense in %s: bytes 0 and 64 more" },
-        { "lie-odd", VH_RUNNER_LIED, "answered nonsense in %s: bytes 4100 and 64 more" },
-        { "lie-short", VH_RUNNER_LIED, "answered nonsense in %s: 'length' points outside the 8 bytes" },
-        { "lie-cell", VH_RUNNER_LIED, "answered nonsense in %s: 'output_json' points outside" },
-        { "lie-cell-offset", VH_RUNNER_LIED, "answered nonsense in %s: 'output_json' points outside" },
-        { "lie-effect", VH_RUNNER_LIED, "answered nonsense in %s: its effect request has kind 99" },
-        { "lie-effect-wide", VH_RUNNER_LIED, "answered nonsense in %s: 'kind' of its effect request points outside" },
-        { "lie-packet", VH_RUNNER_LIED, "answered nonsense in %s: a packet of the wrong size" },
-        { "lie-flood", VH_RUNNER_LIED, "answered nonsense in %s: a packet of the wrong size, or too many log lines" },
-        { "lie-turn", VH_RUNNER_LIED, "answered nonsense in %s: a message out of turn" },
-        { "lie-seq", VH_RUNNER_LIED, "answered nonsense in %s: a message out of turn" },
+        {"latin1", VH_RUNNER_LIED, "answered nonsense in %s: 'text' of 4 bytes is not UTF-8"},
+        {"status", VH_RUNNER_LIED, "answered nonsense in %s: its status is 7, allowed -21 to 0"},
+        {"status-low", VH_RUNNER_LIED, "answered nonsense in %s: its status is -1000"},
+        {"wild", VH_RUNNER_CRASHED, "crashed in %s: signal 11"},
+        {"lie-offset", VH_RUNNER_LIED, "answered nonsense in %s: bytes 18446744073709551608 and 64 more are not"},
+        {"lie-length", VH_RUNNER_LIED, "answered nonsense in %s: bytes 4096 and 18446744073709547519 more"},
+        {"lie-head", VH_RUNNER_LIED, "answered nonsense in %s: bytes 0 and 64 more"},
+        {"lie-odd", VH_RUNNER_LIED, "answered nonsense in %s: bytes 4100 and 64 more"},
+        {"lie-short", VH_RUNNER_LIED, "answered nonsense in %s: 'length' points outside the 8 bytes"},
+        {"lie-cell", VH_RUNNER_LIED, "answered nonsense in %s: 'output_json' points outside"},
+        {"lie-cell-offset", VH_RUNNER_LIED, "answered nonsense in %s: 'output_json' points outside"},
+        {"lie-effect", VH_RUNNER_LIED, "answered nonsense in %s: its effect request has kind 99"},
+        {"lie-effect-wide", VH_RUNNER_LIED, "answered nonsense in %s: 'kind' of its effect request points outside"},
+        {"lie-packet", VH_RUNNER_LIED, "answered nonsense in %s: a packet of the wrong size"},
+        {"lie-flood", VH_RUNNER_LIED, "answered nonsense in %s: a packet of the wrong size, or too many log lines"},
+        {"lie-turn", VH_RUNNER_LIED, "answered nonsense in %s: a message out of turn"},
+        {"lie-seq", VH_RUNNER_LIED, "answered nonsense in %s: a message out of turn"},
     };
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         struct tier1_plan plan;
         tier1_plan(tier1, "tier1_bad", &plan);
         struct vh_runner *runner = tier1_start(tier1, &plan);
-        struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = vh_str(lies[i].word) };
+        struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = vh_str(lies[i].word)};
         struct tier1_answer answer;
         struct vh_runner_call call = tier1_skill(tier1, &value, 1);
         call.service = never_served;
@@ -221,8 +224,8 @@ ranges_are_checked(void **state)
 {
     struct tier1 *tier1 = *state;
     static const struct deed wrong[] = {
-        { "outcome", VH_RUNNER_LIED, "answered nonsense in %s: 'outcome' is 99, allowed 0 to 3" },
-        { "reserved", VH_RUNNER_LIED, "answered nonsense in %s: 'reserved' is 1, allowed 0 to 0" },
+        {"outcome", VH_RUNNER_LIED, "answered nonsense in %s: 'outcome' is 99, allowed 0 to 3"},
+        {"reserved", VH_RUNNER_LIED, "answered nonsense in %s: 'reserved' is 1, allowed 0 to 0"},
     };
     struct tier1_answer answer;
     struct tier1_plan plan;
@@ -240,12 +243,13 @@ ranges_are_checked(void **state)
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_OK);
     assert_int_equal(answer.gate.outcome, VIV_GATE_PASSED);
     assert_true(vh_str_is(answer.gate.tree, "tree-1"));
-    struct viv_critic_review_request review = { .size = sizeof review, .rev = 1 };
+    struct viv_critic_review_request review = {.size = sizeof review, .rev = 1};
     call.interface = VIV_INDEX_CRITIC;
     call.method = VIV_METHOD_CRITIC_REVIEW;
     call.request = &review;
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_E_PLUGIN);
-    says(answer.err.text, "answered nonsense in %s: 'score_permille' is 5000, allowed 0 to 1000", "viv.critic/1 review");
+    says(answer.err.text, "answered nonsense in %s: 'score_permille' is 5000, allowed 0 to 1000",
+         "viv.critic/1 review");
     call.interface = VIV_INDEX_SAFETY;
     call.method = 0;
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_E_UNSUPPORTED);
@@ -270,18 +274,18 @@ strange_but_harmless(void **state)
         const char *says;
     } odd[] = {
 #ifndef VH_SANITIZED /* there the address space has no bound */
-        { "memory", VIV_OK, "" },
+        {"memory", VIV_OK, ""},
 #endif
-        { "flood", VIV_OK, "" },
-        { "endless", VIV_E_LIMIT, "the answer of 'run' does not fit" },
-        { "lie-scribble", VIV_E_INVALID, "????" },
+        {"flood", VIV_OK, ""},
+        {"endless", VIV_E_LIMIT, "the answer of 'run' does not fit"},
+        {"lie-scribble", VIV_E_INVALID, "????"},
     };
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         struct tier1_plan plan;
         tier1_plan(tier1, "tier1_bad", &plan);
         plan.plan.log = drop_line;
         struct vh_runner *runner = tier1_start(tier1, &plan);
-        struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = vh_str(odd[i].word) };
+        struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = vh_str(odd[i].word)};
         struct tier1_answer answer;
         struct vh_runner_call call = tier1_skill(tier1, &value, 1);
         call.deadline_ns += INT64_C(10000000000);

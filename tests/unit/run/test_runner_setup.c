@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a machine that cannot confine a plugin runs it unconfined. Each set-up step is made to fail in turn,
  * by a filter that answers its system call with an error: nothing runs, and the message names the step. */
-#include "tier1.h"
+#include "../../support/tier1.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -20,7 +20,7 @@ forbid(int number)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = { sizeof rows / sizeof *rows, rows };
+    struct sock_fprog program = {sizeof rows / sizeof *rows, rows};
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
@@ -35,7 +35,7 @@ attempt(struct tier1 *tier1, const struct tier1_plan *plan, int number, int out)
     if (forbid(number) != 0) {
         status = vh_error_errno(&err, VIV_E_IO, "test", "the test's filter was refused");
     } else {
-        status = vh_zygote_start(vh_seam_real(), tier1->arena, TIER1_ZYGOTE, &zygote, &err);
+        status = vh_zygote_start(vh_seam_real(), tier1->arena, tier1_zygote, &zygote, &err);
     }
     if (status == VIV_OK) {
         status = vh_runner_start(zygote, tier1->arena, &plan->plan, &runner, NULL, &err);
@@ -54,14 +54,14 @@ each_step_refuses(void **state)
         int number;
         const char *says;
     } steps[] = {
-        { SYS_capset, "has ended" }, /* the zygote itself says more on its standard error */
-        { SYS_seccomp, "has ended" },
-        { SYS_pidfd_open, "no runner could be forked" },
-        { SYS_prlimit64, "limit 'core' cannot be" },
-        { SYS_landlock_create_ruleset, "the kernel has no landlock (abi 0, needed 1)" },
-        { SYS_landlock_add_rule, "landlock rule for 'the granted folder' was refused" },
-        { SYS_landlock_restrict_self, "landlock could not be entered" },
-        { SYS_getpgrp, "it runs" }, /* the test's own means do not fail it */
+        {SYS_capset, "has ended"}, /* the zygote itself says more on its standard error */
+        {SYS_seccomp, "has ended"},
+        {SYS_pidfd_open, "no runner could be forked"},
+        {SYS_prlimit64, "limit 'core' cannot be"},
+        {SYS_landlock_create_ruleset, "the kernel has no landlock (abi 0, needed 1)"},
+        {SYS_landlock_add_rule, "landlock rule for 'the granted folder' was refused"},
+        {SYS_landlock_restrict_self, "landlock could not be entered"},
+        {SYS_getpgrp, "it runs"}, /* the test's own means do not fail it */
     };
     struct tier1_plan plan;
     tier1_plan(tier1, "tier1_good", &plan);
@@ -75,7 +75,7 @@ each_step_refuses(void **state)
             attempt(tier1, &plan, steps[i].number, told[1]);
         }
         close(told[1]);
-        char text[600] = { 0 };
+        char text[600] = {0};
         size_t len = 0;
         ssize_t got;
         while ((got = read(told[0], text + len, sizeof text - 1 - len)) > 0) {

@@ -100,7 +100,7 @@ open_socket(void)
 static void
 run_program(void)
 {
-    char *const argv[] = { (char *)(uintptr_t)"/bin/true", NULL };
+    char *const argv[] = {(char *)(uintptr_t) "/bin/true", NULL};
     execv("/bin/true", argv);
 }
 
@@ -165,7 +165,7 @@ static void
 flood_log(void)
 {
     for (int i = 0; i < 100000; i++) {
-        log_service->write(log_service, VIV_LOG_INFO, (struct viv_str){ "flood\x1b[2J", 9 });
+        log_service->write(log_service, VIV_LOG_INFO, (struct viv_str){"flood\x1b[2J", 9});
     }
 }
 
@@ -173,13 +173,11 @@ static const struct {
     const char *word;
     void (*deed)(void);
 } deeds[] = {
-    { "crash", crash },           { "abort", abort },           { "hang", hang },
-    { "overflow", deep },         { "exit", leave },            { "_exit", leave_at_once },
-    { "fork", make_child },       { "thread", make_thread },    { "open", open_file },
-    { "socket", open_socket },    { "exec", run_program },      { "mprotect", make_code },
-    { "mmap-exec", map_code },    { "kill", kill_parent },      { "ptrace", trace_parent },
-    { "alarm", raise_limit },     { "close", close_channel },   { "memory", take_memory },
-    { "flood", flood_log },
+    {"crash", crash},         {"abort", abort},         {"hang", hang},           {"overflow", deep},
+    {"exit", leave},          {"_exit", leave_at_once}, {"fork", make_child},     {"thread", make_thread},
+    {"open", open_file},      {"socket", open_socket},  {"exec", run_program},    {"mprotect", make_code},
+    {"mmap-exec", map_code},  {"kill", kill_parent},    {"ptrace", trace_parent}, {"alarm", raise_limit},
+    {"close", close_channel}, {"memory", take_memory},  {"flood", flood_log},
 };
 
 static void
@@ -197,7 +195,7 @@ misbehave(struct viv_str word)
 __attribute__((constructor)) static void
 before_all(void)
 {
-    misbehave((struct viv_str){ BAD_CONSTRUCTOR, sizeof BAD_CONSTRUCTOR - 1 });
+    misbehave((struct viv_str){BAD_CONSTRUCTOR, sizeof BAD_CONSTRUCTOR - 1});
 }
 #endif
 
@@ -231,12 +229,12 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     struct viv_skill_run_answer *ret_answer, struct viv_error *err)
 {
     (void)self;
-    struct viv_str word = request->values_count ? request->values[0].text : (struct viv_str){ "", 0 };
+    struct viv_str word = request->values_count ? request->values[0].text : (struct viv_str){"", 0};
     misbehave(word);
-    ret_answer->output_json = (struct viv_str){ "{}", 2 };
-    ret_answer->text = (struct viv_str){ "done", 4 };
+    ret_answer->output_json = (struct viv_str){"{}", 2};
+    ret_answer->text = (struct viv_str){"done", 4};
     if (viv_kit_is(word, "latin1")) {
-        ret_answer->text = (struct viv_str){ "caf\xe9", 4 };
+        ret_answer->text = (struct viv_str){"caf\xe9", 4};
     }
     if (viv_kit_is(word, "status")) {
         return 7;
@@ -245,7 +243,7 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
         return -1000;
     }
     if (viv_kit_is(word, "wild")) {
-        ret_answer->text = (struct viv_str){ (const char *)16, 4 };
+        ret_answer->text = (struct viv_str){(const char *)16, 4};
     }
     if (viv_kit_is(word, "endless")) {
         ret_answer->text.len = UINT64_MAX - 3;
@@ -264,7 +262,7 @@ check(void *self, struct viv_call *call, const struct viv_gate_check_request *re
     ret_answer->outcome = viv_kit_is(request->stage, "outcome") ? 99 : VIV_GATE_PASSED;
     ret_answer->reserved = viv_kit_is(request->stage, "reserved");
     ret_answer->tree = request->tree;
-    ret_answer->findings_json = (struct viv_str){ "[]", 2 };
+    ret_answer->findings_json = (struct viv_str){"[]", 2};
     return VIV_OK;
 }
 
@@ -280,12 +278,11 @@ review(void *self, struct viv_call *call, const struct viv_critic_review_request
     return VIV_OK;
 }
 
-static const struct viv_skill skill = { .size = sizeof skill, .rev = 1, .run = run };
-static const struct viv_gate gate = { .size = sizeof gate, .rev = 1, .check = check };
-static const struct viv_critic critic = { .size = sizeof critic, .rev = 1, .review = review };
+static const struct viv_skill skill = {.size = sizeof skill, .rev = 1, .run = run};
+static const struct viv_gate gate = {.size = sizeof gate, .rev = 1, .check = check};
+static const struct viv_critic critic = {.size = sizeof critic, .rev = 1, .review = review};
 static const struct viv_offer offers[] = {
-    { VIV_IFACE_SKILL, &skill }, { VIV_IFACE_GATE, &gate }, { VIV_IFACE_CRITIC, &critic }
-};
+    {VIV_IFACE_SKILL, &skill}, {VIV_IFACE_GATE, &gate}, {VIV_IFACE_CRITIC, &critic}};
 
 static const struct viv_plugin plugin = {
     VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 3, .create = create, .destroy = destroy,
@@ -297,7 +294,7 @@ viv_plugin_entry(const struct viv_host_offer *offer, struct viv_refusal *ret_ref
     (void)offer;
     (void)ret_refusal;
 #ifdef BAD_ENTRY
-    misbehave((struct viv_str){ BAD_ENTRY, sizeof BAD_ENTRY - 1 });
+    misbehave((struct viv_str){BAD_ENTRY, sizeof BAD_ENTRY - 1});
 #endif
     return &plugin;
 }

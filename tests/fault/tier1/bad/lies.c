@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What hostile code in a runner can say to the host: packets of its own on the channel, and bytes of its own in the
- * shared area, which it finds by the request's texts. Uses the project's own protocol header, as an attacker would. */
+ * shared area, which it finds by the request's texts. Uses the project's own protocol header, as an attacker would.
+ */
 #include "bad.h"
 
 #include <string.h>
@@ -36,7 +37,7 @@ wait_for_the_end(void)
 static void
 answer_at(uint64_t offset, uint64_t len)
 {
-    struct vh_message message = { .kind = VH_MESSAGE_ANSWER, .seq = 1, .offset = offset, .len = len };
+    struct vh_message message = {.kind = VH_MESSAGE_ANSWER, .seq = 1, .offset = offset, .len = len};
     say(&message, sizeof message);
     wait_for_the_end();
 }
@@ -45,7 +46,7 @@ answer_at(uint64_t offset, uint64_t len)
 static void
 answer_cells(const struct viv_skill_run_request *request, uint64_t offset, uint64_t len)
 {
-    uint64_t cells[4] = { offset, len, offset, len };
+    uint64_t cells[4] = {offset, len, offset, len};
     memcpy((char *)find_area(request) + (1u << 20), cells, sizeof cells);
     answer_at(1u << 20, sizeof cells);
 }
@@ -53,9 +54,9 @@ answer_cells(const struct viv_skill_run_request *request, uint64_t offset, uint6
 static void
 ask_for(const struct viv_skill_run_request *request, uint64_t kind)
 {
-    uint64_t cells[12] = { kind, 0, 0, 0, 96, 0, 96, 0, 96, 0, 96, 0 };
+    uint64_t cells[12] = {kind, 0, 0, 0, 96, 0, 96, 0, 96, 0, 96, 0};
     memcpy((char *)find_area(request) + (1u << 20), cells, sizeof cells);
-    struct vh_message message = { .kind = VH_MESSAGE_SERVICE, .seq = 1, .offset = 1u << 20, .len = sizeof cells };
+    struct vh_message message = {.kind = VH_MESSAGE_SERVICE, .seq = 1, .offset = 1u << 20, .len = sizeof cells};
     say(&message, sizeof message);
     wait_for_the_end();
 }
@@ -63,7 +64,7 @@ ask_for(const struct viv_skill_run_request *request, uint64_t kind)
 static void
 flood(void)
 {
-    struct vh_message message = { .kind = VH_MESSAGE_LOG, .seq = 1 };
+    struct vh_message message = {.kind = VH_MESSAGE_LOG, .seq = 1};
     for (int i = 0; i < 10 * VH_LOG_FLOOD_MAX; i++) {
         say(&message, sizeof message);
     }
@@ -73,7 +74,7 @@ flood(void)
 static void
 turn(uint32_t kind, uint32_t seq)
 {
-    struct vh_message message = { .kind = kind, .seq = seq };
+    struct vh_message message = {.kind = kind, .seq = seq};
     say(&message, sizeof message);
     wait_for_the_end();
 }
@@ -84,7 +85,7 @@ scribble(const struct viv_skill_run_request *request)
 {
     struct vh_area *area = find_area(request);
     memset(area, 0xff, VH_AREA_HEAD_BYTES);
-    struct vh_message message = { .kind = VH_MESSAGE_ANSWER, .seq = 1, .status = VIV_E_INVALID };
+    struct vh_message message = {.kind = VH_MESSAGE_ANSWER, .seq = 1, .status = VIV_E_INVALID};
     area->error.status = VIV_E_INVALID;
     say(&message, sizeof message);
     wait_for_the_end();

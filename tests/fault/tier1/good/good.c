@@ -62,19 +62,19 @@ echo(struct viv_call *call, const struct viv_skill_run_request *request, struct 
         SAY(out, "%.*s %u %u %lld %.*s\n", ARGS(value->name), value->type, value->index, (long long)value->integer,
             ARGS(value->text));
     }
-    good.log->write(good.log, VIV_LOG_WARNING, (struct viv_str){ "echoed\n\x1b[31m", 12 });
+    good.log->write(good.log, VIV_LOG_WARNING, (struct viv_str){"echoed\n\x1b[31m", 12});
 }
 
 static viv_status
 effect(struct viv_call *call, const struct viv_skill_run_request *request, struct out *out, struct viv_error *err)
 {
     int64_t before_ns = call->deadline_ns;
-    struct viv_effect_request wanted = { .size = sizeof wanted, .rev = 1, .kind = VIV_EFFECT_WRITE };
+    struct viv_effect_request wanted = {.size = sizeof wanted, .rev = 1, .kind = VIV_EFFECT_WRITE};
     struct viv_effect_outcome outcome;
     wanted.path = request->values[1].text;
-    wanted.target = (struct viv_str){ "there", 5 };
-    wanted.bytes = (struct viv_str){ "\0\xff", 2 };
-    wanted.spec_json = (struct viv_str){ "{}", 2 };
+    wanted.target = (struct viv_str){"there", 5};
+    wanted.bytes = (struct viv_str){"\0\xff", 2};
+    wanted.spec_json = (struct viv_str){"{}", 2};
     viv_status status = good.effects->perform(good.effects, call, &wanted, &outcome, err);
     if (status == VIV_OK) {
         SAY(out, "%d %u %lld %.*s|%.*s|%.*s|%.*s later %d", outcome.exit_code, outcome.flags,
@@ -88,11 +88,11 @@ static void
 try_paths(struct viv_call *call, const struct viv_skill_run_request *request, struct out *out)
 {
     for (uint32_t i = 1; i < request->values_count; i++) {
-        char path[256] = { 0 };
+        char path[256] = {0};
         struct viv_str text = request->values[i].text;
         memcpy(path, text.data, text.len < sizeof path - 1 ? (size_t)text.len : sizeof path - 1);
         int fd = openat(call->root_fd, path, O_RDONLY | O_CLOEXEC);
-        char content[32] = { 0 };
+        char content[32] = {0};
         ssize_t got = fd < 0 ? -1 : read(fd, content, sizeof content - 1);
         SAY(out, "%s: %s\n", path, fd < 0 ? strerrorname_np(errno) : got < 0 ? "unreadable" : content);
         if (fd >= 0) {
@@ -106,13 +106,13 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     struct viv_skill_run_answer *ret_answer, struct viv_error *err)
 {
     (void)self;
-    struct viv_str word = request->values_count ? request->values[0].text : (struct viv_str){ "", 0 };
+    struct viv_str word = request->values_count ? request->values[0].text : (struct viv_str){"", 0};
     viv_status status = VIV_OK;
     if (viv_kit_is(word, "small")) {
         ret_answer->output_json = request->input_json;
         return VIV_OK;
     }
-    struct out out = { call->alloc(call, OUT_BYTES), 0 };
+    struct out out = {call->alloc(call, OUT_BYTES), 0};
     if (!out.text || call->alloc(call, (uint64_t)1 << 40) != NULL) {
         return VIV_E_MEMORY;
     }
@@ -125,7 +125,7 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     } else if (viv_kit_is(word, "write")) {
         openat(call->root_fd, "made", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     } else if (viv_kit_is(word, "cancel")) {
-        good.log->write(good.log, VIV_LOG_INFO, (struct viv_str){ "working", 7 });
+        good.log->write(good.log, VIV_LOG_INFO, (struct viv_str){"working", 7});
         while (!call->cancelled(call)) {
         }
         SAY(&out, "stopped");
@@ -134,7 +134,7 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
         ret_answer->output_json.data = call->alloc(call, ret_answer->output_json.len);
         ret_answer->output_json.len = ret_answer->output_json.data ? ret_answer->output_json.len : 0;
     }
-    ret_answer->text = (struct viv_str){ out.text, out.len };
+    ret_answer->text = (struct viv_str){out.text, out.len};
     return status;
 }
 
@@ -144,8 +144,8 @@ destroy(void *self)
     (void)self;
 }
 
-static const struct viv_skill skill = { .size = sizeof skill, .rev = 1, .run = run };
-static const struct viv_offer offers[] = { { VIV_IFACE_SKILL, &skill } };
+static const struct viv_skill skill = {.size = sizeof skill, .rev = 1, .run = run};
+static const struct viv_offer offers[] = {{VIV_IFACE_SKILL, &skill}};
 static const struct viv_plugin plugin = {
     VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = destroy,
 };

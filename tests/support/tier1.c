@@ -1,60 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A zygote, plans for the plugins of tests/fault/tier1, and calls with short deadlines; for the tests of runners and
- * pools. Header only: two programs use it. */
-#ifndef UNIT_TIER1_H
-#define UNIT_TIER1_H
-
-#include "../../support/cm.h"
+#include "tier1.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "base/fs.h"
-#include "base/str.h"
 #include "load/map.h"
-#include "run/runner.h"
 
-#define TIER1_DEADLINE_NS INT64_C(300000000)
-#define TIER1_PATIENCE_MS 20000
-#define TIER1_PLANS_MAX 128
+const char *const tier1_zygote = TIER1_ZYGOTE;
 
-struct tier1 {
-    struct vh_arena *arena;
-    struct vh_zygote *zygote;
-    struct viv_skill_run_request skill_request;
-    struct viv_gate_check_request gate_request;
-    int fds[TIER1_PLANS_MAX];
-    size_t fd_count;
-};
-
-struct tier1_plan {
-    struct vh_runner_plan plan;
-};
-
-struct tier1_answer {
-    struct viv_skill_run_answer skill;
-    struct viv_gate_check_answer gate;
-    struct vh_runner_result result;
-    struct viv_error err;
-};
-
-static inline int
+int
 tier1_setup(void **state)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     struct tier1 *tier1 = vh_arena_alloc(arena, sizeof *tier1);
     struct viv_error err = VIV_ERROR_INIT;
     tier1->arena = arena;
-    if (vh_zygote_start(vh_seam_real(), arena, TIER1_ZYGOTE, &tier1->zygote, &err) != VIV_OK) {
+    if (vh_zygote_start(vh_seam_real(), arena, tier1_zygote, &tier1->zygote, &err) != VIV_OK) {
         print_error("%s\n", err.text);
         return -1;
     }
@@ -62,7 +29,7 @@ tier1_setup(void **state)
     return 0;
 }
 
-static inline int
+int
 tier1_teardown(void **state)
 {
     struct tier1 *tier1 = *state;
@@ -74,24 +41,25 @@ tier1_teardown(void **state)
     return 0;
 }
 
-static inline int
+int
 tier1_seal(struct tier1 *tier1, const char *name)
 {
     char path[512];
     struct viv_str bytes;
     int fd = -1;
     snprintf(path, sizeof path, "%s/%s.so", TIER1_PLUGINS, name);
-    assert_int_equal(vh_fs_read(vh_seam_real(), tier1->arena, -100, path, VIV_PLUGIN_FILE_MAX, &bytes, NULL), VIV_OK);
+    assert_int_equal(vh_fs_read(vh_seam_real(), tier1->arena, AT_FDCWD, path, VIV_PLUGIN_FILE_MAX, &bytes, NULL),
+                     VIV_OK);
     assert_int_equal(vh_map_seal(bytes.data, (size_t)bytes.len, name, &fd, NULL), VIV_OK);
     assert_true(tier1->fd_count < TIER1_PLANS_MAX);
     tier1->fds[tier1->fd_count++] = fd;
     return fd;
 }
 
-static inline void
+void
 tier1_plan(struct tier1 *tier1, const char *name, struct tier1_plan *ret_plan)
 {
-    static const char *const services[] = { VIV_SERVICE_LOG, VIV_SERVICE_CLOCK, VIV_SERVICE_EFFECT };
+    static const char *const services[] = {VIV_SERVICE_LOG, VIV_SERVICE_CLOCK, VIV_SERVICE_EFFECT};
     int good = strcmp(name, "tier1_good") == 0;
     uint64_t skill = UINT64_C(1) << VIV_INDEX_SKILL;
     memset(ret_plan, 0, sizeof *ret_plan);
@@ -105,7 +73,7 @@ tier1_plan(struct tier1 *tier1, const char *name, struct tier1_plan *ret_plan)
     ret_plan->plan.plugin_fd = tier1_seal(tier1, name);
 }
 
-static inline struct vh_runner *
+struct vh_runner *
 tier1_start(struct tier1 *tier1, const struct tier1_plan *plan)
 {
     struct vh_runner *runner = NULL;
@@ -116,8 +84,7 @@ tier1_start(struct tier1 *tier1, const struct tier1_plan *plan)
     return runner;
 }
 
-/* A sanitizer reports before the signal that would have come, and dies of something else. */
-static inline void
+void
 tier1_sanitized(char *text)
 {
 #ifdef VH_SANITIZED
@@ -130,7 +97,7 @@ tier1_sanitized(char *text)
 #endif
 }
 
-static inline void
+void
 tier1_refused(struct tier1 *tier1, const struct tier1_plan *plan, enum vh_runner_failure wanted, const char *says)
 {
     struct vh_runner *runner = NULL;
@@ -147,33 +114,47 @@ tier1_refused(struct tier1 *tier1, const struct tier1_plan *plan, enum vh_runner
     assert_null(runner);
 }
 
-static inline struct vh_runner_call
+struct vh_runner_call
 tier1_skill(struct tier1 *tier1, const struct viv_value *values, uint32_t count)
 {
     tier1->skill_request = (struct viv_skill_run_request){
-        .size = sizeof tier1->skill_request, .rev = 1, .values = values, .values_count = count,
-        .values_stride = sizeof *values, .input_json = VH_STR("{}"),
+        .size = sizeof tier1->skill_request,
+        .rev = 1,
+        .values = values,
+        .values_count = count,
+        .values_stride = sizeof *values,
+        .input_json = VH_STR("{}"),
     };
     return (struct vh_runner_call){
-        .interface = VIV_INDEX_SKILL, .method = VIV_METHOD_SKILL_RUN, .request = &tier1->skill_request,
-        .deadline_ns = vh_seam_real()->monotonic_ns(NULL) + TIER1_DEADLINE_NS, .cancel_fd = -1,
+        .interface = VIV_INDEX_SKILL,
+        .method = VIV_METHOD_SKILL_RUN,
+        .request = &tier1->skill_request,
+        .deadline_ns = vh_seam_real()->monotonic_ns(NULL) + TIER1_DEADLINE_NS,
+        .cancel_fd = -1,
     };
 }
 
-static inline struct vh_runner_call
+struct vh_runner_call
 tier1_gate(struct tier1 *tier1, const char *stage)
 {
     tier1->gate_request = (struct viv_gate_check_request){
-        .size = sizeof tier1->gate_request, .rev = 1, .stage = vh_str(stage), .tree = VH_STR("tree-1"),
-        .config_json = VH_STR("{}"), .change_json = VH_STR("{}"),
+        .size = sizeof tier1->gate_request,
+        .rev = 1,
+        .stage = vh_str(stage),
+        .tree = VH_STR("tree-1"),
+        .config_json = VH_STR("{}"),
+        .change_json = VH_STR("{}"),
     };
     return (struct vh_runner_call){
-        .interface = VIV_INDEX_GATE, .method = VIV_METHOD_GATE_CHECK, .request = &tier1->gate_request,
-        .deadline_ns = vh_seam_real()->monotonic_ns(NULL) + TIER1_DEADLINE_NS, .cancel_fd = -1,
+        .interface = VIV_INDEX_GATE,
+        .method = VIV_METHOD_GATE_CHECK,
+        .request = &tier1->gate_request,
+        .deadline_ns = vh_seam_real()->monotonic_ns(NULL) + TIER1_DEADLINE_NS,
+        .cancel_fd = -1,
     };
 }
 
-static inline viv_status
+viv_status
 tier1_run(struct tier1 *tier1, struct vh_runner *runner, const struct vh_runner_call *call,
           struct tier1_answer *ret_answer)
 {
@@ -190,14 +171,13 @@ tier1_run(struct tier1 *tier1, struct vh_runner *runner, const struct vh_runner_
     return status;
 }
 
-/* After whatever happened, a good plugin is served. */
-static inline void
+void
 tier1_works(struct tier1 *tier1)
 {
     struct tier1_plan plan;
     tier1_plan(tier1, "tier1_good", &plan);
     struct vh_runner *runner = tier1_start(tier1, &plan);
-    struct viv_value value = { .name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("small") };
+    struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("small")};
     struct vh_runner_call call = tier1_skill(tier1, &value, 1);
     struct tier1_answer answer;
     call.deadline_ns += INT64_C(10000000000);
@@ -206,8 +186,7 @@ tier1_works(struct tier1 *tier1)
     assert_int_equal(vh_runner_end(runner, NULL), VIV_OK);
 }
 
-/* How many children the zygote has: every runner that ended was collected, none was left behind. */
-static inline int
+int
 tier1_children(struct tier1 *tier1)
 {
     char path[96], pid[32];
@@ -223,7 +202,7 @@ tier1_children(struct tier1 *tier1)
     return count;
 }
 
-static inline int
+int
 tier1_pidfd(pid_t pid)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -231,13 +210,11 @@ tier1_pidfd(pid_t pid)
     return fd;
 }
 
-static inline int
+int
 tier1_gone(int pidfd)
 {
-    struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+    struct pollfd wait = {.fd = pidfd, .events = POLLIN};
     int ready = poll(&wait, 1, TIER1_PATIENCE_MS);
     close(pidfd);
     return ready == 1;
 }
-
-#endif
