@@ -8,13 +8,7 @@
 #include <viv/iface/critic.h>
 #include <viv/plugin.h>
 #include FAULT_MANIFEST
-
-/* Behind `host_data` of the host a test lends. */
-struct fault_probe {
-    int created;
-    int destroyed;
-    const void *config;
-};
+#include "fault_probe.h"
 
 #ifndef FAULT_ID
 #define FAULT_ID VIV_MANIFEST_ID
