@@ -2,7 +2,6 @@
 /* Services by id into one struct per life; a refusal gives nothing and leaves nothing behind. */
 #include "lent.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "buf.h"
@@ -40,16 +39,4 @@ void
 viv_kit_lent_destroy(void *self)
 {
     free(self);
-}
-
-const struct viv_plugin *
-viv_kit_entry(const struct viv_plugin *plugin, const struct viv_host_offer *offer, struct viv_refusal *ret_refusal)
-{
-    if (offer->abi_major == plugin->abi_major)
-        return plugin;
-    ret_refusal->status = VIV_E_VERSION;
-    (void)snprintf(ret_refusal->text, sizeof ret_refusal->text,
-                   "plugin '%s' is built for plugin ABI %u, the host offers %u; build it with the host's headers",
-                   plugin->id, plugin->abi_major, offer->abi_major); /* a cut text is still a text */
-    return NULL;
 }

@@ -5,7 +5,6 @@
 #define VIV_KIT_LENT_H
 
 #include <viv/host.h>
-#include <viv/plugin.h>
 
 #define VIV_KIT_LOG UINT32_C(1)
 #define VIV_KIT_CLOCK UINT32_C(2)
@@ -22,9 +21,5 @@ struct viv_kit_lent {
 viv_status viv_kit_lent_create(const struct viv_host *host, uint32_t services, void **ret_self,
                                struct viv_error *err);
 void viv_kit_lent_destroy(void *self);
-
-/* The body of viv_plugin_entry(): the descriptor, or a refusal naming both ABI numbers. */
-const struct viv_plugin *viv_kit_entry(const struct viv_plugin *plugin, const struct viv_host_offer *offer,
-                                       struct viv_refusal *ret_refusal);
 
 #endif
