@@ -17,9 +17,9 @@ perform(const struct viv_effects *effects, struct viv_call *call, const struct v
     (void)call;
     (void)ret_outcome;
     (void)err;
-    return request->kind == VIV_EFFECT_READ && request->path.len == 12 && !memcmp(request->path.data, "CHANGELOG.md", 12)
-               ? answer_next
-               : VIV_E_INTERNAL;
+    struct viv_str path = request->path;
+    int asked_well = request->kind == VIV_EFFECT_READ && path.len == 12 && !memcmp(path.data, "CHANGELOG.md", 12);
+    return asked_well ? answer_next : VIV_E_INTERNAL;
 }
 
 static const struct viv_effects effects = { (uint32_t)sizeof effects, 1, NULL, perform };
