@@ -54,7 +54,7 @@ class Package(unittest.TestCase):
         cls.scratch.cleanup()
 
     def configure(self, folder):
-        run(CMAKE, "-S", folder, "-B", self.built, f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_C_COMPILER={COMPILER}",
+        run(CMAKE, "-G", "Ninja", "-S", folder, "-B", self.built, f"-DCMAKE_PREFIX_PATH={self.prefix}", f"-DCMAKE_C_COMPILER={COMPILER}",
             "-DCMAKE_C_FLAGS=-Wall -Wextra -Werror", f"-DCMAKE_INSTALL_PREFIX={self.prefix}")
 
     def test_the_page_holds_a_whole_plugin(self):
