@@ -160,11 +160,9 @@ wait_for_work(struct vh_sequencer *s)
             pthread_cond_wait(&s->arrived, &s->mutex);
             continue;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += (long)(left_ns % 1000000000);
-        until.tv_sec += (time_t)(left_ns / 1000000000) + until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        int64_t until_ns = now_ns(s) + left_ns;
+        struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000),
+                                  .tv_nsec = (long)(until_ns % 1000000000) };
         pthread_cond_timedwait(&s->arrived, &s->mutex, &until);
     }
     return s->first || !s->stop;
@@ -201,7 +199,7 @@ run(void *data)
 }
 
 static viv_status
-send(struct vh_sequencer *s, struct vh_request *request, struct viv_error *err)
+submit(struct vh_sequencer *s, struct vh_request *request, struct viv_error *err)
 {
     pthread_cond_init(&request->ready, NULL);
     pthread_mutex_lock(&s->mutex);
@@ -228,7 +226,7 @@ vh_sequencer_call(struct vh_sequencer *sequencer, const struct vh_command *comma
                   struct vh_arena *arena, struct vh_answer *ret_answer, struct viv_error *err)
 {
     struct vh_request request = { .kind = COMMAND, .command = command, .want_ask = want_ask, .arena = arena };
-    viv_status status = send(sequencer, &request, err);
+    viv_status status = submit(sequencer, &request, err);
     if (status == VIV_OK || request.answer.repeated) {
         *ret_answer = request.answer;
     }
@@ -240,7 +238,7 @@ vh_sequencer_ask(struct vh_sequencer *sequencer, struct viv_str task, struct vh_
                  struct viv_error *err)
 {
     struct vh_request request = { .kind = ASK, .task = task, .arena = arena };
-    viv_status status = send(sequencer, &request, err);
+    viv_status status = submit(sequencer, &request, err);
     if (status == VIV_OK) {
         *ret_ask = request.answer.ask;
     }
@@ -251,7 +249,7 @@ viv_status
 vh_sequencer_flush(struct vh_sequencer *sequencer, struct viv_error *err)
 {
     struct vh_request request = { .kind = FLUSH };
-    return send(sequencer, &request, err);
+    return submit(sequencer, &request, err);
 }
 
 int64_t
