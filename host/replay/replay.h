@@ -25,7 +25,7 @@ struct vh_replay_result {
     enum vh_replay_finding finding; /* of the first event that differs */
     int64_t seq;                    /* its number; 0 when all agree */
     int64_t cause;                  /* the input event it follows from; its own number when it is one */
-    const char *what;               /* the member that differs: "kind", "data", ...; "" otherwise */
+    const char *what;               /* the member that differs: "kind", "hash", ...; "" otherwise */
     struct viv_str recorded;        /* canonical line of the log; empty: the log has no such event */
     struct viv_str decided;         /* canonical line, or the refusal's text; empty: nothing was decided */
     int64_t events;                 /* read */
@@ -39,7 +39,8 @@ viv_status vh_replay_begin(struct vh_arena *arena, struct viv_str task, struct v
                            struct viv_error *err);
 
 /* The next event in order: its canonical line, and its hash or NULL when the caller has checked the chain. A difference
- * is a result, not a failed call; VIV_E_CORRUPT when no state can follow from here, VIV_E_MEMORY. */
+ * is a result, not a failed call. After a line from which no state can follow the rest is taken and not looked at.
+ * VIV_E_MEMORY. */
 viv_status vh_replay_line(struct vh_replay *replay, struct viv_str line, const struct vh_hash *hash,
                           struct viv_error *err);
 /* The same, from a line of execution_log.jsonl, without its newline. */
