@@ -59,7 +59,7 @@ clear_attempt(struct vh_task *task)
     static const struct viv_str none = { NULL, 0 };
     task->route = task->route_input = task->base_tree = task->base_commit = task->base = none;
     task->result = task->tree = task->commit = task->change = none;
-    task->merged_tree = task->merged_commit = task->line_tip = task->gates = none;
+    task->merged_tree = task->merged_commit = task->line_tip = task->gates = task->stage_gates = none;
     task->gate_index = task->effects = task->outside = task->score_permille = 0;
 }
 
@@ -403,6 +403,9 @@ moved(struct vh_folding *fold)
     }
     if (vh_fold_int(fold, "again")) {
         clear_attempt(task);
+    }
+    if (vh_json_get(fold->event->data, "gates")) {
+        task->stage_gates = vh_fold_json(fold, "gates");
     }
     if (task->state == VH_STATE_NEEDS_QA || task->state == VH_STATE_INTEGRATION || task->state == VH_STATE_E2E) {
         task->gate_index = vh_fold_int(fold, "gate_index");

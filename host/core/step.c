@@ -246,6 +246,17 @@ move_kind(enum vh_state to)
     return "task.none";
 }
 
+/* Entering a stage binds the gates that the policy in force names; coming back from a question keeps them. */
+static void
+bind_gates(struct vh_stepping *step, enum vh_state stage, struct vh_json *data)
+{
+    if (step->task.state == VH_STATE_AWAITING && step->task.resume_state == (int64_t)stage) {
+        return;
+    }
+    const struct vh_json *gates = vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(stage));
+    vh_json_set(data, "gates", gates ? vh_json_clone(step->arena, gates) : vh_json_array(step->arena));
+}
+
 viv_status
 vh_step_move(struct vh_stepping *step, enum vh_state to, enum vh_phase phase, struct viv_str reason, int64_t flags)
 {
@@ -264,6 +275,9 @@ vh_step_move(struct vh_stepping *step, enum vh_state to, enum vh_phase phase, st
     }
     if (task->state == VH_STATE_AWAITING && task->gate_index) {
         vh_json_set_int(step->arena, data, "gate_index", task->gate_index); /* gates that answered stay answered */
+    }
+    if (to == VH_STATE_NEEDS_QA || to == VH_STATE_INTEGRATION || to == VH_STATE_E2E) {
+        bind_gates(step, to, data);
     }
     if (flags & VH_MOVE_RELEASE) {
         vh_json_set_int(step->arena, data, "release", 1);

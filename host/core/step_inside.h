@@ -76,6 +76,8 @@ viv_status vh_step_followers(struct vh_stepping *step);
 
 /* Gates. */
 viv_status vh_step_enter_gates(struct vh_stepping *step, enum vh_state state);
+/* Name of the gate bound to the present stage at `index`; empty when there is none. */
+struct viv_str vh_step_gate_at(struct vh_stepping *step, int64_t index);
 viv_status vh_step_gate_passed(struct vh_stepping *step, struct viv_str gate, const char *by);
 /* Names of the gates bound to a stage, critics bound, thresholds: from the policy in force. NULL when there is none; a
  * policy that cannot be read fails the step, it never counts as none. */

@@ -130,12 +130,8 @@ vh_step_approval_given(struct vh_stepping *step)
     if (status || !gate) {
         return status;
     }
-    const struct vh_json *gates = vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(to));
-    const struct vh_json *bound = gates ? gates->child : NULL;
-    for (int64_t i = 0; bound && i < index; i++) {
-        bound = bound->next;
-    }
-    return bound ? vh_step_gate_passed(step, bound->text, "person") : VIV_OK;
+    struct viv_str name = vh_step_gate_at(step, index);
+    return name.len ? vh_step_gate_passed(step, name, "person") : VIV_OK;
 }
 
 viv_status

@@ -35,6 +35,7 @@ static const struct field {
     ROW(recoveries, NUMBER),
     ROW(retry_at_us, NUMBER),
     ROW(gate_index, NUMBER),
+    ROW(stage_gates, TEXT),
     ROW(effects, NUMBER),
     ROW(outside, NUMBER),
     ROW(children_left, NUMBER),
