@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "life.h"
 #include "base/str.h"
 #include "core/fold.h"
 #include "core/memory.h"
@@ -178,46 +179,6 @@ home_must(struct home *home, const char *kind, const char *task, const char *jso
     return answer;
 }
 
-/* The good answer to each ask; %lld is the lease, %s the gate, the stage and the tree. */
-static void
-good_answer(const struct vh_ask *ask, const char **ret_kind, char *ret_json, size_t size)
-{
-    static const char *const kinds[VH_PHASE_COUNT] = {
-        [VH_PHASE_INTAKE] = "intent.captured",     [VH_PHASE_PLAN] = "plan.answered",
-        [VH_PHASE_SAFETY] = "safety.report",       [VH_PHASE_BUDGET] = "budget.estimated",
-        [VH_PHASE_ROUTE] = "route.chosen",         [VH_PHASE_BASE] = "base.captured",
-        [VH_PHASE_EXECUTE] = "execute.finished",   [VH_PHASE_FREEZE] = "change.frozen",
-        [VH_PHASE_GATE_QA] = "gate.answered",      [VH_PHASE_INTEGRATE] = "integration.made",
-        [VH_PHASE_GATE_INTEGRATION] = "gate.answered", [VH_PHASE_GATE_E2E] = "gate.answered",
-        [VH_PHASE_REVIEW] = "review.made",         [VH_PHASE_PUBLISH] = "publish.finished",
-        [VH_PHASE_SETTLE] = "settle.priced",       [VH_PHASE_ROLLBACK] = "rollback.finished",
-    };
-    static const char *const rest[VH_PHASE_COUNT] = {
-        [VH_PHASE_INTAKE] = ",\"intent\":{\"goal\":\"g\"}",
-        [VH_PHASE_PLAN] = "",
-        [VH_PHASE_SAFETY] = ",\"verdict\":2,\"capability\":{\"write\":[\"\"]}",
-        [VH_PHASE_BUDGET] = ",\"worst_case_micro\":100,\"scopes\":[{\"scope\":\"home\",\"limit_micro\":1000000}]",
-        [VH_PHASE_ROUTE] = ",\"route\":\"executor\"",
-        [VH_PHASE_BASE] = ",\"tree\":\"T0\",\"commit\":\"C0\",\"base\":{}",
-        [VH_PHASE_EXECUTE] = ",\"done\":1,\"result\":{\"summary\":\"done\"}",
-        [VH_PHASE_FREEZE] = ",\"verdict\":2,\"tree\":\"T1\",\"commit\":\"C1\",\"change\":\"x\"",
-        [VH_PHASE_INTEGRATE] = ",\"tree\":\"T2\",\"commit\":\"C2\",\"line_tip\":\"C0\"",
-        [VH_PHASE_REVIEW] = ",\"score_permille\":900",
-        [VH_PHASE_PUBLISH] = ",\"published\":\"C2\"",
-        [VH_PHASE_SETTLE] = ",\"cost_micro\":7",
-        [VH_PHASE_ROLLBACK] = ",\"commit\":\"C3\"",
-    };
-    *ret_kind = kinds[ask->what];
-    assert_non_null(*ret_kind);
-    if (rest[ask->what]) {
-        snprintf(ret_json, size, "{\"lease\":%lld%s}", (long long)ask->task.lease, rest[ask->what]);
-        return;
-    }
-    snprintf(ret_json, size, "{\"lease\":%lld,\"gate\":\"%.*s\",\"stage\":\"%s\",\"outcome\":\"passed\",\"tree\":\"%.*s\"}",
-             (long long)ask->task.lease, VH_STR_ARGS(ask->gate), vh_task_state_name(ask->task.state),
-             VH_STR_ARGS(ask->tree));
-}
-
 int64_t
 home_walk(struct home *home, const char *task, enum vh_phase phase)
 {
@@ -227,7 +188,7 @@ home_walk(struct home *home, const char *task, enum vh_phase phase)
     while (ask.what != phase && ask.what != VH_PHASE_IDLE) {
         const char *kind = NULL;
         char json[512];
-        good_answer(&ask, &kind, json, sizeof json);
+        life_good_answer(&ask, &kind, json, sizeof json);
         ask = home_must(home, kind, task, json).ask;
     }
     assert_int_equal(ask.what, phase);
