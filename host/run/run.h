@@ -5,6 +5,7 @@
 #ifndef VH_RUN_H
 #define VH_RUN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "keep/sequencer.h"
@@ -59,6 +60,7 @@ struct vh_run {
     int64_t pid;
     pthread_mutex_t *publish_lock; /* one integration and publication at a time */
     struct vh_router *router;
+    pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
 };
 
 struct vh_workspace;
@@ -104,6 +106,10 @@ struct viv_str vh_run_clean(struct vh_arena *arena, struct viv_str text, size_t 
 /* The task's target, opened once; and its base as recorded, read back into work->base. */
 viv_status vh_run_target(struct vh_work *work, struct viv_error *err);
 viv_status vh_run_base(struct vh_work *work, struct viv_error *err);
+
+/* The recorded time of the claim in UTC seconds, for commits and files; and a text as an object's name. */
+int64_t vh_run_time_s(const struct vh_work *work);
+struct vh_git_id vh_run_id(struct viv_str text);
 
 /* "TASK/ATTEMPT/KIND/ORDINAL" of an effect of the host's own. */
 const char *vh_run_effect_id(struct vh_work *work, const char *kind);
