@@ -171,7 +171,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
     struct viv_safety_judge_task_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .policy_json = work->run->policy.json,
+        .policy_json = work->policy->json,
         .task_json = task_json(work),
     };
     struct viv_safety_judge_task_answer answer = { 0 };
@@ -183,7 +183,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
     viv_status status = vh_guard_call(work, &call, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
     set_by(work, data, plugin);
-    vh_json_set_str(work->arena, data, "policy", work->run->policy.digest);
+    vh_json_set_str(work->arena, data, "policy", work->policy->digest);
     vh_json_set_int(work->arena, data, "verdict", status ? VIV_VERDICT_DENY : answer.verdict);
     if (status) {
         vh_run_failure(work, data, "plugin", fault.text);
@@ -215,7 +215,7 @@ vh_ask_budget(struct vh_work *work, struct viv_error *err)
         .size = (uint32_t)sizeof request,
         .rev = 1,
         .work_json = JSON(work, what),
-        .policy_json = work->run->policy.json,
+        .policy_json = work->policy->json,
     };
     struct viv_economy_estimate_answer answer = { 0 };
     struct vh_guard_call call = { .plugin = plugin,

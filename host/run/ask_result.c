@@ -44,7 +44,7 @@ static struct viv_str
 gate_config(struct vh_work *work)
 {
     char *path = vh_arena_format(work->arena, "gates.%s", vh_task_state_name(work->ask.task.state));
-    const struct vh_json *list = path ? vh_run_setting(work->run, path) : NULL;
+    const struct vh_json *list = path ? vh_run_setting(work->policy, path) : NULL;
     struct viv_str text = list ? vh_json_print(work->arena, list) : (struct viv_str){ NULL, 0 };
     return text.len ? text : VH_STR("[]");
 }
@@ -195,9 +195,9 @@ vh_ask_integrate(struct vh_work *work, struct viv_error *err)
 /* ---- publish ---- */
 
 static bool
-branch_follows(const struct vh_run *run)
+branch_follows(const struct vh_run_policy *policy)
 {
-    const struct vh_json *branch = vh_run_setting(run, "branch");
+    const struct vh_json *branch = vh_run_setting(policy, "branch");
     return branch && vh_str_is(branch->text, "follow");
 }
 
@@ -210,12 +210,12 @@ publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflic
     commit = vh_run_id(work->ask.task.merged_commit);
     tip = vh_run_id(work->ask.task.line_tip);
     struct vh_branch_request request = { .task = task, .commit = commit };
-    bool follows = branch_follows(work->run) || work->target.kind == VH_TARGET_FOLDER;
+    bool follows = branch_follows(work->policy) || work->target.kind == VH_TARGET_FOLDER;
     if (!vh_git_same(&work->base.seen, &work->base.tree)) {
         request.seen = work->base.seen;
     }
     viv_status status = vh_target_refresh(&work->target, work->arena, err);
-    if (status == VIV_OK) {
+    if (status == VIV_OK && follows) {
         status = vh_branch_check(&work->target, work->arena, &request, conflicts, err);
     }
     if (status) {

@@ -23,7 +23,7 @@
 static const char **
 bring_list(struct vh_work *work, size_t *ret_count)
 {
-    const struct vh_json *bring = work->run->policy.project_trusted ? vh_run_setting(work->run, "bring") : NULL;
+    const struct vh_json *bring = work->policy->project_trusted ? vh_run_setting(work->policy, "bring") : NULL;
     const char **list = vh_arena_array(work->arena, (bring ? bring->count : 0) + 1, sizeof *list);
     *ret_count = 0;
     for (const struct vh_json *b = bring && list ? bring->child : NULL; b; b = b->next) {
@@ -62,7 +62,7 @@ vh_ask_base(struct vh_work *work, struct viv_error *err)
     struct vh_conflicts conflicts = { 0 };
     struct viv_error fault = VIV_ERROR_INIT;
     struct vh_json *data = vh_json_object(work->arena);
-    const struct vh_json *uncommitted = vh_run_setting(work->run, "uncommitted");
+    const struct vh_json *uncommitted = vh_run_setting(work->policy, "uncommitted");
     struct vh_base_options options = {
         .uncommitted = !uncommitted || uncommitted->integer != 0,
         .time_s = vh_run_time_s(work),

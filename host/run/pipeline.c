@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "run/policy.h"
 #include "run/workspace.h"
 
 #define ANSWERS_MAX 10000 /* of one claim: three attempts of a hundred effects each are far below */
@@ -116,6 +117,7 @@ vh_pipeline_claim(struct vh_run *run, struct vh_arena *arena, struct viv_str wor
         .arena = own,
         .worker = worker,
         .cancel = cancel,
+        .policy = vh_policy_now(run),
         .stage = VH_STR("execute"),
         .started_ns = run->seam->monotonic_ns(run->seam->data),
     };

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "template.h"
+#include <viv_interfaces.h>
 
 #define READINGS_MAX 4   /* of one template; two are one too many already */
 #define CANDIDATES_MAX 32

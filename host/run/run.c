@@ -60,9 +60,9 @@ vh_run_answer(struct vh_work *work, const char *kind, struct vh_json *data, stru
 }
 
 const struct vh_json *
-vh_run_setting(const struct vh_run *run, const char *path)
+vh_run_setting(const struct vh_run_policy *policy, const char *path)
 {
-    const struct vh_json *place = run->policy.root;
+    const struct vh_json *place = policy->root;
     while (place && *path) {
         const char *dot = strchr(path, '.');
         size_t len = dot ? (size_t)(dot - path) : strlen(path);

@@ -28,7 +28,7 @@ struct vh_run_plugins {
     uint32_t gate_count;
 };
 
-/* The policy in force; replaced as a whole between tasks. */
+/* A policy; replaced as a whole, never changed. A claim keeps the one it began with. */
 struct vh_run_policy {
     struct viv_str json;   /* merged, canonical */
     struct viv_str digest; /* hex, of `json` */
@@ -54,7 +54,8 @@ struct vh_run {
     const char *profile_text;
     const char *fail_step; /* tests: the set-up step that is told to fail */
     struct vh_run_plugins plugins;
-    struct vh_run_policy policy;
+    const struct vh_run_policy *_Atomic policy; /* in force; see policy.h */
+    struct vh_policy_source *policy_source;
     struct viv_str actor_name; /* of the person who runs the host */
     int64_t uid;
     int64_t pid;
@@ -74,6 +75,7 @@ struct vh_work {
     int64_t lease;
     int64_t ordinal; /* of the next effect */
     const atomic_uint *cancel;
+    const struct vh_run_policy *policy;
     struct vh_target target;
     bool target_open;
     struct vh_base base;
@@ -95,7 +97,7 @@ void vh_run_failure(struct vh_work *work, struct vh_json *data, const char *clas
 const char *vh_run_class(viv_status status);
 
 /* Member of the policy by path "a.b"; NULL when it is not there. */
-const struct vh_json *vh_run_setting(const struct vh_run *run, const char *path);
+const struct vh_json *vh_run_setting(const struct vh_run_policy *policy, const char *path);
 
 /* JSON text of a plugin as a canonical tree; an empty or unusable text gives `fallback` ("[]" or "{}"). */
 struct vh_json *vh_run_tree(struct vh_work *work, struct viv_str text, const char *fallback);
