@@ -277,7 +277,8 @@ vh_sequencer_committed(struct vh_sequencer *sequencer)
 int64_t
 vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
 {
-    struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000), .tv_nsec = (long)(deadline_ns % 1000000000) };
+    struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000),
+                              .tv_nsec = (long)(deadline_ns % 1000000000) };
     pthread_mutex_lock(&sequencer->mutex);
     int waited = 0;
     while (sequencer->changes == seen && !sequencer->dead && waited == 0) {

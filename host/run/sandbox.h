@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a task's programs run. A *keeper* is one confined world for one phase of one workspace: made by the launcher,
  * pid 1 inside, it runs what it is sent and takes everything in it along when it ends. File effects do not go through
- * the keeper: they use vh_keeper_root() with openat2(RESOLVE_BENEATH). Nothing runs with less than the profile asked for.
+ * the keeper: they use vh_keeper_root() with openat2(RESOLVE_BENEATH). Nothing runs with less than the profile
+ * asked for.
  *
  * [any] thread may call; one keeper serves one exec at a time (a second waits). Read launcher.h first, then
  * launcher/keeper.c for the inside. */
@@ -75,8 +76,8 @@ struct vh_sandbox_bind {
 #define VH_SANDBOX_BINDS_MAX 16
 
 /* All paths absolute. `upper`, `work` and `scratch` are existing folders of the home's owner on one file system that
- * can hold an overlay's upper layer; `scratch` is empty and stays so outside. The lower folders must not change while the
- * keeper lives. Afterwards `work` holds a folder of mode 000 (vh_fs_remove_tree copes). */
+ * can hold an overlay's upper layer; `scratch` is empty and stays so outside. The lower folders must not change
+ * while the keeper lives. Afterwards `work` holds a folder of mode 000 (vh_fs_remove_tree copes). */
 struct vh_sandbox_plan {
     enum vh_sandbox_variant variant;
     uint32_t minimum; /* VH_PROFILE_ bits without which nothing may run */
@@ -99,8 +100,8 @@ struct vh_keeper;
 viv_status vh_sandbox_open(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_sandbox_plan *plan,
                            struct vh_keeper **ret_keeper, struct viv_error *err);
 
-/* What this machine can do for workspaces under `folder` (existing, writable; left as it was): opens and closes the best
- * variant. `variant` AUTO for the best, or one to try. */
+/* What this machine can do for workspaces under `folder` (existing, writable; left as it was): opens and closes
+ * the best variant. `variant` AUTO for the best, or one to try. */
 viv_status vh_sandbox_probe(struct vh_launcher *launcher, const char *folder, enum vh_sandbox_variant variant,
                             struct vh_sandbox_profile *ret_profile, struct viv_error *err);
 

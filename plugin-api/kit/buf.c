@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Growing bytes in lent memory: the old piece is left behind at each growth, so doubling wastes at most as much again. */
+/* Growing bytes in lent memory: the old piece is left behind at each growth, so doubling wastes at most as much
+ * again. */
 #include "buf.h"
 
 #include <stdarg.h>

@@ -245,7 +245,8 @@ viv_template_input(const struct viv_template *tmpl, const struct viv_template_re
         if (rule->slot >= 0 && viv_template_is_number(rule->as))
             status = viv_template_number(rule->as, raw, &number, err);
         else if (rule->slot >= 0)
-            status = viv_template_value(rule->as, slots[rule->slot], raw, reading->inner[rule->slot], memory, &text, err);
+            status = viv_template_value(rule->as, slots[rule->slot], raw, reading->inner[rule->slot], memory, &text,
+                                        err);
         if (status != VIV_OK)
             return status;
         if (rule->is_integer || viv_template_is_number(rule->as))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transforms: from a slot's bytes to a member of the input. A closed list, so that a template is data and never code. */
+/* Transforms: from a slot's bytes to a member of the input. A closed list, so that a template is data and never
+ * code. */
 #include <string.h>
 
 #include "template_inside.h"
