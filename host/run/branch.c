@@ -304,6 +304,10 @@ vh_branch_recover(const struct vh_git_tools *tools, struct vh_arena *arena, stru
         size_t len = strlen(names.name[i]);
         if (len > 5 && strcmp(names.name[i] + len - 5, ".json") == 0) {
             status = recover_one(tools, arena, names.name[i], &recovered, err);
+        } else if (strstr(names.name[i], ".tmp")) { /* a journal that was never finished */
+            const char *path = vh_arena_format(arena, "store/moves/%s", names.name[i]);
+            status = path ? vh_fs_remove_tree(tools->seam, tools->home, path, err)
+                          : vh_error_set(err, VIV_E_MEMORY, "branch", "no memory to clean up");
         }
     }
     if (status == VIV_OK) {
