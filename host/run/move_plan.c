@@ -177,13 +177,13 @@ judge(struct vh_move *move, struct vh_move_path *path, viv_status found, const s
     case VIV_OK:
         path->stat = content->stat;
         path->stat_known = true;
-        path->already = path->already || vh_move_is_new(move, path, content);
+        path->already = path->already || (!move->exact && vh_move_is_new(move, path, content));
         if (path->already || vh_move_accepts(move, path, content)) {
             return VIV_OK;
         }
         return vh_move_conflict(move, path, &content->id, expected ? "was changed by hand" : "was made by hand");
     case VIV_E_NOT_FOUND:
-        path->already = !path->now_mode;
+        path->already = !path->now_mode && !move->exact;
         return !path->old_mode || path->already ? VIV_OK : vh_move_conflict(move, path, NULL, "was deleted by hand");
     case VIV_E_INVALID:
     case VIV_E_CONFLICT:

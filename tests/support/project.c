@@ -52,8 +52,8 @@ shell(struct project *project, const char *command)
     char *line = vh_arena_format(project->arena,
                                  "cd '%s' && export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 "
                                  "GIT_AUTHOR_NAME=P GIT_AUTHOR_EMAIL=p@x GIT_COMMITTER_NAME=P "
-                                 "GIT_COMMITTER_EMAIL=p@x SCRATCH='%s' && { %s\n}",
-                                 project->root, project->scratch, command);
+                                 "GIT_COMMITTER_EMAIL=p@x SCRATCH='%s' HOME='%s' && { %s\n}",
+                                 project->root, project->scratch, project->scratch, command);
     assert_non_null(line);
     FILE *pipe = popen(line, "re");
     assert_non_null(pipe);
