@@ -230,7 +230,7 @@ child_run(const struct keeper *keeper, const struct run *run, const struct run_s
     char byte;
     spawn_calm();
     umask(022);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || setsid() < 0) {
+    if (step_fails("session") || prctl(PR_SET_PDEATHSIG, SIGKILL) || setsid() < 0) {
         stop(fds.status, NOTE_UNCONFINED, "session");
     }
     int cwd = open_beneath(keeper->root, *run->cwd ? run->cwd : ".", O_PATH | O_DIRECTORY, 0);

@@ -56,7 +56,7 @@ open_points(struct keeper *keeper, int *ret_fd)
 {
     const struct plan *plan = keeper->plan;
     int scratch = open_folder(plan->scratch);
-    if (scratch < 0 || (mkdirat(scratch, POINTS, 0755) && errno != EEXIST)) {
+    if (step_fails("points") || scratch < 0 || (mkdirat(scratch, POINTS, 0755) && errno != EEXIST)) {
         return step_refuse(&keeper->ready, "points", plan->scratch);
     }
     *ret_fd = openat(scratch, POINTS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -64,7 +64,8 @@ world_make(struct world *world, const char *fail_step)
     memset(world, 0, sizeof *world);
     world->arena = vh_arena_create(NULL, 0);
     world->seam = vh_seam_real();
-    snprintf(world->folder, sizeof world->folder, "/tmp/viv-sandbox-XXXXXX");
+    const char *tmp = getenv("TMPDIR");
+    snprintf(world->folder, sizeof world->folder, "%.100s/viv-sandbox-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(world->folder));
     char *const folders[] = { world->lower, world->upper, world->work, world->scratch, world->copy };
     static const char *const names[] = { "lower", "upper", "work", "scratch", "copy" };
