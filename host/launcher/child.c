@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One stage between fork and exec, in this order: session and signals, folder, redirections, descriptors 0 to 2 (the rest
- * closes by itself at exec), limits, Landlock, filters, the program is looked up with the task's own rights, gate, exec.
+ * closes by itself at exec), Landlock, filters, the program is looked up with the task's own rights, limits, gate, exec.
  *
  * A program is opened once and run by that descriptor. For a `#!` script it is the interpreter that is run so; the
  * script is named to it by the path it was found at, as the kernel does, because scripts find their files by $0. The
@@ -133,7 +133,7 @@ path_of(const struct run_stage *stage)
     return "";
 }
 
-/* As execvp: the first in PATH that may run; a file that may not is remembered but does not end the search. */
+/* As execvp: the first in PATH that may run; what else went wrong is remembered but does not end the search. */
 static int
 find_program(const struct run_stage *stage, struct program *ret_program)
 {
@@ -149,7 +149,7 @@ find_program(const struct run_stage *stage, struct program *ret_program)
             if (open_program(path, ret_program) == 0) {
                 return 0;
             }
-            error = errno == EACCES ? EACCES : error;
+            error = errno == ENOENT || errno == ENOTDIR ? error : errno;
         }
         at += len + (at[len] == ':');
     }
@@ -249,6 +249,9 @@ child_run(const struct keeper *keeper, const struct run *run, const struct run_s
     }
     if (found.interpreter && open_program(found.interpreter, &interpreter)) {
         stop(fds.status, NOTE_NOT_STARTED, "program");
+    }
+    if (confine_limits(keeper->plan)) {
+        stop(fds.status, NOTE_UNCONFINED, "rlimits");
     }
     struct run_note ready = { .kind = NOTE_READY };
     if (write(fds.status, &ready, sizeof ready) != sizeof ready || read(fds.gate, &byte, 1) != 1) {

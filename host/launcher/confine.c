@@ -76,8 +76,8 @@ limit(int resource, uint64_t most)
     return setrlimit((__rlimit_resource_t)resource, &new);
 }
 
-static int
-set_limits(const struct plan *plan)
+int
+confine_limits(const struct plan *plan)
 {
     if (step_fails("rlimits") || limit(RLIMIT_CPU, plan->cpu_s) || limit(RLIMIT_DATA, plan->memory_bytes) ||
         limit(RLIMIT_NOFILE, plan->files_open) || limit(RLIMIT_FSIZE, plan->file_bytes) || limit(RLIMIT_CORE, 0) ||
@@ -116,10 +116,6 @@ set_filters(const struct keeper *keeper)
 int
 confine_child(const struct keeper *keeper, const char **ret_step)
 {
-    *ret_step = "rlimits";
-    if (set_limits(keeper->plan)) {
-        return -1;
-    }
     *ret_step = "landlock";
     if (landlock_enter(keeper)) {
         return -1;

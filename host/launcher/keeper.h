@@ -41,6 +41,8 @@ int root_make(struct keeper *keeper);
 int confine_keeper(struct keeper *keeper);
 /* The rest, in a child between fork and exec. 0, or -1 with the step's name. */
 int confine_child(const struct keeper *keeper, const char **ret_step);
+/* Last of all: until its program runs, the child holds more descriptors than that may be allowed. */
+int confine_limits(const struct plan *plan);
 
 /* landlock.c: the rules for children. */
 int landlock_make(struct keeper *keeper);

@@ -136,6 +136,11 @@ root_overlay(struct keeper *keeper, const struct root_sources *sources)
         return step_refuse(&keeper->ready, "overlay", NULL);
     }
     keeper->ready.bits |= VW_OVERLAY;
+    for (size_t i = 0; i < sources->lower_count; i++) {
+        close(sources->lowers[i]);
+    }
+    close(sources->upper);
+    close(sources->work);
     return 0;
 }
 

@@ -164,7 +164,7 @@ vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind, const struct vh
     viv_status status = VIV_OK;
     pthread_mutex_lock(&launcher->lock);
     if (launcher->channel < 0) {
-        status = vh_error_set(err, VIV_E_UNAVAILABLE, "launcher", "it is not running");
+        status = vh_error_set(err, VIV_E_UNAVAILABLE, "launcher", "the launcher is not running");
     } else if (vh_sandbox_send(launcher->channel, kind, body, fds, fd_count)) {
         status = errno == ENOMEM || errno == EMSGSIZE
                      ? vh_error_errno(err, VIV_E_LIMIT, "launcher", "the request is too large")
