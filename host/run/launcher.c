@@ -173,7 +173,7 @@ vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind, const struct vh
         status = vh_sandbox_receive(launcher->seam, launcher->channel, launcher->death, &reply, sizeof reply, ret_fds,
                                     fd_max, err);
         if (status == VIV_OK && reply.error) {
-            status = vh_sandbox_refused(&reply, "launcher", err);
+            status = vh_sandbox_refused(&reply, "", err);
         }
     }
     pthread_mutex_unlock(&launcher->lock);

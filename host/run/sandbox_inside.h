@@ -59,7 +59,7 @@ int vh_sandbox_take(int socket, void *ret_bytes, size_t len, int *ret_fds, size_
 /* Milliseconds for poll until `until_ns`; 0 when past, -1 for `until_ns` 0. */
 int vh_sandbox_wait_ms(const struct vh_seam *seam, int64_t until_ns);
 
-/* "step 'netns' failed: Operation not permitted (detail)" */
+/* "full: step 'netns' failed: Operation not permitted (detail)", VIV_E_UNSUPPORTED; `what` may be "" */
 viv_status vh_sandbox_refused(const struct vw_reply *reply, const char *what, struct viv_error *err);
 
 void vh_sandbox_close_fds(const struct vh_seam *seam, int *fds, size_t count);

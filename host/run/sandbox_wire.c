@@ -212,7 +212,7 @@ vh_sandbox_refused(const struct vw_reply *reply, const char *what, struct viv_er
     snprintf(step, sizeof step, "%.*s", (int)sizeof reply->step - 1, reply->step);
     snprintf(detail, sizeof detail, "%.*s", (int)sizeof reply->detail - 1, reply->detail);
     errno = reply->error;
-    return vh_error_set(err, VIV_E_UNSUPPORTED, "sandbox", "%s: step '%s' failed: %s%s%s%s", what, step,
+    return vh_error_set(err, VIV_E_UNSUPPORTED, "sandbox", "%s%sstep '%s' failed: %s%s%s%s", what, *what ? ": " : "", step,
                         strerror(reply->error), *detail ? " (" : "", detail, *detail ? ")" : "");
 }
 
