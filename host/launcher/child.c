@@ -250,7 +250,7 @@ child_run(const struct keeper *keeper, const struct run *run, const struct run_s
     if (found.interpreter && open_program(found.interpreter, &interpreter)) {
         stop(fds.status, NOTE_NOT_STARTED, "program");
     }
-    if (confine_limits(keeper->plan)) {
+    if (confine_limits(&keeper->plan)) {
         stop(fds.status, NOTE_UNCONFINED, "rlimits");
     }
     struct run_note ready = { .kind = NOTE_READY };

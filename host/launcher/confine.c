@@ -34,7 +34,7 @@ drop_capabilities(struct keeper *keeper)
         }
     }
     /* Without the right to drop, an ordinary user in reduced-copy, there is nothing to drop: no new privileges does it. */
-    if (!privileged && keeper->plan->variant != VW_REDUCED_COPY) {
+    if (!privileged && keeper->variant != VW_REDUCED_COPY) {
         return step_refuse(&keeper->ready, "capabilities", "bounding set");
     }
     if (privileged && prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
@@ -103,7 +103,7 @@ load(const struct sock_filter *code, size_t count)
 static int
 set_filters(const struct keeper *keeper)
 {
-    bool copy = keeper->plan->variant == VW_REDUCED_COPY;
+    bool copy = keeper->variant == VW_REDUCED_COPY;
     if (step_fails("seccomp")) {
         return -1;
     }

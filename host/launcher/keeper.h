@@ -10,7 +10,10 @@
 #define KEEPER_PATH_MAX 4096
 
 struct keeper {
-    struct plan *plan;
+    struct plan plan;
+    enum vw_variant variant;
+    bool spare;  /* made before it was asked for: a failure is then nobody's answer */
+    int hand;    /* from the launcher: the plan and the control socket */
     int control; /* the host's end asks, this end answers */
     int life;    /* hangs up when the launcher is gone */
     int root;    /* the workspace */
@@ -26,7 +29,7 @@ struct keeper {
     char tmp[KEEPER_PATH_MAX + 8];
 };
 
-/* Set up, say READY or refuse, serve, end. Never returns. `keeper->plan`, `control` and `life` are set. */
+/* Set up, say READY or refuse, serve, end. Never returns. All up to `life` but plan and control, and the ids, are set. */
 _Noreturn void keeper_run(struct keeper *keeper);
 
 /* ns.c. Fork with the namespaces that can only be entered by a new process; as fork(), with a pidfd in the parent. */
@@ -34,7 +37,9 @@ pid_t ns_clone(enum vw_variant variant, int *ret_pidfd, struct vw_reply *reply);
 /* The rest of them, from inside. 0 or -1 with a refusal in `ready`, as all set-up functions. */
 int ns_enter(struct keeper *keeper);
 
-/* root.c: the workspace mount and a root of its own, or, in reduced-copy, private folders. Sets root, path, home, tmp. */
+/* root.c: a root of its own, as far as it can be made without a plan; then the rest, with the workspace mount, or, in
+ * reduced-copy, private folders. The second sets root, path, home, tmp. */
+int root_prepare(struct keeper *keeper);
 int root_make(struct keeper *keeper);
 
 /* confine.c: what the keeper gives up for itself and all its children. */

@@ -87,14 +87,14 @@ allow_all(int ruleset, const char *const *paths, size_t count, uint64_t access)
 static int
 fill_rules(const struct keeper *keeper, uint64_t fs)
 {
-    const struct plan *plan = keeper->plan;
+    const struct plan *plan = &keeper->plan;
     uint64_t read = FS_READ | LANDLOCK_ACCESS_FS_EXECUTE;
     uint64_t write = fs & ~FS_DEVICES;
     uint64_t device = fs & (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV);
     if (ALLOW(devices, device)) {
         return -1;
     }
-    bool copy = plan->variant == VW_REDUCED_COPY;
+    bool copy = keeper->variant == VW_REDUCED_COPY;
     for (size_t i = 0; i < plan->bind_count; i++) {
         const struct plan_bind *bind = &plan->binds[i];
         if (bind->target[0] == '/' &&
@@ -120,7 +120,7 @@ make_ruleset(uint64_t fs, uint64_t net, uint64_t scope, int abi)
 int
 landlock_make(struct keeper *keeper)
 {
-    bool copy = keeper->plan->variant == VW_REDUCED_COPY;
+    bool copy = keeper->variant == VW_REDUCED_COPY;
     if (step_fails("landlock")) {
         return step_refuse(&keeper->ready, "landlock", NULL);
     }

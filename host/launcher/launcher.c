@@ -77,6 +77,7 @@ reap(struct launcher *launcher)
             (void)kill(-info.si_pid, SIGKILL); /* ESRCH: it left nobody */
         }
         (void)waitpid(info.si_pid, NULL, 0);
+        spawn_forget(launcher, info.si_pid);
         forget(launcher, &info);
     }
 }

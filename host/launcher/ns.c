@@ -110,7 +110,7 @@ leave(struct keeper *keeper, const char *step, int flag, uint32_t bit)
 int
 ns_enter(struct keeper *keeper)
 {
-    enum vw_variant variant = keeper->plan->variant;
+    enum vw_variant variant = keeper->variant;
     if (variant == VW_REDUCED_COPY) {
         return 0;
     }

@@ -144,7 +144,7 @@ tree_signal_below(int proc, pid_t root, const pid_t *known, size_t known_count, 
 void
 tree_signal(const struct keeper *keeper, int signal)
 {
-    if (keeper->plan->variant != VW_REDUCED_COPY) {
+    if (keeper->variant != VW_REDUCED_COPY) {
         (void)kill(-1, signal); /* ESRCH: nobody is left */
         return;
     }

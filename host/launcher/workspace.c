@@ -54,7 +54,7 @@ make_point(int dir, const char *target, bool folder)
 static int
 open_points(struct keeper *keeper, int *ret_fd)
 {
-    const struct plan *plan = keeper->plan;
+    const struct plan *plan = &keeper->plan;
     int scratch = open_folder(plan->scratch);
     if (step_fails("points") || scratch < 0 || (mkdirat(scratch, POINTS, 0755) && errno != EEXIST)) {
         return step_refuse(&keeper->ready, "points", plan->scratch);
@@ -78,7 +78,7 @@ open_points(struct keeper *keeper, int *ret_fd)
 static int
 open_binds(struct keeper *keeper, struct plan_bind *binds, bool *ret_points)
 {
-    for (size_t i = 0; i < keeper->plan->bind_count; i++) {
+    for (size_t i = 0; i < keeper->plan.bind_count; i++) {
         uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (binds[i].writable ? 0 : MOUNT_ATTR_RDONLY);
         binds[i].tree = step_fails("binds") ? -1 : root_tree(binds[i].source, attributes);
         if (binds[i].tree < 0) {
@@ -92,7 +92,7 @@ open_binds(struct keeper *keeper, struct plan_bind *binds, bool *ret_points)
 int
 root_open_sources(struct keeper *keeper, struct root_sources *ret_sources)
 {
-    const struct plan *plan = keeper->plan;
+    const struct plan *plan = &keeper->plan;
     bool points = false;
     memset(ret_sources, 0, sizeof *ret_sources);
     for (size_t i = 0; i < plan->lower_count; i++) {
@@ -107,7 +107,7 @@ root_open_sources(struct keeper *keeper, struct root_sources *ret_sources)
     if (ret_sources->upper < 0 || ret_sources->work < 0) {
         return step_refuse(&keeper->ready, "layers", ret_sources->upper < 0 ? plan->upper : plan->work);
     }
-    if (open_binds(keeper, keeper->plan->binds, &points)) {
+    if (open_binds(keeper, keeper->plan.binds, &points)) {
         return -1;
     }
     if (points) {
@@ -157,8 +157,8 @@ root_bind(struct keeper *keeper)
 {
     int here = open_folder(".");
     int work = open_folder("work");
-    for (size_t i = 0; i < keeper->plan->bind_count; i++) {
-        struct plan_bind *bind = &keeper->plan->binds[i];
+    for (size_t i = 0; i < keeper->plan.bind_count; i++) {
+        struct plan_bind *bind = &keeper->plan.binds[i];
         bool outside = bind->target[0] == '/';
         struct stat stat;
         if (outside && (fstatat(bind->tree, "", &stat, AT_EMPTY_PATH) ||
