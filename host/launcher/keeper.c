@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a keeper:
  *
- *   prepared (ns, most of the root) -> asked for -> set up (workspace, rules, capabilities) -> READY or a refusal
+ *   prepared (ns, most of the root) -> asked for -> set up (workspace, rules, capabilities) ->
+ * READY or a refusal
  *       -> serving -> killing -> gone
  *
- * Serving ends when the host closes the control socket, or the launcher dies (the life pipe hangs up). With a pid
- * namespace the kernel then takes everything inside along; without one the keeper kills what it finds until nothing is
- * left. One EXEC runs at a time. */
+ * Serving ends when the host closes the control socket, or the launcher dies (the life pipe hangs
+ * up). With a pid namespace the kernel then takes everything inside along; without one the keeper
+ * kills what it finds until nothing is left. One EXEC runs at a time. */
 #include "run.h"
 #include "step.h"
 
@@ -28,7 +29,8 @@ static int64_t frozen_ns; /* since when everything inside is stopped; 0: it is n
 static int
 prepare(struct keeper *keeper)
 {
-    if (keeper->variant == VW_REDUCED_COPY && (step_fails("subreaper") || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))) {
+    if (keeper->variant == VW_REDUCED_COPY &&
+        (step_fails("subreaper") || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))) {
         return step_refuse(&keeper->ready, "subreaper", NULL);
     }
     return ns_enter(keeper) || root_prepare(keeper) ? -1 : 0;
@@ -43,7 +45,8 @@ make_world(struct keeper *keeper)
     /* These two are set by each child, or it does not run. */
     keeper->ready.bits |= VW_SECCOMP | VW_RLIMITS;
     keeper->ready.bits |= keeper->variant == VW_REDUCED_COPY ? VW_NO_SOCKETS : 0;
-    keeper->ready.bits |= keeper->uid != 0 ? VW_PROCESSES : 0; /* root is exempt from RLIMIT_NPROC */
+    keeper->ready.bits |=
+        keeper->uid != 0 ? VW_PROCESSES : 0; /* root is exempt from RLIMIT_NPROC */
     if ((keeper->plan.minimum & ~keeper->ready.bits) != 0) {
         errno = EOPNOTSUPP;
         return step_refuse(&keeper->ready, "minimum", "less than the profile asked for");
@@ -60,7 +63,8 @@ make_world(struct keeper *keeper)
 static bool
 wait_for_plan(struct keeper *keeper)
 {
-    struct pollfd polled[] = { { .fd = keeper->hand, .events = POLLIN }, { .fd = keeper->life, .events = POLLIN } };
+    struct pollfd polled[] = {{.fd = keeper->hand, .events = POLLIN},
+                              {.fd = keeper->life, .events = POLLIN}};
     struct message message;
     int got = -1;
     while (got < 0) {
@@ -74,7 +78,8 @@ wait_for_plan(struct keeper *keeper)
     }
     keeper->control = message.fds[1];
     message.fds[1] = -1;
-    if (keeper->ready.error == 0 && (plan_read(&message, &keeper->plan) || keeper->plan.variant != keeper->variant)) {
+    if (keeper->ready.error == 0 &&
+        (plan_read(&message, &keeper->plan) || keeper->plan.variant != keeper->variant)) {
         errno = EINVAL;
         step_refuse(&keeper->ready, "request", NULL);
     }
@@ -83,12 +88,12 @@ wait_for_plan(struct keeper *keeper)
     return true;
 }
 
-/* Which end of the socket dies first must not matter: without a pid namespace the keeper outlives the launcher just
- * long enough to clean up, so there it is not killed but told by the pipe. */
+/* Which end of the socket dies first must not matter: without a pid namespace the keeper outlives
+ * the launcher just long enough to clean up, so there it is not killed but told by the pipe. */
 static int
 follow_launcher(struct keeper *keeper)
 {
-    struct pollfd life = { .fd = keeper->life, .events = POLLIN };
+    struct pollfd life = {.fd = keeper->life, .events = POLLIN};
     if (keeper->variant != VW_REDUCED_COPY && prctl(PR_SET_PDEATHSIG, SIGKILL)) {
         return step_refuse(&keeper->ready, "death", NULL);
     }
@@ -125,7 +130,8 @@ refuse_exec(struct keeper *keeper, int error)
     reply.head.kind = VW_EXEC;
     errno = error;
     step_refuse(&reply.head, "request", NULL);
-    (void)channel_send(keeper->control, &reply, sizeof reply, NULL, 0); /* a host that is gone is seen by the loop */
+    (void)channel_send(keeper->control, &reply, sizeof reply, NULL,
+                       0); /* a host that is gone is seen by the loop */
 }
 
 static void
@@ -183,21 +189,23 @@ static void
 hear_stages(struct keeper *keeper, const struct pollfd *polled)
 {
     for (size_t i = 0; run.active && i < run.stage_count; i++) {
-        if (run.stages[i].status >= 0 && polled[i].fd == run.stages[i].status && polled[i].revents) {
+        if (run.stages[i].status >= 0 && polled[i].fd == run.stages[i].status &&
+            polled[i].revents) {
             run_heard(keeper, &run, &run.stages[i]);
         }
     }
 }
 
 static void
-watch(struct keeper *keeper, int children, struct pollfd polled[WATCH_FIXED + VW_STAGES_MAX], size_t *ret_count)
+watch(struct keeper *keeper, int children, struct pollfd polled[WATCH_FIXED + VW_STAGES_MAX],
+      size_t *ret_count)
 {
     size_t count = run.active ? run.stage_count : 0;
-    polled[WATCH_CONTROL] = (struct pollfd){ .fd = keeper->control, .events = POLLIN };
-    polled[WATCH_LIFE] = (struct pollfd){ .fd = keeper->life, .events = POLLIN };
-    polled[WATCH_CHILD] = (struct pollfd){ .fd = children, .events = POLLIN };
+    polled[WATCH_CONTROL] = (struct pollfd){.fd = keeper->control, .events = POLLIN};
+    polled[WATCH_LIFE] = (struct pollfd){.fd = keeper->life, .events = POLLIN};
+    polled[WATCH_CHILD] = (struct pollfd){.fd = children, .events = POLLIN};
     for (size_t i = 0; i < count; i++) {
-        polled[WATCH_FIXED + i] = (struct pollfd){ .fd = run.stages[i].status, .events = POLLIN };
+        polled[WATCH_FIXED + i] = (struct pollfd){.fd = run.stages[i].status, .events = POLLIN};
     }
     *ret_count = WATCH_FIXED + count;
 }
@@ -270,7 +278,8 @@ keeper_run(struct keeper *keeper)
         _exit(1);
     }
     if (ready->error || make_world(keeper) || follow_launcher(keeper)) {
-        (void)channel_send(keeper->control, ready, sizeof *ready, NULL, 0); /* else the host sees our end */
+        (void)channel_send(keeper->control, ready, sizeof *ready, NULL,
+                           0); /* else the host sees our end */
         _exit(1);
     }
     if (channel_send(keeper->control, ready, sizeof *ready, &keeper->root, 1) == 0) {

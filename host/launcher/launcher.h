@@ -16,7 +16,8 @@ struct started {
     int report; /* of a tool, else -1 */
 };
 
-/* A keeper made ready before it is asked for: network namespace and root take longer than the rest. */
+/* A keeper made ready before it is asked for: network namespace and root take longer than the rest.
+ */
 struct spare {
     pid_t pid; /* 0: none */
     int pidfd;

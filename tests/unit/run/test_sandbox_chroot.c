@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, the product cannot run in a chroot (no user namespaces there, no pivot_root), or its mounts leak from
- * there into the machine. Needs root. A child makes a mount namespace with a small root in it, shared as systemd
- * shares it, and a grandchild runs the sandbox inside a chroot into that root. */
+/* If this fails, the product cannot run in a chroot (no user namespaces there, no pivot_root), or
+ * its mounts leak from there into the machine. Needs root. A child makes a mount namespace with a
+ * small root in it, shared as systemd shares it, and a grandchild runs the sandbox inside a chroot
+ * into that root. */
 #include "sandbox_world.h"
 
 #include <sched.h>
@@ -40,14 +41,15 @@ show(const char *source, const char *target)
 static void
 make_root(const char *build, bool with_proc)
 {
-    static const char *const folders[] = { "/etc", "/dev", "/proc", "/tmp" };
+    static const char *const folders[] = {"/etc", "/dev", "/proc", "/tmp"};
     char path[600];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         snprintf(path, sizeof path, "%s%s", root, folders[i]);
         assert_int_equal(mkdir(path, 0755), 0);
     }
-    static const char *const shown[] = { "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache",
-                                         "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom" };
+    static const char *const shown[] = {
+        "/usr",      "/bin",      "/sbin",     "/lib",        "/lib64",      "/etc/ld.so.cache",
+        "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
         show(shown[i], shown[i]);
     }
@@ -79,8 +81,8 @@ use_sandbox(const char *launcher_path, const int hold[2])
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     struct vh_launcher *launcher = vh_launcher_create(arena, vh_seam_real(), launcher_path, NULL);
     struct viv_error err = VIV_ERROR_INIT;
-    struct world world = { .arena = arena, .seam = vh_seam_real(), .launcher = launcher };
-    static const char *const names[] = { "/tmp/lower", "/tmp/upper", "/tmp/work", "/tmp/scratch" };
+    struct world world = {.arena = arena, .seam = vh_seam_real(), .launcher = launcher};
+    static const char *const names[] = {"/tmp/lower", "/tmp/upper", "/tmp/work", "/tmp/scratch"};
     char byte = 0;
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(mkdir(names[i], 0755), 0);
@@ -89,10 +91,15 @@ use_sandbox(const char *launcher_path, const int hold[2])
         fail_msg("%s", err.text);
     }
     struct vh_sandbox_profile profile;
-    assert_int_equal(vh_sandbox_probe(launcher, "/tmp", VH_SANDBOX_FULL, &profile, &err), VIV_E_UNSUPPORTED);
+    assert_int_equal(vh_sandbox_probe(launcher, "/tmp", VH_SANDBOX_FULL, &profile, &err),
+                     VIV_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "full: step 'userns' failed: Operation not permitted"));
     struct vh_sandbox_plan plan = {
-        .lowers = names, .lower_count = 1, .upper = names[1], .work = names[2], .scratch = names[3],
+        .lowers = names,
+        .lower_count = 1,
+        .upper = names[1],
+        .work = names[2],
+        .scratch = names[3],
         .minimum = VH_PROFILE_MOUNTNS | VH_PROFILE_PIDNS | VH_PROFILE_NETNS | VH_PROFILE_OVERLAY,
     };
     struct vh_keeper *keeper = NULL;
@@ -100,7 +107,8 @@ use_sandbox(const char *launcher_path, const int hold[2])
         fail_msg("%s", err.text);
     }
     assert_int_equal(vh_keeper_profile(keeper)->variant, VH_SANDBOX_REDUCED_ROOT);
-    world_expect(&world, keeper, "echo done >file; cat file; ls -d /work /tmp", "done\n/tmp\n/work\n");
+    world_expect(&world, keeper, "echo done >file; cat file; ls -d /work /tmp",
+                 "done\n/tmp\n/work\n");
     world_refuse(&world, keeper, "cat /tmp/lower/file || cat /etc/shadow || ls /tmp/upper");
     (void)!write(hold[1], &byte, 1);
     (void)!read(hold[0], &byte, 1);
@@ -135,7 +143,7 @@ in_chroot(bool with_proc)
         assert_int_equal(chdir("/"), 0);
         close(up[0]);
         close(down[1]);
-        _exit(use_sandbox(real, (int[]){ down[0], up[1] }));
+        _exit(use_sandbox(real, (int[]){down[0], up[1]}));
     }
     close(up[1]);
     close(down[0]);
@@ -155,7 +163,8 @@ run_case(bool with_proc)
     assert_non_null(mkdtemp(root));
     pid_t child = fork();
     if (child == 0) {
-        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a check that fails here must not go on with the parent's tests */
+        setenv("CMOCKA_TEST_ABORT", "1",
+               1); /* a check that fails here must not go on with the parent's tests */
         in_chroot(with_proc);
         _exit(0);
     }
@@ -182,7 +191,8 @@ chroot_without_proc(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(chroot_with_proc), cmocka_unit_test(chroot_without_proc) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(chroot_with_proc),
+                                       cmocka_unit_test(chroot_without_proc)};
     if (geteuid() != 0) {
         fprintf(stderr, "skipped: a chroot needs root\n");
         return 77;

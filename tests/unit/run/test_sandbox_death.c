@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a sandbox that could not be set up whole is used all the same, or processes and mounts outlive the
- * thing that was to hold them. */
+/* If this fails, a sandbox that could not be set up whole is used all the same, or processes and
+ * mounts outlive the thing that was to hold them. */
 #include "sandbox_world.h"
 
 #include <sys/wait.h>
@@ -14,65 +14,75 @@ struct failing_step {
     bool in[4]; /* by variant */
 };
 
-#define OWN_ROOT { false, true, true, false }
-#define ALL { false, true, true, true }
+#define OWN_ROOT                                                                                   \
+    {                                                                                              \
+        false, true, true, false                                                                   \
+    }
+#define ALL                                                                                        \
+    {                                                                                              \
+        false, true, true, true                                                                    \
+    }
 
 static const struct failing_step steps[] = {
-    { "userns", NULL, false, { false, true, false, false } },
-    { "maps", NULL, false, { false, true, false, false } },
-    { "pivot", NULL, false, { false, true, false, false } },
-    { "chroot", NULL, false, { false, false, true, false } },
-    { "fork", NULL, false, { false, false, false, true } },
-    { "subreaper", NULL, false, { false, false, false, true } },
-    { "copy", NULL, false, { false, false, false, true } },
-    { "pidns", NULL, false, OWN_ROOT },
-    { "mountns", NULL, false, OWN_ROOT },
-    { "private", NULL, false, OWN_ROOT },
-    { "netns", NULL, false, OWN_ROOT },
-    { "ipcns", NULL, false, OWN_ROOT },
-    { "utsns", NULL, false, OWN_ROOT },
-    { "layers", NULL, false, OWN_ROOT },
-    { "binds", NULL, false, OWN_ROOT },
-    { "root", NULL, false, OWN_ROOT },
-    { "system", NULL, false, OWN_ROOT },
-    { "dev", NULL, false, OWN_ROOT },
-    { "tmp", NULL, false, OWN_ROOT },
-    { "overlay", NULL, false, OWN_ROOT },
-    { "read-only", NULL, false, OWN_ROOT },
-    { "proc", NULL, false, ALL },
-    { "landlock", NULL, false, ALL },
-    { "capabilities", NULL, false, ALL },
-    { "nnp", NULL, false, ALL },
-    { "dumpable", NULL, false, ALL },
-    { "death", NULL, false, ALL },
-    { "start", NULL, true, ALL },
-    { "session", NULL, true, ALL },
-    { "descriptors", NULL, true, ALL },
-    { "rlimits", NULL, true, ALL },
-    { "landlock-enter", "landlock", true, ALL },
-    { "seccomp", NULL, true, ALL },
+    {"userns", NULL, false, {false, true, false, false}},
+    {"maps", NULL, false, {false, true, false, false}},
+    {"pivot", NULL, false, {false, true, false, false}},
+    {"chroot", NULL, false, {false, false, true, false}},
+    {"fork", NULL, false, {false, false, false, true}},
+    {"subreaper", NULL, false, {false, false, false, true}},
+    {"copy", NULL, false, {false, false, false, true}},
+    {"pidns", NULL, false, OWN_ROOT},
+    {"mountns", NULL, false, OWN_ROOT},
+    {"private", NULL, false, OWN_ROOT},
+    {"netns", NULL, false, OWN_ROOT},
+    {"ipcns", NULL, false, OWN_ROOT},
+    {"utsns", NULL, false, OWN_ROOT},
+    {"layers", NULL, false, OWN_ROOT},
+    {"binds", NULL, false, OWN_ROOT},
+    {"root", NULL, false, OWN_ROOT},
+    {"system", NULL, false, OWN_ROOT},
+    {"dev", NULL, false, OWN_ROOT},
+    {"tmp", NULL, false, OWN_ROOT},
+    {"overlay", NULL, false, OWN_ROOT},
+    {"read-only", NULL, false, OWN_ROOT},
+    {"proc", NULL, false, ALL},
+    {"landlock", NULL, false, ALL},
+    {"capabilities", NULL, false, ALL},
+    {"nnp", NULL, false, ALL},
+    {"dumpable", NULL, false, ALL},
+    {"death", NULL, false, ALL},
+    {"start", NULL, true, ALL},
+    {"session", NULL, true, ALL},
+    {"descriptors", NULL, true, ALL},
+    {"rlimits", NULL, true, ALL},
+    {"landlock-enter", "landlock", true, ALL},
+    {"seccomp", NULL, true, ALL},
 };
 
 static void
 expect_named(const struct failing_step *step, enum vh_sandbox_variant variant, const char *text)
 {
     char said[80];
-    snprintf(said, sizeof said, "step '%s' failed: Operation not permitted", step->said ? step->said : step->name);
+    snprintf(said, sizeof said, "step '%s' failed: Operation not permitted",
+             step->said ? step->said : step->name);
     if (!strstr(text, said)) {
-        fail_msg("[%s] step '%s' is refused with '%s'", vh_sandbox_variant_name(variant), step->name, text);
+        fail_msg("[%s] step '%s' is refused with '%s'", vh_sandbox_variant_name(variant),
+                 step->name, text);
     }
 }
 
-/* Two stages: the second one's confinement fails as the first one's does, and neither may have run. */
+/* Two stages: the second one's confinement fails as the first one's does, and neither may have run.
+ */
 static void
 expect_exec_refused(struct world *world, struct vh_keeper *keeper, const struct failing_step *step)
 {
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_exec_result result;
-    const char *const argv[] = { "touch", "ran" };
-    struct vh_exec_stage stages[] = { { .argv = argv, .argc = 2 }, { .argv = argv, .argc = 2 } };
-    struct vh_exec exec = { .stages = stages, .stage_count = 2, .wall_ns = 20 * SECOND_NS };
-    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_E_UNAVAILABLE);
+    const char *const argv[] = {"touch", "ran"};
+    struct vh_exec_stage stages[] = {{.argv = argv, .argc = 2}, {.argv = argv, .argc = 2}};
+    struct vh_exec exec = {.stages = stages, .stage_count = 2, .wall_ns = 20 * SECOND_NS};
+    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err),
+                     VIV_E_UNAVAILABLE);
     expect_named(step, vh_keeper_profile(keeper)->variant, err.text);
     assert_int_equal(faccessat(vh_keeper_root(keeper), "ran", F_OK, 0), -1);
 }
@@ -117,7 +127,8 @@ test_never_less_than_asked(void **state)
     struct world world;
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_keeper *keeper = NULL;
-    /* Without the overlay only the copy is left, which is fine unless a network namespace was asked for. */
+    /* Without the overlay only the copy is left, which is fine unless a network namespace was asked
+     * for. */
     world_make(&world, "overlay");
     struct vh_sandbox_plan plan = world_plan(&world, VH_SANDBOX_AUTO);
     assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err), VIV_OK);
@@ -125,15 +136,18 @@ test_never_less_than_asked(void **state)
     assert_int_equal(vh_keeper_profile(keeper)->bits & VH_PROFILE_NETNS, 0);
     vh_sandbox_close(keeper);
     plan.minimum = VH_PROFILE_NETNS;
-    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err), VIV_E_UNSUPPORTED);
+    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err),
+                     VIV_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "no sandbox can be set up: full: step '"));
     assert_non_null(strstr(err.text, "reduced-copy: step 'minimum' failed"));
     plan.copy = NULL;
     plan.lower_count = 0;
-    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err), VIV_E_UNSUPPORTED);
+    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err),
+                     VIV_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "the plan has neither layers nor a copy"));
     plan.lower_count = 18;
-    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err), VIV_E_LIMIT);
+    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err),
+                     VIV_E_LIMIT);
     assert_string_equal(err.text, "18 lower layers, allowed 17");
     world_end(&world);
 }
@@ -155,13 +169,15 @@ children_of(pid_t pid, pid_t *ret_pids, size_t max)
     }
     text[len > 0 ? len : 0] = '\0';
     char *end = text;
-    for (long child = strtol(text, &end, 10); child > 0 && count < max; child = strtol(end, &end, 10)) {
+    for (long child = strtol(text, &end, 10); child > 0 && count < max;
+         child = strtol(end, &end, 10)) {
         ret_pids[count++] = (pid_t)child;
     }
     return count;
 }
 
-/* A daemon in the background, and what its number is outside. The launcher has a spare keeper beside the one in use. */
+/* A daemon in the background, and what its number is outside. The launcher has a spare keeper
+ * beside the one in use. */
 static pid_t
 start_daemon(struct world *world, struct vh_keeper *keeper, pid_t *ret_keeper)
 {
@@ -186,7 +202,7 @@ start_daemon(struct world *world, struct vh_keeper *keeper, pid_t *ret_keeper)
 static void
 wait_gone(int pidfd)
 {
-    struct pollfd polled = { .fd = pidfd, .events = POLLIN };
+    struct pollfd polled = {.fd = pidfd, .events = POLLIN};
     assert_int_equal(poll(&polled, 1, 20000), 1);
     close(pidfd);
 }
@@ -208,18 +224,21 @@ keeper_is_killed(struct world *world, struct vh_keeper *keeper)
     int daemon = watch(start_daemon(world, keeper, &pid));
     assert_int_equal(kill(pid, SIGKILL), 0);
     wait_gone(daemon);
-    const char *const argv[] = { "true" };
-    struct vh_exec_stage stage = { .argv = argv, .argc = 1 };
-    struct vh_exec exec = { .stages = &stage, .stage_count = 1, .wall_ns = 20 * SECOND_NS };
-    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_E_UNAVAILABLE);
+    const char *const argv[] = {"true"};
+    struct vh_exec_stage stage = {.argv = argv, .argc = 1};
+    struct vh_exec exec = {.stages = &stage, .stage_count = 1, .wall_ns = 20 * SECOND_NS};
+    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err),
+                     VIV_E_UNAVAILABLE);
     assert_int_equal(vh_sandbox_freeze(keeper, &err), VIV_E_UNAVAILABLE);
     vh_sandbox_close(keeper);
     vh_sandbox_close(keeper);
-    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_E_UNAVAILABLE);
+    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err),
+                     VIV_E_UNAVAILABLE);
     assert_string_equal(err.text, "the keeper is closed");
     /* The launcher is well. */
     struct vh_sandbox_profile profile;
-    assert_int_equal(vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err), VIV_OK);
+    assert_int_equal(
+        vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err), VIV_OK);
 }
 
 static void
@@ -230,25 +249,28 @@ launcher_is_killed(struct world *world, struct vh_keeper *keeper)
     pid_t pid;
     int daemon = watch(start_daemon(world, keeper, &pid));
     int gone = watch(pid);
-    struct pollfd death = { .fd = vh_launcher_death_fd(world->launcher), .events = POLLIN };
+    struct pollfd death = {.fd = vh_launcher_death_fd(world->launcher), .events = POLLIN};
     pid_t launcher = vh_launcher_pid(world->launcher);
     assert_int_equal(kill(launcher, SIGKILL), 0);
     assert_int_equal(poll(&death, 1, 20000), 1);
     wait_gone(daemon);
     wait_gone(gone);
-    const char *const argv[] = { "true" };
-    struct vh_exec_stage stage = { .argv = argv, .argc = 1 };
-    struct vh_exec exec = { .stages = &stage, .stage_count = 1, .wall_ns = 20 * SECOND_NS };
-    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_E_UNAVAILABLE);
-    struct vh_sandbox_profile profile;
-    assert_int_equal(vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err),
+    const char *const argv[] = {"true"};
+    struct vh_exec_stage stage = {.argv = argv, .argc = 1};
+    struct vh_exec exec = {.stages = &stage, .stage_count = 1, .wall_ns = 20 * SECOND_NS};
+    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err),
                      VIV_E_UNAVAILABLE);
+    struct vh_sandbox_profile profile;
+    assert_int_equal(
+        vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err),
+        VIV_E_UNAVAILABLE);
     assert_int_equal(vh_launcher_pid(world->launcher), 0);
     vh_sandbox_close(keeper);
     /* Started again, it is as before. */
     assert_int_equal(vh_launcher_start(world->launcher, &err), VIV_OK);
     assert_int_not_equal(vh_launcher_pid(world->launcher), launcher);
-    assert_int_equal(vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err), VIV_OK);
+    assert_int_equal(
+        vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err), VIV_OK);
 }
 
 /* A keeper made in advance that died meanwhile is nobody's error. */
@@ -265,7 +287,9 @@ spare_is_killed(struct world *world, struct vh_keeper *keeper)
     struct vh_sandbox_profile profile;
     struct viv_error err = VIV_ERROR_INIT;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err), VIV_OK);
+        assert_int_equal(
+            vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err),
+            VIV_OK);
     }
 }
 
@@ -304,7 +328,8 @@ test_host_is_killed(void **state)
         assert_int_equal(pipe2(numbers, O_CLOEXEC), 0);
         pid_t host = fork();
         if (host == 0) {
-            setenv("CMOCKA_TEST_ABORT", "1", 1); /* a check that fails here must not go on with the parent's tests */
+            setenv("CMOCKA_TEST_ABORT", "1",
+                   1); /* a check that fails here must not go on with the parent's tests */
             struct viv_error err = VIV_ERROR_INIT;
             assert_int_equal(vh_launcher_start(world.launcher, &err), VIV_OK);
             struct vh_keeper *keeper = world_open(&world, world_variants[i]);
@@ -317,7 +342,7 @@ test_host_is_killed(void **state)
         close(numbers[1]);
         assert_int_equal(read(numbers[0], pids, sizeof pids), sizeof pids);
         close(numbers[0]);
-        int watched[] = { watch(pids[0]), watch(pids[1]), watch(pids[2]) };
+        int watched[] = {watch(pids[0]), watch(pids[1]), watch(pids[2])};
         assert_int_equal(kill(host, SIGKILL), 0);
         assert_int_equal(waitpid(host, NULL, 0), host);
         for (size_t j = 0; j < 3; j++) {
@@ -333,7 +358,8 @@ test_a_wrong_program_is_told(void **state)
     (void)state;
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_arena *arena = vh_arena_create(NULL, 0);
-    struct vh_launcher *launcher = vh_launcher_create(arena, vh_seam_real(), "/no/such/launcher", NULL);
+    struct vh_launcher *launcher =
+        vh_launcher_create(arena, vh_seam_real(), "/no/such/launcher", NULL);
     assert_int_equal(vh_launcher_start(launcher, &err), VIV_E_UNAVAILABLE);
     assert_string_equal(err.text, "cannot start '/no/such/launcher': No such file or directory");
     launcher = vh_launcher_create(arena, vh_seam_real(), "/bin/true", NULL);
@@ -410,10 +436,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_step_is_refused), cmocka_unit_test(test_never_less_than_asked),
-        cmocka_unit_test(test_keeper_is_killed),      cmocka_unit_test(test_launcher_is_killed),
-        cmocka_unit_test(test_host_is_killed),        cmocka_unit_test(test_a_wrong_program_is_told),
-        cmocka_unit_test(test_spare_is_killed),       cmocka_unit_test(test_nothing_is_left),
+        cmocka_unit_test(test_every_step_is_refused),
+        cmocka_unit_test(test_never_less_than_asked),
+        cmocka_unit_test(test_keeper_is_killed),
+        cmocka_unit_test(test_launcher_is_killed),
+        cmocka_unit_test(test_host_is_killed),
+        cmocka_unit_test(test_a_wrong_program_is_told),
+        cmocka_unit_test(test_spare_is_killed),
+        cmocka_unit_test(test_nothing_is_left),
     };
     world_probe();
     if (world_variant_count == 0) {

@@ -1,265 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a task reaches something outside its workspace: files, network, processes, the kernel's dark corners. Each
- * attack is run inside by this same program (`--attack NAME`), which says whether it was stopped. */
+/* If this fails, a task reaches something outside its workspace: files, network, processes, the
+ * kernel's dark corners. Each attack is run inside by this same program (`--attack NAME`), which
+ * says whether it was stopped. */
 #include "sandbox_world.h"
+#include "sandbox_attacks.h"
 
 #include <dirent.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/personality.h>
-#include <sys/prctl.h>
-#include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-
-/* ---- inside ---- */
-
-static int
-denied(long result, int error)
-{
-    return result == -1 && errno == error;
-}
-
-static int
-attack_calls(void)
-{
-    static const struct {
-        const char *name;
-        long number;
-    } calls[] = {
-        { "io_uring_setup", SYS_io_uring_setup }, { "ptrace", SYS_ptrace }, { "bpf", SYS_bpf },
-        { "process_vm_readv", SYS_process_vm_readv }, { "process_vm_writev", SYS_process_vm_writev },
-        { "perf_event_open", SYS_perf_event_open }, { "keyctl", SYS_keyctl }, { "add_key", SYS_add_key },
-        { "request_key", SYS_request_key }, { "userfaultfd", SYS_userfaultfd }, { "mount", SYS_mount },
-        { "umount2", SYS_umount2 }, { "pivot_root", SYS_pivot_root }, { "chroot", SYS_chroot },
-        { "open_tree", SYS_open_tree }, { "move_mount", SYS_move_mount }, { "fsopen", SYS_fsopen },
-        { "fsconfig", SYS_fsconfig }, { "fsmount", SYS_fsmount }, { "fspick", SYS_fspick },
-        { "mount_setattr", SYS_mount_setattr }, { "setns", SYS_setns }, { "kexec_load", SYS_kexec_load },
-        { "open_by_handle_at", SYS_open_by_handle_at }, { "init_module", SYS_init_module },
-        { "finit_module", SYS_finit_module }, { "delete_module", SYS_delete_module }, { "swapon", SYS_swapon },
-        { "swapoff", SYS_swapoff }, { "reboot", SYS_reboot }, { "pidfd_getfd", SYS_pidfd_getfd },
-        { "kcmp", SYS_kcmp }, { "sethostname", SYS_sethostname }, { "syslog", SYS_syslog },
-    };
-    int failed = 0;
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        if (!denied(syscall(calls[i].number, 0, 0, 0, 0, 0, 0), EPERM)) {
-            printf("%s: errno %d\n", calls[i].name, errno);
-            failed = 1;
-        }
-    }
-    /* Younger than the filter, and clone3 and openat2, whose arguments no filter sees. */
-    static const long unknown[] = { 467, 500, SYS_clone3, SYS_openat2 };
-    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
-        if (!denied(syscall(unknown[i], 0, 0, 0, 0, 0, 0), ENOSYS)) {
-            printf("call %ld: errno %d\n", unknown[i], errno);
-            failed = 1;
-        }
-    }
-    return failed;
-}
-
-static int
-attack_namespaces(void)
-{
-    static const int flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS,
-                                 CLONE_NEWCGROUP, 0x80 };
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        if (!denied(unshare(flags[i]), EPERM)) {
-            return 1;
-        }
-        if (flags[i] != 0x80) {
-            long pid = syscall(SYS_clone, (unsigned long)flags[i] | SIGCHLD, NULL, NULL, NULL, 0);
-            if (pid == 0) {
-                _exit(0);
-            }
-            if (!denied(pid, EPERM)) {
-                return 2;
-            }
-        }
-    }
-    return 0;
-}
-
-static int
-attack_network(void)
-{
-    static const int families[] = { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH };
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        if (!denied(socket(families[i], SOCK_DGRAM, 0), EPERM) || !denied(socket(families[i], SOCK_STREAM, 0), EPERM) ||
-            !denied(socket(families[i], SOCK_RAW, 0), EPERM)) {
-            printf("family %d\n", families[i]);
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* The socket the test listens on outside, by its path and by its abstract name. */
-static int
-attack_sockets(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0) {
-        return errno == EPERM ? 0 : 1;
-    }
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
-        return 2;
-    }
-    memset(address.sun_path, 0, sizeof address.sun_path);
-    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "viv-test-%s", strrchr(path, '/') + 1);
-    return connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 3 : 0;
-}
-
-static int
-attack_processes(const char *text)
-{
-    int pid = (int)strtol(text, NULL, 10);
-    char path[64];
-    int failed = 0;
-    /* Inside a pid namespace the number is nobody, or one of ours: what counts is that the victim outside lives. */
-    failed |= kill(pid, SIGKILL) == 0 && getpid() > 1000 ? 1 : 0;
-    (void)kill(-1, 0);
-    struct rlimit none = { 0, 0 };
-    failed |= prlimit(pid, RLIMIT_NOFILE, &none, NULL) == 0 ? 2 : 0;
-    failed |= setpriority(PRIO_PROCESS, (id_t)pid, 19) == 0 ? 4 : 0;
-    static const char *const files[] = { "environ", "maps", "mem", "root/etc/passwd", "cwd/secret" };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "/proc/%d/%s", pid, files[i]);
-        failed |= open(path, O_RDONLY) >= 0 ? 8 : 0;
-        snprintf(path, sizeof path, "/proc/1/%s", files[i]);
-        failed |= open(path, O_RDONLY) >= 0 ? 16 : 0;
-    }
-    return failed;
-}
-
-static int
-attack_privileges(bool keeps_bounding_set)
-{
-    FILE *file = fopen("/proc/self/status", "r");
-    char line[256];
-    int failed = geteuid() == 0 && access("/work", F_OK) == 0 && access("/proc/self/uid_map", F_OK) != 0;
-    while (file && fgets(line, sizeof line, file)) {
-        if (strncmp(line, "Cap", 3) == 0 && strspn(strchr(line, '\t') + 1, "0") != 16) {
-            printf("%s", line);
-            failed = 1;
-        }
-        if (strncmp(line, "NoNewPrivs:\t", 12) == 0 && line[12] != '1') {
-            failed = 2;
-        }
-    }
-    for (int cap = 0; cap <= 40 && !keeps_bounding_set; cap++) {
-        failed |= prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 ? 4 : 0;
-    }
-    return failed | (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 8) |
-           (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 ? 0 : 16);
-}
-
-static int
-attack_arguments(void)
-{
-    int failed = 0;
-    failed |= denied(ioctl(0, TIOCSTI, "x"), EPERM) ? 0 : 1;
-    failed |= denied(ioctl(0, TIOCLINUX, "x"), EPERM) ? 0 : 2;
-    /* The kernel looks at 32 bits only, so must the filter. */
-    failed |= denied(syscall(SYS_ioctl, 0, TIOCSTI | (UINT64_C(1) << 32), "x"), EPERM) ? 0 : 4;
-    failed |= denied(personality(ADDR_NO_RANDOMIZE), EPERM) ? 0 : 8;
-    failed |= personality(0xffffffff) == -1 ? 16 : 0;
-    failed |= denied(mknod("device", S_IFCHR | 0600, 0x103), EPERM) ? 0 : 32;
-    int fd = open("setuid", O_CREAT | O_WRONLY, 04755);
-    failed |= fd >= 0 ? 64 : 0;
-    fd = open("plain", O_CREAT | O_WRONLY, 0644);
-    failed |= fd < 0 || !denied(fchmod(fd, 04755), EPERM) || !denied(chmod("plain", 02755), EPERM) ? 128 : 0;
-    return failed;
-}
-
-/* x32 calls and 32-bit entry would see other numbers than the filter does: the process dies of SIGSYS. */
-static int
-attack_abi(const char *which)
-{
-#if defined(__x86_64__)
-    if (strcmp(which, "x32") == 0) {
-        syscall(0x40000000 | SYS_getpid);
-    } else {
-        long result;
-        __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory", "r8", "r9", "r10", "r11");
-        printf("%ld\n", result);
-    }
-#else
-    (void)which;
-    kill(getpid(), SIGSYS);
-#endif
-    return 1;
-}
-
-static int
-attack_bomb(const char *text)
-{
-    int count = (int)strtol(text, NULL, 10);
-    for (int i = 0; i < count; i++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            setsid();
-            if (fork() == 0) {
-                _exit(0);
-            }
-            for (;;) {
-                pause();
-            }
-        }
-        if (pid < 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int
-attack_processes_bound(void)
-{
-    int count = 0;
-    for (; count < 20000; count++) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            pause();
-            _exit(0);
-        }
-        if (pid < 0) {
-            break;
-        }
-    }
-    printf("%d\n", count);
-    return 0;
-}
-
-static int
-attack(int argc, char **argv)
-{
-    const char *name = argv[2];
-    const char *more = argc > 3 ? argv[3] : "";
-    if (strcmp(name, "calls") == 0) return attack_calls();
-    if (strcmp(name, "namespaces") == 0) return attack_namespaces();
-    if (strcmp(name, "network") == 0) return attack_network();
-    if (strcmp(name, "sockets") == 0) return attack_sockets(more);
-    if (strcmp(name, "processes") == 0) return attack_processes(more);
-    if (strcmp(name, "privileges") == 0) return attack_privileges(*more);
-    if (strcmp(name, "arguments") == 0) return attack_arguments();
-    if (strcmp(name, "abi") == 0) return attack_abi(more);
-    if (strcmp(name, "bomb") == 0) return attack_bomb(more);
-    if (strcmp(name, "bound") == 0) return attack_processes_bound();
-    return 99;
-}
 
 /* ---- outside ---- */
 
 static struct vh_exec_result
 run_attack(struct world *world, struct vh_keeper *keeper, const char *name, const char *more)
 {
-    const char *const argv[] = { world_self(world, keeper), "--attack", name, more };
+    const char *const argv[] = {world_self(world, keeper), "--attack", name, more};
     return world_run(world, keeper, argv, more ? 4 : 3);
 }
 
@@ -269,9 +25,9 @@ expect_stopped(struct world *world, struct vh_keeper *keeper, const char *name, 
     struct vh_exec_result result = run_attack(world, keeper, name, more);
     if (result.stages[0].exit_code != 0) {
         fail_msg("[%s] attack '%s' got through: code %d signal %d: %s%s",
-                 vh_sandbox_variant_name(vh_keeper_profile(keeper)->variant), name, result.stages[0].exit_code,
-                 result.stages[0].signal, world_text(world, result.output.kept),
-                 world_text(world, result.errors.kept));
+                 vh_sandbox_variant_name(vh_keeper_profile(keeper)->variant), name,
+                 result.stages[0].exit_code, result.stages[0].signal,
+                 world_text(world, result.output.kept), world_text(world, result.errors.kept));
     }
 }
 
@@ -282,7 +38,8 @@ kernel_is_out_of_reach(struct world *world, struct vh_keeper *keeper)
     expect_stopped(world, keeper, "namespaces", NULL);
     expect_stopped(world, keeper, "network", NULL);
     expect_stopped(world, keeper, "arguments", NULL);
-    /* An ordinary user without namespaces cannot empty the bounding set; without new privileges it is of no use. */
+    /* An ordinary user without namespaces cannot empty the bounding set; without new privileges it
+     * is of no use. */
     bool may_keep = vh_keeper_profile(keeper)->variant == VH_SANDBOX_REDUCED_COPY && geteuid() != 0;
     expect_stopped(world, keeper, "privileges", may_keep ? "keeps bounding set" : NULL);
     assert_int_equal(run_attack(world, keeper, "abi", "x32").stages[0].signal, SIGSYS);
@@ -293,9 +50,10 @@ kernel_is_out_of_reach(struct world *world, struct vh_keeper *keeper)
 static int
 listen_at(const char *path, bool abstract)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (abstract) {
-        snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "viv-test-%s", strrchr(path, '/') + 1);
+        snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "viv-test-%s",
+                 strrchr(path, '/') + 1);
     } else {
         snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     }
@@ -313,7 +71,7 @@ outside_is_out_of_reach(struct world *world, struct vh_keeper *keeper)
     char text[600];
     bool own_root = vh_keeper_profile(keeper)->bits & VH_PROFILE_MOUNTNS;
     snprintf(path, sizeof path, "%s/socket", world->folder);
-    int listening[] = { listen_at(path, false), listen_at(path, true) };
+    int listening[] = {listen_at(path, false), listen_at(path, true)};
     expect_stopped(world, keeper, "sockets", path);
     close(listening[0]);
     close(listening[1]);
@@ -333,7 +91,8 @@ outside_is_out_of_reach(struct world *world, struct vh_keeper *keeper)
     world_refuse(world, keeper, text);
     snprintf(text, sizeof text, "touch -d 2001-01-01 %s/secret", world->folder);
     world_refuse(world, keeper, text);
-    world_refuse(world, keeper, "echo x >/usr/bin/viv-test || echo x >/etc/viv-test || echo x >/viv-test");
+    world_refuse(world, keeper,
+                 "echo x >/usr/bin/viv-test || echo x >/etc/viv-test || echo x >/viv-test");
     world_refuse(world, keeper, "cat /etc/shadow");
     world_refuse(world, keeper, "echo 1 >/proc/sys/kernel/panic || echo x >/proc/self/comm");
     snprintf(path, sizeof path, "%s/written", world->folder);
@@ -345,10 +104,14 @@ outside_is_out_of_reach(struct world *world, struct vh_keeper *keeper)
         assert_null(strstr(listing, "root\n"));
         assert_null(strstr(listing, "secret"));
         assert_non_null(strstr(listing, "/home:\ntask\ntmp\n"));
-        world_expect(world, keeper, "cat /proc/mounts | grep -c viv-sandbox; ls /sys 2>&1 | wc -l; echo x >/tmp/x; cat /tmp/x",
+        world_expect(world, keeper,
+                     "cat /proc/mounts | grep -c viv-sandbox; ls /sys 2>&1 | wc -l; echo x "
+                     ">/tmp/x; cat /tmp/x",
                      "0\n1\nx\n");
-        world_expect(world, keeper, "cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' \\n'; cat /proc/sys/kernel/hostname",
-                     "lovivarium\n");
+        world_expect(
+            world, keeper,
+            "cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' \\n'; cat /proc/sys/kernel/hostname",
+            "lovivarium\n");
     }
 }
 
@@ -390,28 +153,37 @@ redirections_stay_inside(struct world *world, struct vh_keeper *keeper)
         const char *path, *cwd;
         int error;
     } cases[] = {
-        { "absolute", NULL, EXDEV }, { "relative", NULL, EXDEV }, { "/etc/passwd", NULL, EXDEV },
-        { "../secret", NULL, EXDEV }, { "slash/etc/passwd", NULL, EXDEV }, { "../../secret", "sub", EXDEV },
-        { "fifo", NULL, EINVAL },     { "no-such", NULL, ENOENT },         { "up/one", "sub", 0 },
+        {"absolute", NULL, EXDEV},
+        {"relative", NULL, EXDEV},
+        {"/etc/passwd", NULL, EXDEV},
+        {"../secret", NULL, EXDEV},
+        {"slash/etc/passwd", NULL, EXDEV},
+        {"../../secret", "sub", EXDEV},
+        {"fifo", NULL, EINVAL},
+        {"no-such", NULL, ENOENT},
+        {"up/one", "sub", 0},
     };
-    const char *const argv[] = { "cat" };
+    const char *const argv[] = {"cat"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct viv_error err = VIV_ERROR_INIT;
         struct vh_exec_result result;
-        struct vh_exec_stage stage = { .argv = argv, .argc = 1, .input_path = cases[i].path };
-        struct vh_exec exec = {
-            .stages = &stage, .stage_count = 1, .cwd = cases[i].cwd, .wall_ns = 10 * SECOND_NS, .output_max = 100
-        };
+        struct vh_exec_stage stage = {.argv = argv, .argc = 1, .input_path = cases[i].path};
+        struct vh_exec exec = {.stages = &stage,
+                               .stage_count = 1,
+                               .cwd = cases[i].cwd,
+                               .wall_ns = 10 * SECOND_NS,
+                               .output_max = 100};
         assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_OK);
         assert_int_equal(result.stages[0].start_errno, cases[i].error);
         assert_string_equal(result.stages[0].start_step, cases[i].error ? "stdin" : "");
-        stage = (struct vh_exec_stage){ .argv = argv, .argc = 1, .output_path = cases[i].path };
+        stage = (struct vh_exec_stage){.argv = argv, .argc = 1, .output_path = cases[i].path};
         if (cases[i].error == EXDEV) {
-            assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_OK);
+            assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err),
+                             VIV_OK);
             assert_int_equal(result.stages[0].start_errno, EXDEV);
             assert_string_equal(result.stages[0].start_step, "stdout");
         }
-        stage = (struct vh_exec_stage){ .argv = argv, .argc = 1 };
+        stage = (struct vh_exec_stage){.argv = argv, .argc = 1};
         exec.cwd = "slash";
         assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_OK);
         assert_string_equal(result.stages[0].start_step, "cwd");
@@ -431,7 +203,9 @@ count_processes(const char *first, const char *second)
         char path[300];
         char text[1024];
         snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
-        int fd = entry->d_name[0] >= '0' && entry->d_name[0] <= '9' ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        int fd = entry->d_name[0] >= '0' && entry->d_name[0] <= '9'
+                     ? open(path, O_RDONLY | O_CLOEXEC)
+                     : -1;
         ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof text);
         count += len > 0 && memmem(text, (size_t)len, wanted, wanted_len);
         if (fd >= 0) {
@@ -472,15 +246,17 @@ setuid_has_no_effect(struct world *world, struct vh_keeper *keeper)
 {
     /* As far as this machine has such programs. */
     world_expect(world, keeper,
-                 "for p in su mount passwd newgrp chsh; do p=$(command -v $p) && echo | timeout 5 $p x </dev/null "
-                 ">/dev/null 2>&1 && echo \"$p worked\"; done; true", "");
+                 "for p in su mount passwd newgrp chsh; do p=$(command -v $p) && echo | timeout 5 "
+                 "$p x </dev/null "
+                 ">/dev/null 2>&1 && echo \"$p worked\"; done; true",
+                 "");
 }
 
-#define EACH(name)                                                                                                    \
-    static void test_##name(void **state)                                                                             \
-    {                                                                                                                 \
-        (void)state;                                                                                                  \
-        world_each(name);                                                                                             \
+#define EACH(name)                                                                                 \
+    static void test_##name(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        world_each(name);                                                                          \
     }
 
 EACH(kernel_is_out_of_reach)
@@ -495,12 +271,15 @@ int
 main(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[1], "--attack") == 0) {
-        return attack(argc, argv);
+        return attacks_run(argc, argv);
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kernel_is_out_of_reach),     cmocka_unit_test(test_outside_is_out_of_reach),
-        cmocka_unit_test(test_processes_are_out_of_reach), cmocka_unit_test(test_redirections_stay_inside),
-        cmocka_unit_test(test_nothing_survives),           cmocka_unit_test(test_processes_are_bounded),
+        cmocka_unit_test(test_kernel_is_out_of_reach),
+        cmocka_unit_test(test_outside_is_out_of_reach),
+        cmocka_unit_test(test_processes_are_out_of_reach),
+        cmocka_unit_test(test_redirections_stay_inside),
+        cmocka_unit_test(test_nothing_survives),
+        cmocka_unit_test(test_processes_are_bounded),
         cmocka_unit_test(test_setuid_has_no_effect),
     };
     world_probe();
