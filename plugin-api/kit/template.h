@@ -28,8 +28,10 @@
  *               never next to another text slot
  *   choice(a|b) one of the words, case ignored
  *
- * Negation: not no never none without except excluding unless instead neither nor only, and words in n't.
- * Polarity, refused in word, identifier and text: first last more less before after include exclude all any every.
+ * Negation, refused in every slot unless quoted: not no never none without except excluding unless instead neither nor
+ * only cannot but, and words in n't. Polarity, refused in word, identifier and text: first last more less before after
+ * include exclude all any every each. Pointing words, refused in word, identifier, path, file and glob, since what they
+ * point to is not in the request: the an it its this that these those them there here everything something.
  *
  * `bind` maps a slot to a member of the input, "/name", or {"to":"/name","as":TRANSFORM}. Transforms: identity (the
  * bytes as they were), unquote (without the quotes around), lower (ASCII), extension (".c", "c" or "*.c" to "*.c"),
@@ -50,7 +52,7 @@
 #define VIV_TEMPLATE_PARTS_MAX 48    /* words and slots */
 #define VIV_TEMPLATE_SLOTS_MAX 12
 #define VIV_TEMPLATE_RULES_MAX 24
-#define VIV_TEMPLATE_CHOICES_MAX 16
+#define VIV_TEMPLATE_CHOICES_MAX 32
 #define VIV_TEMPLATE_TOKENS_MAX 256  /* a longer request matches nothing: it is prose, not a command */
 #define VIV_TEMPLATE_TEXT_TOKENS 64  /* what one text slot may take */
 #define VIV_TEMPLATE_WORDS_MIN 2     /* fewer words would swallow what they do not understand */
@@ -132,7 +134,8 @@ struct viv_template_token {
 #define VIV_TEMPLATE_TOKEN_NEGATION UINT32_C(2)
 #define VIV_TEMPLATE_TOKEN_POLARITY UINT32_C(4)
 #define VIV_TEMPLATE_TOKEN_JOINS UINT32_C(8)
-#define VIV_TEMPLATE_TOKEN_ASKED UINT32_C(16) /* lost a ? at the request's end: no glob */
+#define VIV_TEMPLATE_TOKEN_POINTS UINT32_C(16)
+#define VIV_TEMPLATE_TOKEN_ASKED UINT32_C(32) /* lost a ? at the request's end: no glob */
 
 /* A request, cut once and matched against many templates. About 20 KiB; borrows the request's text. */
 struct viv_template_request {

@@ -15,6 +15,10 @@ static const char *const polarities[] = {
 };
 static const char *const joins[] = { "and", "or", "then", "but", "also" };
 
+static const char *const pointers[] = {
+    "the", "an", "it", "its", "this", "that", "these", "those", "them", "there", "here", "everything", "something",
+};
+
 #define COUNT(list) (uint32_t)(sizeof(list) / sizeof *(list))
 
 static uint32_t
@@ -38,6 +42,8 @@ word_flags(struct viv_str word)
         flags |= VIV_TEMPLATE_TOKEN_POLARITY;
     if (one_of(word, joins, COUNT(joins)))
         flags |= VIV_TEMPLATE_TOKEN_JOINS;
+    if (one_of(word, pointers, COUNT(pointers)))
+        flags |= VIV_TEMPLATE_TOKEN_POINTS;
     return flags;
 }
 

@@ -231,8 +231,9 @@ viv_template_takes(const struct viv_template_part *part, const struct viv_templa
     if (count == 2)
         return takes_number(part, tokens, 2);
     uint32_t quoted = tokens->flags & VIV_TEMPLATE_TOKEN_QUOTED;
+    const uint32_t unclear = VIV_TEMPLATE_TOKEN_NEGATION | VIV_TEMPLATE_TOKEN_POINTS;
     if (part->type != VIV_TEMPLATE_LITERAL && !quoted &&
-        (tokens->word.len != tokens->raw.len || (tokens->flags & VIV_TEMPLATE_TOKEN_NEGATION)))
-        return 0; /* a comma behind a slot, or a negation in it: not sure what was meant */
+        (tokens->word.len != tokens->raw.len || (tokens->flags & unclear)))
+        return 0; /* a comma behind a slot, a negation or "it" in it: not sure what was meant */
     return takes_one(part, tokens);
 }

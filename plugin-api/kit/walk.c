@@ -114,6 +114,24 @@ viv_kit_walk_close(struct viv_kit_walk *walk, struct viv_error *err)
     return walk->status;
 }
 
+viv_status
+viv_kit_walk_finish(struct viv_kit_walk *walk, struct viv_kit_json *json, const struct viv_kit_buf *text,
+                    struct viv_str *ret_json, struct viv_str *ret_text, struct viv_error *err)
+{
+    struct viv_str document;
+    struct viv_str words;
+    viv_status status = viv_kit_walk_close(walk, err);
+    if (status == VIV_OK)
+        status = viv_kit_json_finish(json, &document, err);
+    if (status == VIV_OK)
+        status = viv_kit_buf_finish(text, &words, err);
+    if (status == VIV_OK) {
+        *ret_json = document;
+        *ret_text = words;
+    }
+    return status;
+}
+
 void
 viv_kit_walk_skip(struct viv_kit_walk *walk, struct viv_str path, const char *reason)
 {

@@ -46,6 +46,10 @@ viv_status viv_kit_walk_open(struct viv_call *call, const struct viv_effects *ef
 uint32_t viv_kit_walk_next(struct viv_kit_walk *walk, struct viv_kit_file *ret_file);
 viv_status viv_kit_walk_close(struct viv_kit_walk *walk, struct viv_error *err);
 
+/* The end of a skill: close the walk, then give both texts or neither. */
+viv_status viv_kit_walk_finish(struct viv_kit_walk *walk, struct viv_kit_json *json, const struct viv_kit_buf *text,
+                               struct viv_str *ret_json, struct viv_str *ret_text, struct viv_error *err);
+
 /* The one file the walk stands on. 0: noted as skipped (or the walk ended), go on with the next. */
 uint32_t viv_kit_file_open(struct viv_kit_walk *walk, const struct viv_kit_file *file);
 /* Next bytes, valid until the next call; empty at the end. */
