@@ -150,6 +150,7 @@ perform(const struct viv_effects *effects, struct viv_call *call, const struct v
     struct kit_fake *fake = effects->host_data;
     (void)call;
     assert_int_equal(request->size, sizeof *request);
+    fake->used |= 1u << request->kind;
     if (fake->deny_kind == request->kind || fake->deny_kind == UINT32_MAX)
         return viv_kit_fail(err, fake->deny_status, "effect", "rule 'test' forbids it");
     char path[VIV_PATH_MAX + 1];

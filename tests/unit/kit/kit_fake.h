@@ -25,6 +25,7 @@ struct kit_fake {
     uint32_t cancel_after;  /* looks at the cancel flag until it is up; 0: never */
     uint32_t looks;
     uint32_t writes;
+    uint32_t used;      /* 1u << kind of every effect asked for */
     uint64_t max_bytes; /* of the call's arena */
 };
 

@@ -16,7 +16,10 @@
 #include <viv/iface/skill.h>
 
 #include "base/json.h"
+#include "base/seam.h"
 #include "base/str.h"
+#include "load/plugin.h"
+#include "load/schema.h"
 
 struct played {
     struct kit_fake fake;
@@ -25,40 +28,54 @@ struct played {
     struct vh_arena *arena;
     const struct vh_json *cases;
     const struct vh_json *sweep;
+    struct vh_plugin_file module;
     struct viv_error err;
     struct viv_skill_run_answer answer;
+    int64_t fail_at; /* allocation of the call that fails; 0: none */
 };
 
-static struct viv_value
-value_of(const struct vh_json *json, struct viv_str name, uint32_t index)
+/* The table a host would make: checked against inputSchema, defaults filled in. Cases of what the skill itself must
+ * refuse may break the schema; they come as they are. */
+static void
+lay_out(struct played *played, const struct vh_json *input, struct viv_skill_run_request *request)
 {
-    struct viv_value value = { .name = name, .index = index };
-    value.type = json->type == VH_JSON_INTEGER ? VIV_VALUE_INTEGER : VIV_VALUE_TEXT;
-    value.integer = json->integer;
-    value.text = json->text;
-    return value;
+    static struct viv_value rows[VIV_VALUES_MAX];
+    struct vh_schema_values values = { rows, 0, vh_json_print(played->arena, input) };
+    struct viv_str empty = VH_STR("{}");
+    struct viv_str json = input ? values.json : empty;
+    if (vh_schema_values(played->arena, played->module.manifest->input, json, &values, NULL) != VIV_OK) {
+        for (const struct vh_json *member = input->child; member; member = member->next) {
+            rows[values.count++] = (struct viv_value){
+                .name = member->key,
+                .type = member->type == VH_JSON_INTEGER ? VIV_VALUE_INTEGER : VIV_VALUE_TEXT,
+                .integer = member->integer,
+                .text = member->text,
+            };
+        }
+    }
+    request->values = values.rows;
+    request->values_count = values.count;
+    request->values_stride = sizeof(struct viv_value);
+    request->input_json = values.json;
 }
 
 /* One run of the skill from entry to destroy. The answer is left empty on failure. */
 static viv_status
 run_once(struct played *played, const struct vh_json *input, bool grant)
 {
-    struct viv_value values[VIV_VALUES_MAX];
-    struct viv_skill_run_request request = { .size = sizeof request, .rev = 1, .values = values };
-    for (const struct vh_json *member = input ? input->child : NULL; member; member = member->next) {
-        values[request.values_count++] = value_of(member, member->key, 0);
-    }
-    request.values_stride = sizeof(struct viv_value);
-    request.input_json = vh_json_print(played->arena, input);
+    struct viv_skill_run_request request = { .size = sizeof request, .rev = 1 };
+    lay_out(played, input, &request);
     played->answer = (struct viv_skill_run_answer){ .size = sizeof played->answer, .rev = 1 };
     played->err = (struct viv_error)VIV_ERROR_INIT;
     struct viv_call *call = kit_fake_call(&played->fake, grant);
     void *self = NULL;
     int files = kit_fake_open_files();
+    vh_arena_fail_at(played->fail_at);
     viv_status status = played->plugin->create(&played->fake.host, played->plugin->defaults, &self, &played->err);
     if (status != VIV_OK)
         return status;
     status = played->skill->run(self, call, &request, &played->answer, &played->err);
+    vh_arena_fail_at(0);
     played->plugin->destroy(self);
     assert_int_equal(kit_fake_open_files(), files);
     if (status != VIV_OK) {
@@ -151,11 +168,26 @@ play_one(struct played *played, const struct vh_json *one, bool grant)
     }
     struct vh_json *canonical = NULL;
     assert_int_equal(vh_json_read(played->arena, played->answer.output_json, &canonical, &played->err), VIV_OK);
+    if (vh_schema_check(played->arena, played->module.manifest->output, played->answer.output_json, &played->err)) {
+        fail_msg("outputSchema: %s", played->err.text);
+    }
+    assert_int_equal(played->fake.used & ~played->module.manifest->effects, 0);
     same_text(played->answer.output_json, vh_json_print(played->arena, vh_json_get(one, "output")), "the output");
     if (vh_json_get(one, "text")) {
         same_text(played->answer.text, vh_json_str(one, "text"), "the text");
     }
     check_files_after(played, vh_json_get(one, "after"));
+}
+
+/* If this fails, a host refuses the skill as it was built. */
+static void
+host_accepts_the_module(void **state)
+{
+    struct played *played = *state;
+    assert_true(played->module.manifest->kind == VH_MANIFEST_SKILL && played->module.manifest->folder_read);
+    assert_string_equal(played->module.manifest->id, played->plugin->id);
+    assert_string_equal(played->module.manifest->version, played->plugin->version);
+    assert_int_equal(played->module.audit.failed, 0);
 }
 
 /* If this fails, the skill answers something else than its author promised, or depends on how it was lent the files. */
@@ -185,10 +217,9 @@ memory_runs_out(void **state)
         build_tree(played, played->cases->child);
         for (int64_t n = 1;; n++) {
             assert_true(n < 2000);
-            (void)kit_fake_call(&played->fake, false);
-            vh_arena_fail_at(n + 2); /* the runner's own two come first */
+            played->fail_at = n;
             viv_status status = run_once(played, vh_json_get(played->cases->child, "input"), mode == 0);
-            vh_arena_fail_at(0);
+            played->fail_at = 0;
             if (status == VIV_OK) {
                 assert_true(n > 3);
                 break;
@@ -323,6 +354,10 @@ set_up(void **state)
     if (vh_json_import(played.arena, (struct viv_str){ text, len }, &document, &err) != VIV_OK) {
         fail_msg("%s: %s", path, err.text);
     }
+    const struct vh_plugin_rules rules = { 0 };
+    if (vh_plugin_inspect(vh_seam_real(), played.arena, &rules, AT_FDCWD, PLAY_MODULE, &played.module, &err)) {
+        fail_msg("%s: %s", PLAY_MODULE, err.text);
+    }
     played.cases = vh_json_get(document, "cases");
     played.sweep = vh_json_get(document, "sweep");
     assert_non_null(played.cases);
@@ -352,11 +387,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cases_hold),
-        cmocka_unit_test(memory_runs_out),
-        cmocka_unit_test(nothing_without_grants),
-        cmocka_unit_test(stops_when_cancelled),
-        cmocka_unit_test(hostile_tree),
+        cmocka_unit_test(host_accepts_the_module), cmocka_unit_test(cases_hold),
+        cmocka_unit_test(memory_runs_out),         cmocka_unit_test(nothing_without_grants),
+        cmocka_unit_test(stops_when_cancelled),    cmocka_unit_test(hostile_tree),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
