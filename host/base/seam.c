@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -57,6 +58,18 @@ real_open(void *data, int dir, const char *path, int flags, mode_t mode)
 {
     (void)data;
     return openat(dir, path, flags | O_CLOEXEC, mode);
+}
+
+static int
+real_open_beneath(void *data, int dir, const char *path, int flags, mode_t mode, int no_links)
+{
+    (void)data;
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
+        .mode = flags & O_CREAT ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (no_links ? RESOLVE_NO_SYMLINKS : 0),
+    };
+    return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
 static int
@@ -325,6 +338,7 @@ static const struct vh_seam real = {
     .wall_us = real_wall_us,
     .random = real_random,
     .open = real_open,
+    .open_beneath = real_open_beneath,
     .close = real_close,
     .read = real_read,
     .write = real_write,

@@ -22,6 +22,8 @@ struct vh_seam {
 
     /* files; `dir` is a directory descriptor or AT_FDCWD */
     int (*open)(void *data, int dir, const char *path, int flags, mode_t mode);
+    /* As open, by openat2: never leaves `dir`, follows no magic link, and with `no_links` no symbolic link at all. */
+    int (*open_beneath)(void *data, int dir, const char *path, int flags, mode_t mode, int no_links);
     int (*close)(void *data, int fd);
     ssize_t (*read)(void *data, int fd, void *bytes, size_t len);
     ssize_t (*write)(void *data, int fd, const void *bytes, size_t len);

@@ -25,6 +25,7 @@ struct vh_decision {
     struct viv_str task; /* the task it was about */
 };
 
+#define VH_STEP_LEASE_US INT64_C(30000000) /* a holder that is silent for this long is gone */
 #define VH_STEP_EVENTS_MAX 2048 /* a plan of 256 children with edges, and a cascade of dependents */
 
 /* `first_seq` is the number the first event gets. On VIV_OK `ret_decision` holds at least the input event. */

@@ -2,7 +2,6 @@
 /* A task begins, is held by a worker, and ends: submit, claim, lost lease, and the ways an attempt ends. */
 #include "step_inside.h"
 
-#define LEASE_US INT64_C(30000000)  /* a holder that is silent for this long is gone */
 #define BACKOFF_US INT64_C(1000000) /* first wait after an infrastructure failure; doubles */
 
 static viv_status
@@ -119,7 +118,7 @@ vh_step_task_claimed(struct vh_stepping *step)
     }
     struct vh_json *data = vh_step_object(step);
     vh_json_set_int(step->arena, data, "epoch", number);
-    vh_json_set_int(step->arena, data, "expires_us", step->time_us + LEASE_US);
+    vh_json_set_int(step->arena, data, "expires_us", step->time_us + VH_STEP_LEASE_US);
     vh_json_set_int(step->arena, data, "lease", task->lease + 1);
     vh_json_set_str(step->arena, data, "worker", vh_step_str(step, "worker"));
     status = vh_step_input_as(step, "task.claimed", data);

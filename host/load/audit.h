@@ -52,7 +52,7 @@ struct vh_audit_row {
     char found[160];
 };
 
-/* STRICT: skills and tier 0. REPORTED: other tier-1 plugins; constructors, unique symbols and thread-local storage of
+/* STRICT: skills and tier 0. REPORTED: tier-1 plugins that would not pass so; constructors, unique symbols and thread-local storage of
  * a C++ or Rust runtime are reported. A host built with a sanitizer reports constructors and needed libraries. */
 enum vh_audit_mode { VH_AUDIT_STRICT, VH_AUDIT_REPORTED };
 

@@ -58,16 +58,17 @@ vh_document_read(struct vh_arena *arena, struct viv_str text, size_t max_bytes, 
                  struct json_t **ret_value, struct viv_error *err)
 {
     if (text.len > max_bytes) {
-        return vh_error_set(err, VIV_E_LIMIT, what, "%s has %llu bytes, allowed %zu", what, (unsigned long long)text.len,
-                            max_bytes);
+        return vh_error_set(err, VIV_E_LIMIT, what, "%s has %llu bytes, allowed %zu", what,
+                            (unsigned long long)text.len, max_bytes);
     }
     int depth = depth_of(text);
     if (depth > VIV_JSON_DEPTH_MAX) {
-        return vh_error_set(err, VIV_E_LIMIT, what, "%s is nested %d deep, allowed %d", what, depth, VIV_JSON_DEPTH_MAX);
+        return vh_error_set(err, VIV_E_LIMIT, what, "%s is nested %d deep, allowed %d", what, depth,
+                            VIV_JSON_DEPTH_MAX);
     }
     json_error_t fault;
-    json_t *value = json_loadb(text.data ? text.data : "", (size_t)text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-                               &fault);
+    const char *data = text.data ? text.data : "";
+    json_t *value = json_loadb(data, (size_t)text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
     if (!value) {
         (void)vh_error_set(err, VIV_E_INVALID, what, "%s is no JSON, line %d: %s", what, fault.line, fault.text);
         if (err) {

@@ -10,7 +10,8 @@
 struct json_t;
 
 /* Parse one JSON value of any type. `what` names it in messages. Bounded in bytes and in depth; duplicate keys, NUL
- * characters and text that is not UTF-8 are refused. The value lives as long as the arena. VIV_E_INVALID, VIV_E_LIMIT. */
+ * characters and text that is not UTF-8 are refused. The value lives as long as the arena. VIV_E_INVALID,
+ * VIV_E_LIMIT. */
 viv_status vh_document_read(struct vh_arena *arena, struct viv_str text, size_t max_bytes, const char *what,
                             struct json_t **ret_value, struct viv_error *err);
 

@@ -70,7 +70,7 @@ vh_index_open(struct viv_str bytes, struct vh_index *ret_index, struct viv_error
     if (index.head.interfaces != fingerprint()) {
         return vh_error_set(err, VIV_E_VERSION, "index", "the index was written by a host with other interfaces");
     }
-    index.records = (const void *)(bytes.data + head_bytes); /* the file is read into aligned memory, 96 bytes of head */
+    index.records = (const void *)(bytes.data + head_bytes); /* aligned: arena memory and a head of 96 bytes */
     index.texts = bytes.data + head_bytes + records;
     for (uint32_t i = 0; i < index.head.count; i++) {
         const struct vh_index_record *record = &index.records[i];

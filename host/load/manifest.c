@@ -30,8 +30,8 @@ vh_manifest_text(struct vh_manifest_reader *r, struct json_t *object, const char
     size_t len = json_string_length(value);
     char shown[64];
     if (!json_is_string(value) || len == 0 || len > max) {
-        (void)vh_error_set(r->err, VIV_E_INVALID, "manifest", "'%s' of %s is '%s', allowed: text of 1 to %zu bytes", key,
-                           what, value ? vh_document_show(value, shown, sizeof shown) : "(missing)", max);
+        (void)vh_error_set(r->err, VIV_E_INVALID, "manifest", "'%s' of %s is '%s', allowed: text of 1 to %zu bytes",
+                           key, what, value ? vh_document_show(value, shown, sizeof shown) : "(missing)", max);
         return NULL;
     }
     const char *text = vh_arena_text(r->arena, json_string_value(value));

@@ -116,8 +116,8 @@ read_option(struct vh_manifest_reader *r, json_t *row, struct vh_manifest_option
     option->type = type_of(type);
     if (!is_option_name(option->name) || option->type == 0) {
         return vh_error_set(r->err, VIV_E_INVALID, "manifest",
-                            "option '%s' has type '%s', allowed: lower-case names joined by _; bool, integer, duration, "
-                            "money, bytes, text, json",
+                            "option '%s' has type '%s', allowed: lower-case names joined by _; bool, integer, "
+                            "duration, money, bytes, text, json",
                             option->name, type);
     }
     viv_status status = vh_document_keys(row, keys, option->name, r->err);

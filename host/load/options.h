@@ -6,7 +6,8 @@
 
 #include "manifest.h"
 
-/* "60s", "0.05", "4KiB", 7, true -> the number the config struct holds. Durations are nanoseconds, money micro-units. */
+/* "60s", "0.05", "4KiB", 7, true -> the number the config struct holds. Durations are nanoseconds, money
+ * micro-units. */
 viv_status vh_options_number(uint32_t type, const char *name, struct viv_str text, int64_t *ret_number,
                              struct viv_error *err);
 

@@ -80,12 +80,19 @@ audit_refusal(const struct vh_audit *audit, struct viv_error *err)
                         row->allowed, row->cure);
 }
 
-/* Skills are always strict. Others are judged as tier 0 when they are trusted so far, else as tier 1. */
-static enum vh_audit_mode
-mode_of(const struct vh_plugin_file *file)
+/* Strict when that passes. A plugin that fails only where a runtime of another language may be at fault is audited in
+ * the other mode: it can still run in a runner, and is refused for the host's process by name. */
+static void
+audit_file(const struct vh_elf *elf, struct vh_plugin_file *file)
 {
-    bool lenient = file->manifest && file->manifest->kind == VH_MANIFEST_PLUGIN && file->trust == VH_TRUST_UNSIGNED;
-    return lenient ? VH_AUDIT_REPORTED : VH_AUDIT_STRICT;
+    const struct vh_manifest *manifest = file->manifest;
+    bool own = manifest && !manifest->machine_made; /* its list of libraries counts */
+    const char *const *libraries = own ? manifest->libraries : NULL;
+    uint32_t count = own ? manifest->library_count : 0;
+    vh_audit_run(elf, VH_AUDIT_STRICT, libraries, count, &file->audit);
+    if (own && manifest->kind == VH_MANIFEST_PLUGIN && file->audit.failed > 0) {
+        vh_audit_run(elf, VH_AUDIT_REPORTED, libraries, count, &file->audit);
+    }
 }
 
 viv_status
@@ -105,10 +112,7 @@ vh_plugin_inspect_bytes(const struct vh_seam *seam, struct vh_arena *arena, cons
     }
     viv_status status = hash_file(file, err);
     status = status ? status : vh_trust_judge(seam, &rules->trust, dir, path, &file->digest, &file->trust, err);
-    const struct vh_manifest *manifest = file->manifest;
-    bool own_libraries = manifest && !manifest->machine_made;
-    vh_audit_run(elf, mode_of(file), own_libraries ? manifest->libraries : NULL,
-                 own_libraries ? manifest->library_count : 0, &file->audit);
+    audit_file(elf, file);
     if (status == VIV_OK && manifest_status != VIV_OK && sound && elf->note_count == 1) {
         if (err) {
             *err = manifest_err;
@@ -116,7 +120,7 @@ vh_plugin_inspect_bytes(const struct vh_seam *seam, struct vh_arena *arena, cons
         status = manifest_status;
     }
     status = status ? status : audit_refusal(&file->audit, err);
-    status = status ? status : check_manifest(rules, manifest, err);
+    status = status ? status : check_manifest(rules, file->manifest, err);
     return status ? vh_error_extend(err, status, "plugin '%s'", path) : VIV_OK;
 }
 

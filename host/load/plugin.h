@@ -69,7 +69,8 @@ struct vh_plugin_set {
 };
 
 /* Load for tier 0: bundled or signed by the user, strict audit, never a skill, never machine-made. `host` must live
- * as long as the set. `set` may be NULL (then id-free is not checked). The plugin's destroy() runs when `arena` ends. */
+ * as long as the set. `set` may be NULL (then id-free is not checked). The plugin's destroy() runs when `arena`
+ * ends. */
 viv_status vh_plugin_load(struct vh_arena *arena, const struct vh_plugin_file *file, const struct viv_host *host,
                           struct viv_str settings_json, struct vh_plugin_set *set, struct vh_plugin **ret_plugin,
                           struct viv_error *err);

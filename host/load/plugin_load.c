@@ -28,8 +28,14 @@ check_tier(const struct vh_plugin_file *file, struct viv_error *err)
         return vh_error_set(err, VIV_E_DENIED, "tier", "it is %s, which only ever runs in a runner",
                             manifest->machine_made ? "made by a machine" : "a skill");
     }
-    if (file->audit.mode != VH_AUDIT_STRICT) {
-        return vh_error_set(err, VIV_E_DENIED, "tier", "it was not audited for the host's process");
+    for (int rule = 0; rule < VH_AUDIT_RULE_COUNT && file->audit.mode != VH_AUDIT_STRICT; rule++) {
+        const struct vh_audit_row *row = &file->audit.row[rule];
+        if (!row->passed) {
+            return vh_error_set(err, VIV_E_DENIED, "tier",
+                                "rule '%s' of the host's process: found %s; allowed: %s; cure: %s, or let it run in a "
+                                "runner",
+                                row->rule, row->found, row->allowed, row->cure);
+        }
     }
     return VIV_OK;
 }

@@ -53,7 +53,8 @@ void vh_registry_at(const struct vh_registry *registry, uint32_t number, struct 
 viv_status vh_registry_find(const struct vh_registry *registry, const char *id, const char *version,
                             struct vh_registry_entry *ret_entry, struct viv_error *err);
 
-/* Walk the plugins of one interface, the highest usable version of each id: start with `*cursor` 0; false at the end. */
+/* Walk the plugins of one interface, the highest usable version of each id: start with `*cursor` 0; false at the
+ * end. */
 bool vh_registry_next(const struct vh_registry *registry, uint32_t interface_index, uint32_t *cursor,
                       struct vh_registry_entry *ret_entry);
 
@@ -71,7 +72,8 @@ viv_status vh_registry_inspect(const struct vh_registry *registry, struct vh_are
                                const struct vh_plugin_rules *rules, const struct vh_registry_entry *entry,
                                struct vh_plugin_file *ret_file, struct viv_error *err);
 
-/* How many folders of the store could not be understood when the index was rebuilt, and what was wrong with the first. */
+/* How many folders of the store could not be understood when the index was rebuilt, and what was wrong with the
+ * first. */
 uint32_t vh_registry_damaged(const struct vh_registry *registry, const char **ret_first);
 
 /* Inspect and audit, then copy, sync, rename, and write the index. VIV_E_EXISTS: these very bytes are there;

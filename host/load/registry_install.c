@@ -163,55 +163,74 @@ check_free(const struct vh_registry *registry, const struct vh_index_item *items
                         m->version, hex, file->digest_hex);
 }
 
+/* One change under way: the list as it will be, and where the files come from. */
+struct install {
+    struct vh_registry *registry;
+    struct vh_arena *arena; /* what is known of each file lives here */
+    const struct vh_plugin_rules *rules;
+    int dir;
+    uint32_t count;
+    struct vh_index_item *items;
+};
+
 static viv_status
-install_one(struct vh_registry *registry, struct vh_arena *arena, const struct vh_plugin_rules *rules, int dir,
-            const char *path, struct vh_index_item *items, uint32_t *count, struct vh_plugin_file *ret_file,
-            struct viv_error *err)
+install_one(struct install *in, const char *path, struct vh_plugin_file *ret_file, struct viv_error *err)
 {
+    struct vh_registry *registry = in->registry;
     struct viv_str name = vh_str(file_name(path));
     if (!vh_str_id(name) || name.len < 4 || strcmp(name.data + name.len - 3, ".so") != 0) {
         return vh_error_set(err, VIV_E_INVALID, "registry", "file name '%s' is not allowed, use a word and .so",
                             name.data);
     }
-    viv_status status = vh_plugin_inspect(registry->seam, arena, rules, dir, path, ret_file, err);
-    status = status ? status : check_free(registry, items, *count, ret_file, err);
-    status = status ? status : put_folder(registry, arena, dir, ret_file, err);
+    viv_status status = vh_plugin_inspect(registry->seam, in->arena, in->rules, in->dir, path, ret_file, err);
+    status = status ? status : check_free(registry, in->items, in->count, ret_file, err);
+    status = status ? status : put_folder(registry, in->arena, in->dir, ret_file, err);
     if (status == VIV_OK) {
-        name = vh_str(vh_arena_text(arena, name.data));
-        vh_registry_item(ret_file->manifest, &ret_file->digest, name, &items[(*count)++]);
+        vh_registry_item(ret_file->manifest, &ret_file->digest, vh_str(file_name(ret_file->path)),
+                         &in->items[in->count++]);
     }
     return status;
 }
 
 static viv_status
-install(struct vh_registry *registry, struct vh_arena *arena, const struct vh_plugin_rules *rules, int dir,
-        const char *const *paths, uint32_t path_count, struct vh_plugin_file *ret_file, struct viv_error *err)
+begin_install(struct install *in, struct vh_arena *scratch, uint32_t more, struct viv_error *err)
 {
+    viv_status status = scratch ? vh_registry_refresh(in->registry, err)
+                                : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to install");
+    if (status) {
+        return status;
+    }
+    in->count = in->registry->index.head.count;
+    if (more > VH_REGISTRY_PLUGINS_MAX - in->count) {
+        return vh_error_set(err, VIV_E_LIMIT, "registry", "the store would hold %llu plugins, allowed %u",
+                            (unsigned long long)in->count + more, VH_REGISTRY_PLUGINS_MAX);
+    }
+    in->items = vh_registry_items(in->registry, scratch, more);
+    if (!in->items) {
+        return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to install");
+    }
+    sweep(in->registry, scratch);
+    return VIV_OK;
+}
+
+static viv_status
+install(struct install *in, const char *const *paths, uint32_t path_count, struct vh_plugin_file *ret_file,
+        struct viv_error *err)
+{
+    struct vh_registry *registry = in->registry;
     int lock;
     viv_status status = take_lock(registry, &lock, err);
     if (status) {
         return status;
     }
     struct vh_arena *scratch = vh_arena_create(NULL, 0);
-    status = scratch ? vh_registry_refresh(registry, err)
-                     : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to install");
-    uint32_t count = registry->index.head.count;
-    struct vh_index_item *items = status ? NULL : vh_registry_items(registry, scratch, path_count);
-    if (status == VIV_OK && (!items || count + path_count > VH_REGISTRY_PLUGINS_MAX)) {
-        status = vh_error_set(err, VIV_E_LIMIT, "registry", "the store would hold %u plugins, allowed %u",
-                              count + path_count, VH_REGISTRY_PLUGINS_MAX);
-    }
-    if (status == VIV_OK) {
-        sweep(registry, scratch);
-    }
-    uint32_t before = count;
+    status = begin_install(in, scratch, path_count, err);
+    uint32_t before = in->count;
     for (uint32_t i = 0; status == VIV_OK && i < path_count; i++) {
-        struct vh_plugin_file file;
-        status = install_one(registry, arena ? arena : scratch, rules, dir, paths[i], items, &count,
-                             ret_file ? ret_file : &file, err);
+        status = install_one(in, paths[i], ret_file, err);
     }
-    if (count > before) {
-        viv_status published = vh_registry_publish(registry, items, count, 0, true, status ? NULL : err);
+    if (in->count > before) {
+        viv_status published = vh_registry_publish(registry, in->items, in->count, 0, true, status ? NULL : err);
         status = status ? status : published;
     }
     vh_arena_destroy(scratch);
@@ -223,14 +242,20 @@ viv_status
 vh_registry_install(struct vh_registry *registry, const struct vh_plugin_rules *rules, int dir, const char *path,
                     struct vh_plugin_file *ret_file, struct viv_error *err)
 {
-    return install(registry, registry->arena, rules, dir, &path, 1, ret_file, err);
+    struct install in = { .registry = registry, .arena = registry->arena, .rules = rules, .dir = dir };
+    return install(&in, &path, 1, ret_file, err);
 }
 
 viv_status
 vh_registry_install_all(struct vh_registry *registry, const struct vh_plugin_rules *rules, int dir,
                         const char *const *paths, uint32_t count, struct viv_error *err)
 {
-    return install(registry, NULL, rules, dir, paths, count, NULL, err);
+    struct vh_plugin_file file;
+    struct install in = { .registry = registry, .arena = vh_arena_create(NULL, 0), .rules = rules, .dir = dir };
+    viv_status status = in.arena ? install(&in, paths, count, &file, err)
+                                 : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to install");
+    vh_arena_destroy(in.arena);
+    return status;
 }
 
 static uint32_t

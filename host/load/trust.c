@@ -55,7 +55,8 @@ check_owner(const struct stat *stat, const char *path, mode_t forbidden, const c
                             path, (unsigned)stat->st_uid, (unsigned)geteuid());
     }
     if ((stat->st_mode & forbidden) != 0) {
-        return vh_error_set(err, VIV_E_DENIED, "trust", "'%s' is open to others: mode %04o, allowed: no bit of %04o; %s",
+        return vh_error_set(err, VIV_E_DENIED, "trust", "'%s' is open to others: mode %04o, allowed: no bit of %04o; "
+                            "%s",
                             path, (unsigned)stat->st_mode & 07777, (unsigned)forbidden, cure);
     }
     return VIV_OK;

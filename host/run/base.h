@@ -39,6 +39,10 @@ struct vh_base {
 viv_status vh_base_capture(struct vh_target *target, struct vh_arena *arena, const struct vh_base_options *options,
                            struct vh_base *ret_base, struct vh_conflicts *ret_conflicts, struct viv_error *err);
 
+/* Sets `commit` from `line` and `tip`: the one that contains the other, or a commit that joins them. */
+viv_status vh_base_join(const struct vh_target *target, struct vh_arena *arena, struct vh_base *base,
+                        struct vh_conflicts *ret_conflicts, struct viv_error *err);
+
 /* The tree and time of a commit. */
 viv_status vh_base_of_commit(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *commit,
                              struct vh_git_id *ret_tree, int64_t *ret_time_s, struct viv_error *err);

@@ -17,13 +17,15 @@
 #include <viv/status.h>
 
 #define VH_GIT_HEX 65 /* room for SHA-256 names; SHA-1 names are shorter */
+/* The name of no object, cut to `hex_len`. */
+#define VH_GIT_ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 
 /* The name of an object in hex; "" is none. */
 struct vh_git_id {
     char hex[VH_GIT_HEX];
 };
 
-/* One run of git. The environment is `env` and nothing else. `input_fd` -1 is no input. `output_fd` -1 collects up
+/* One run of git. The environment is `env` and nothing else. `input_fd` is read from its start, -1 is no input. `output_fd` -1 collects up
  * to `output_max` bytes in the result (more is VIV_E_LIMIT), otherwise output goes there and only errors collect. */
 struct vh_git_call {
     const char *const *argv; /* ends in NULL; argv[0] is "git" */
@@ -59,7 +61,12 @@ struct vh_git_tools {
     const char *user_config; /* XDG_CONFIG_HOME, or NULL */
 };
 
-enum vh_git_mode { VH_GIT_REFS = 1, VH_GIT_OBJECTS, VH_GIT_USER /* as REFS, with the user's configuration */ };
+enum vh_git_mode {
+    VH_GIT_REFS = 1,
+    VH_GIT_OBJECTS, /* writes go to the user's objects; ours can be read */
+    VH_GIT_KEEP,    /* the other way round: uncommitted work never enters the user's repository */
+    VH_GIT_USER,    /* as REFS, with the user's configuration */
+};
 
 struct vh_target;
 
@@ -69,6 +76,7 @@ struct vh_git_ask {
     const char *const *words; /* ends in NULL, without "git" and its options */
     const char *index;        /* GIT_INDEX_FILE, or NULL */
     const char *work_tree;    /* GIT_WORK_TREE, or NULL */
+    const char *setting;      /* one more "key=value", or NULL */
     struct viv_str input;     /* or: */
     int input_fd;             /* used when > 0 */
     int output_fd;            /* used when > 0 */

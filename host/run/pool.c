@@ -116,7 +116,8 @@ note_crash(struct vh_pool *pool, const char *key, const char *why, int64_t now_u
     struct record *record = find_record(pool, key);
     record = record ? record : new_record(pool, key);
     if (!record) {
-        vh_log(VH_LOG_ERROR, "pool", "%d plugins are in quarantine, no room to count the crash of another", RECORDS_MAX);
+        vh_log(VH_LOG_ERROR, "pool", "%d plugins are in quarantine, no room to count the crash of another",
+               RECORDS_MAX);
         return false;
     }
     memmove(&record->crash_us[1], &record->crash_us[0], sizeof record->crash_us - sizeof record->crash_us[0]);
@@ -176,7 +177,7 @@ struct leaving {
 static struct leaving
 leave(struct slot *slot, enum slot_state state)
 {
-    struct leaving leaving = { slot->runner, slot->arena };
+    struct leaving leaving = {slot->runner, slot->arena};
     slot->runner = NULL;
     slot->arena = NULL;
     slot->state = state;
@@ -194,7 +195,7 @@ finish(struct leaving leaving)
 }
 
 struct found {
-    struct slot *mine;  /* idle, of this key */
+    struct slot *mine; /* idle, of this key */
     struct slot *empty;
     struct slot *other; /* idle longest, of any key */
     uint32_t used;      /* slots that are not free */
@@ -204,7 +205,7 @@ struct found {
 static struct found
 look(struct vh_pool *pool, const char *key)
 {
-    struct found found = { 0 };
+    struct found found = {0};
     for (size_t i = 0; i < VH_RUNNERS_MAX; i++) {
         struct slot *slot = &pool->slots[i];
         if (slot->state == SLOT_FREE) {
@@ -263,12 +264,13 @@ choose(struct vh_pool *pool, const struct vh_runner_plan *plan, const char *key,
         return status;
     }
     struct found found = look(pool, key);
-    if (found.mine && plan->root_fd < 0) {
+    bool dead = found.mine && !vh_runner_quiet(found.mine->runner);
+    if (found.mine && !dead && plan->root_fd < 0) {
         found.mine->state = SLOT_USED;
         *ret_slot = found.mine;
         return VIV_OK;
     }
-    struct slot *slot = found.used < pool->limits.runners ? found.empty : found.other;
+    struct slot *slot = dead ? found.mine : found.used < pool->limits.runners ? found.empty : found.other;
     if (!slot) {
         return vh_error_set(err, VIV_E_BUSY, "pool", "all %u runners are in use, none can be had for '%s'",
                             pool->limits.runners, plan->id);
@@ -284,11 +286,12 @@ vh_pool_take(struct vh_pool *pool, const struct vh_runner_plan *plan, const char
              struct vh_runner **ret_runner, struct viv_error *err)
 {
     if (depth > VIV_SKILL_DEPTH_MAX || strlen(key) >= KEY_BYTES || key[0] == '\0') {
-        return vh_error_set(err, VIV_E_LIMIT, "pool", "'%s' is called at depth %u with a key of %zu bytes, allowed %d and %d",
-                            plan->id, depth, strlen(key), VIV_SKILL_DEPTH_MAX, KEY_BYTES - 1);
+        return vh_error_set(err, VIV_E_LIMIT, "pool",
+                            "'%s' is called at depth %u with a key of %zu bytes, allowed %d and %d", plan->id, depth,
+                            strlen(key), VIV_SKILL_DEPTH_MAX, KEY_BYTES - 1);
     }
     struct slot *slot = NULL;
-    struct leaving leaving = { NULL, NULL };
+    struct leaving leaving = {NULL, NULL};
     pthread_mutex_lock(&pool->lock);
     viv_status status = choose(pool, plan, key, &slot, &leaving, err);
     bool starting = status == VIV_OK && slot->state == SLOT_STARTING;
@@ -318,7 +321,7 @@ bool
 vh_pool_give(struct vh_pool *pool, struct vh_runner *runner, enum vh_runner_failure failure, const char *why,
              int64_t now_us)
 {
-    struct leaving leaving = { NULL, NULL };
+    struct leaving leaving = {NULL, NULL};
     bool held = false;
     pthread_mutex_lock(&pool->lock);
     struct slot *slot = slot_of(pool, runner);
@@ -344,7 +347,7 @@ vh_pool_retire(struct vh_pool *pool, int64_t now_us)
     uint32_t left = 0;
     for (size_t i = 0; i < VH_RUNNERS_MAX; i++) {
         struct slot *slot = &pool->slots[i];
-        struct leaving leaving = { NULL, NULL };
+        struct leaving leaving = {NULL, NULL};
         pthread_mutex_lock(&pool->lock);
         if (slot->state == SLOT_IDLE && now_us - slot->idle_us > pool->limits.idle_ns / 1000) {
             leaving = leave(slot, SLOT_FREE);

@@ -10,9 +10,9 @@
 struct vh_pool;
 
 struct vh_pool_limits {
-    uint32_t runners;  /* at a time, used and idle; 0: 32, at most VH_RUNNERS_MAX */
-    uint32_t idle;     /* kept idle of one key; 0: 4 */
-    int64_t idle_ns;   /* an idle one older than this is retired; 0: 60 s */
+    uint32_t runners; /* at a time, used and idle; 0: 32, at most VH_RUNNERS_MAX */
+    uint32_t idle;    /* kept idle of one key; 0: 4 */
+    int64_t idle_ns;  /* an idle one older than this is retired; 0: 60 s */
 };
 
 #define VH_POOL_CRASHES_MAX 3

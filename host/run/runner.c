@@ -28,6 +28,23 @@ now_ns(const struct vh_runner *runner)
     return runner->seam->monotonic_ns(runner->seam->data);
 }
 
+int
+vh_runner_send(const struct vh_runner *runner, const struct vh_message *message)
+{
+    ssize_t sent;
+    do {
+        sent = send(runner->channel, message, sizeof *message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)sizeof *message ? 0 : -1;
+}
+
+/* recv takes no descriptors: what a runner might attach is dropped by the kernel. */
+ssize_t
+vh_runner_packet(const struct vh_runner *runner, void *bytes, size_t size)
+{
+    return recv(runner->channel, bytes, size, MSG_DONTWAIT);
+}
+
 /* ---- start ---- */
 
 static viv_status
@@ -50,7 +67,8 @@ static viv_status
 fill_items(struct vh_arena *arena, const struct vh_runner_plan *plan, struct vh_start *start, struct viv_error *err)
 {
     uint64_t count = (uint64_t)plan->service_count + plan->library_count + plan->option_count;
-    struct viv_value *items = count <= VH_MARSHAL_VALUES_MAX ? vh_arena_array(arena, (size_t)count, sizeof *items) : NULL;
+    struct viv_value *items =
+        count <= VH_MARSHAL_VALUES_MAX ? vh_arena_array(arena, (size_t)count, sizeof *items) : NULL;
     if (!items) {
         return vh_error_set(err, VIV_E_LIMIT, "runner", "'%s' has %llu services, libraries and options, allowed %d",
                             plan->id, (unsigned long long)count, VH_MARSHAL_VALUES_MAX);
@@ -59,10 +77,10 @@ fill_items(struct vh_arena *arena, const struct vh_runner_plan *plan, struct vh_
     start->items_count = (uint32_t)count;
     start->items_stride = (uint32_t)sizeof *items;
     for (uint32_t i = 0; i < plan->service_count; i++) {
-        *items++ = (struct viv_value){ .name = VH_STR("service"), .text = vh_str(plan->services[i]) };
+        *items++ = (struct viv_value){.name = VH_STR("service"), .text = vh_str(plan->services[i])};
     }
     for (uint32_t i = 0; i < plan->library_count; i++) {
-        *items++ = (struct viv_value){ .name = VH_STR("library"), .text = vh_str(plan->libraries[i]) };
+        *items++ = (struct viv_value){.name = VH_STR("library"), .text = vh_str(plan->libraries[i])};
     }
     for (uint32_t i = 0; i < plan->option_count; i++) {
         *items = plan->options[i];
@@ -88,6 +106,7 @@ write_start(struct vh_runner *runner, const struct vh_runner_plan *plan, struct 
         .cpu_s = plan->cpu_s > 0 ? plan->cpu_s : DEFAULT_CPU_S,
         .files = plan->root_fd >= 0 ? FOLDER_FILES : WARM_FILES,
         .has_root = plan->root_fd >= 0,
+        .no_constructors = plan->no_constructors && plan->library_count == 0,
     };
     struct vh_arena *scratch = vh_arena_create(arena, 0);
     viv_status status = scratch ? fill_items(scratch, plan, &start, err)
@@ -111,7 +130,7 @@ fork_it(struct vh_runner *runner, const struct vh_runner_plan *plan, uint64_t st
         return vh_error_errno(err, VIV_E_IO, "runner", "no channel for the runner of '%s'", plan->id);
     }
     runner->channel = pair[0];
-    struct vh_zygote_fork fork = { pair[1], runner->area_fd, plan->plugin_fd, plan->root_fd, start_len };
+    struct vh_zygote_fork fork = {pair[1], runner->area_fd, plan->plugin_fd, plan->root_fd, start_len};
     runner->zygote_pid = vh_zygote_pid(runner->zygote);
     viv_status status = vh_zygote_fork(runner->zygote, &fork, &runner->pid, &runner->pidfd, err);
     close(pair[1]);
@@ -147,8 +166,9 @@ await_ready(struct vh_runner *runner, const struct vh_runner_plan *plan, enum vh
     if (message.extra != plan->interfaces) {
         *ret_failure = VH_RUNNER_REFUSED;
         return vh_error_set(err, VIV_E_PLUGIN, "agree",
-                            "plugin '%s' %s offers interfaces 0x%llx, its manifest names 0x%llx; rebuild it", plan->id,
-                            plan->version, (unsigned long long)message.extra, (unsigned long long)plan->interfaces);
+                            "plugin '%s' %s offers interfaces 0x%llx, its manifest names 0x%llx; rebuild it",
+                            plan->id, plan->version, (unsigned long long)message.extra,
+                            (unsigned long long)plan->interfaces);
     }
     runner->interfaces = message.extra;
     return VIV_OK;
@@ -179,8 +199,8 @@ vh_runner_start(struct vh_zygote *zygote, struct vh_arena *arena, const struct v
     enum vh_runner_failure failure = VH_RUNNER_LOST;
     uint64_t start_len = 0;
     struct vh_runner *runner = make(zygote, arena, plan);
-    viv_status status = runner ? make_area(runner, err)
-                               : vh_error_set(err, VIV_E_MEMORY, "runner", "no memory for '%s'", plan->id);
+    viv_status status =
+        runner ? make_area(runner, err) : vh_error_set(err, VIV_E_MEMORY, "runner", "no memory for '%s'", plan->id);
     status = status == VIV_OK ? write_start(runner, plan, arena, &start_len, err) : status;
     status = status == VIV_OK ? fork_it(runner, plan, start_len, err) : status;
     status = status == VIV_OK ? await_ready(runner, plan, &failure, err) : status;
@@ -201,9 +221,9 @@ vh_runner_start(struct vh_zygote *zygote, struct vh_arena *arena, const struct v
 static viv_status
 destroy_it(struct vh_runner *runner, struct viv_error *err)
 {
-    struct vh_message message = { .kind = VH_MESSAGE_END, .seq = ++runner->seq }, done;
+    struct vh_message message = {.kind = VH_MESSAGE_END, .seq = ++runner->seq}, done;
     enum vh_runner_failure failure;
-    if (send(runner->channel, &message, sizeof message, MSG_NOSIGNAL) < 0) {
+    if (vh_runner_send(runner, &message) != 0) {
         return vh_runner_blame(runner, NULL, VH_RUNNER_CRASHED, NULL, &failure, err);
     }
     runner->log_lines = 0;
@@ -238,7 +258,7 @@ vh_runner_end(struct vh_runner *runner, struct viv_error *err)
     if (runner->area) {
         munmap(runner->area, VH_AREA_BYTES);
     }
-    const int fds[] = { runner->channel, runner->pidfd, runner->area_fd };
+    const int fds[] = {runner->channel, runner->pidfd, runner->area_fd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         if (fds[i] >= 0) {
             close(fds[i]);
@@ -277,8 +297,8 @@ viv_status
 vh_runner_pin(struct vh_runner *runner, int cpu, struct viv_error *err)
 {
     if (runner->seam->pin(runner->seam->data, runner->pid, cpu) != 0) {
-        return vh_error_errno(err, VIV_E_IO, "runner", "the runner of '%s' cannot be kept on processor %d", runner->id,
-                              cpu);
+        return vh_error_errno(err, VIV_E_IO, "runner", "the runner of '%s' cannot be kept on processor %d",
+                              runner->id, cpu);
     }
     return VIV_OK;
 }
@@ -286,6 +306,6 @@ vh_runner_pin(struct vh_runner *runner, int cpu, struct viv_error *err)
 const char *
 vh_runner_failure_name(enum vh_runner_failure failure)
 {
-    static const char *const names[] = { "fine", "refused", "crashed", "exited", "hung", "lied", "cancelled", "lost" };
+    static const char *const names[] = {"fine", "refused", "crashed", "exited", "hung", "lied", "cancelled", "lost"};
     return (size_t)failure < sizeof names / sizeof *names ? names[failure] : "lost";
 }

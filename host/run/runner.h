@@ -27,30 +27,30 @@ enum vh_runner_failure {
 
 /* All is borrowed until vh_runner_start returns, but for `log` and its data: until vh_runner_end. */
 struct vh_runner_plan {
-    const char *id;      /* as in the manifest; the descriptor must agree */
+    const char *id; /* as in the manifest; the descriptor must agree */
     const char *version;
-    int plugin_fd;       /* sealed memory file with the verified bytes */
-    int root_fd;         /* folder granted read-only, or -1 */
-    uint64_t interfaces; /* bit i: the manifest names viv_interfaces[i]; the offers must agree */
+    int plugin_fd;               /* sealed memory file with the verified bytes */
+    int root_fd;                 /* folder granted read-only, or -1 */
+    uint64_t interfaces;         /* bit i: the manifest names viv_interfaces[i]; the offers must agree */
     const char *const *services; /* service ids the manifest's grants name */
     uint32_t service_count;
     uint32_t library_count;
-    const char *const *libraries; /* what it needs beside libc: bare names, looked up where the
-                                     loader looks, or absolute paths; their own needs too */
+    const char *const *libraries;    /* what it needs beside libc: bare names, looked up where the
+                                        loader looks, or absolute paths; their own needs too */
     const struct viv_value *options; /* settings by option name; what is missing has its default */
     uint32_t option_count;
-    uint32_t reserved;
-    int64_t memory_bytes; /* address space beyond the area; 0: 256 MiB */
-    int64_t cpu_s;        /* processor seconds of its whole life; 0: 3600 */
-    int64_t start_ns;     /* until READY; 0: five seconds */
+    uint32_t no_constructors; /* 1: the audit found none; saves a filter for a plugin without libraries */
+    int64_t memory_bytes;     /* address space beyond the area; 0: 256 MiB */
+    int64_t cpu_s;            /* processor seconds of its whole life; 0: 3600 */
+    int64_t start_ns;         /* until READY; 0: five seconds */
     /* Lines of viv.log/1; NULL: the operator's log. */
     void (*log)(void *data, uint32_t level, struct viv_str text);
     void *log_data;
 };
 
 struct vh_runner_call {
-    uint32_t interface; /* index into viv_interfaces: VIV_INDEX_SKILL */
-    uint32_t method;    /* VIV_METHOD_SKILL_RUN */
+    uint32_t interface;  /* index into viv_interfaces: VIV_INDEX_SKILL */
+    uint32_t method;     /* VIV_METHOD_SKILL_RUN */
     const void *request; /* the method's request struct */
     int64_t deadline_ns; /* monotonic; stands still while the host serves an effect */
     int64_t now_us;      /* what viv.clock/1 answers */
@@ -77,8 +77,7 @@ struct vh_runner_result {
  * which kind and `err` blames by name; VIV_E_PLUGIN, VIV_E_VERSION, VIV_E_DENIED, VIV_E_TIMEOUT,
  * VIV_E_UNAVAILABLE. */
 viv_status vh_runner_start(struct vh_zygote *zygote, struct vh_arena *arena, const struct vh_runner_plan *plan,
-                           struct vh_runner **ret_runner, enum vh_runner_failure *ret_failure,
-                           struct viv_error *err);
+                           struct vh_runner **ret_runner, enum vh_runner_failure *ret_failure, struct viv_error *err);
 
 /* One call. VIV_OK: the plugin answered within bounds; look at ret_result->plugin_status, and only when that is
  * VIV_OK at `ret_answer`, whose texts live in `arena`. Otherwise the runner is dead, ret_result->failure says how
@@ -93,6 +92,8 @@ viv_status vh_runner_call(struct vh_runner *runner, const struct vh_runner_call 
 viv_status vh_runner_end(struct vh_runner *runner, struct viv_error *err);
 
 bool vh_runner_alive(const struct vh_runner *runner); /* false after a failed call: only end it */
+/* Whether an idle one still waits: it has not died and has said nothing since its last answer. */
+bool vh_runner_quiet(const struct vh_runner *runner);
 pid_t vh_runner_pid(const struct vh_runner *runner);
 /* Own time of all its calls: an upper bound of the processor time it used. */
 int64_t vh_runner_used_ns(const struct vh_runner *runner);

@@ -19,15 +19,15 @@
 #define KILL_MS 5000
 
 struct death {
-    int known;   /* the zygote knew */
-    int by_us;   /* it lived until we killed it */
-    int status;  /* as wait gives it */
+    int known;  /* the zygote knew */
+    int by_us;  /* it lived until we killed it */
+    int status; /* as wait gives it */
 };
 
 int
 vh_runner_ended(const struct vh_runner *runner, int wait_ms)
 {
-    struct pollfd wait = { .fd = runner->pidfd, .events = POLLIN };
+    struct pollfd wait = {.fd = runner->pidfd, .events = POLLIN};
     int ready;
     do {
         ready = poll(&wait, 1, wait_ms);
@@ -38,7 +38,7 @@ vh_runner_ended(const struct vh_runner *runner, int wait_ms)
 static struct death
 bury(struct vh_runner *runner, bool closed)
 {
-    struct death death = { 0 };
+    struct death death = {0};
     runner->alive = false;
     if (!vh_runner_ended(runner, closed ? EXIT_MS : 0)) {
         death.by_us = 1;

@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -43,8 +42,7 @@ now_ns(const struct under_way *way)
 static viv_status
 fail(struct under_way *way, enum vh_runner_failure failure, const char *detail, struct viv_error *err)
 {
-    viv_status status =
-        vh_runner_blame(way->runner, &way->place, failure, detail, &way->result->failure, err);
+    viv_status status = vh_runner_blame(way->runner, &way->place, failure, detail, &way->result->failure, err);
     way->result->own_ns += now_ns(way) - way->resumed_ns;
     return status;
 }
@@ -60,7 +58,7 @@ lied(struct under_way *way, const struct viv_error *why, struct viv_error *err)
 static struct vh_frame
 frame_of(const struct vh_runner_call *call)
 {
-    struct vh_frame frame = { .size = sizeof frame, .rev = 1, .trace_id = call->trace_id };
+    struct vh_frame frame = {.size = sizeof frame, .rev = 1, .trace_id = call->trace_id};
     if (call->task) {
         frame.task_id = call->task->id;
         frame.goal = call->task->goal;
@@ -84,12 +82,13 @@ write_request(struct under_way *way, struct vh_message *message, struct viv_erro
     uint64_t room = VH_AREA_BYTES / 4 * 3 - VH_AREA_HEAD_BYTES;
     message->extra = vh_marshal_encode(&vh_marshal_frame, &frame, area + VH_AREA_HEAD_BYTES, room);
     message->offset = VH_AREA_HEAD_BYTES + message->extra;
-    message->len = message->extra ? vh_marshal_encode(&shape, way->call->request, area + message->offset,
-                                                      room - message->extra)
-                                  : 0;
+    message->len = message->extra
+                       ? vh_marshal_encode(&shape, way->call->request, area + message->offset, room - message->extra)
+                       : 0;
     if (message->len == 0) {
         return vh_error_set(err, VIV_E_LIMIT, "runner",
-                            "the request for plugin '%s' %s %s has %llu bytes with its task, allowed %llu and %d values",
+                            "the request for plugin '%s' %s %s has %llu bytes with its task, allowed %llu and %d "
+                            "values",
                             way->runner->id, way->place.interface->id, way->place.method->name,
                             (unsigned long long)(vh_marshal_size(&vh_marshal_frame, &frame) +
                                                  vh_marshal_size(&shape, way->call->request)),
@@ -103,8 +102,12 @@ static viv_status
 send_call(struct under_way *way, struct viv_error *err)
 {
     struct vh_message message = {
-        .kind = VH_MESSAGE_CALL, .seq = way->seq, .interface = way->call->interface, .method = way->call->method,
-        .deadline_ns = way->deadline_ns, .now_us = way->call->now_us,
+        .kind = VH_MESSAGE_CALL,
+        .seq = way->seq,
+        .interface = way->call->interface,
+        .method = way->call->method,
+        .deadline_ns = way->deadline_ns,
+        .now_us = way->call->now_us,
     };
     viv_status status = write_request(way, &message, err);
     if (status != VIV_OK) {
@@ -113,7 +116,7 @@ send_call(struct under_way *way, struct viv_error *err)
     way->runner->area->cancelled = 0;
     way->runner->log_lines = 0;
     way->resumed_ns = now_ns(way);
-    if (send(way->runner->channel, &message, sizeof message, MSG_NOSIGNAL) < 0) {
+    if (vh_runner_send(way->runner, &message) != 0) {
         return fail(way, VH_RUNNER_CRASHED, NULL, err);
     }
     return VIV_OK;
@@ -136,7 +139,8 @@ perform(struct under_way *way, const struct vh_message *message, struct vh_arena
     if (bad) {
         return vh_error_set(err, VIV_E_PLUGIN, "runner", "'%s' of its effect request points outside", bad);
     }
-    if (request.kind < VIV_EFFECT_EXEC || request.kind > VIV_EFFECT_ASK || request.flags || !vh_str_utf8(request.spec_json)) {
+    if (request.kind < VIV_EFFECT_EXEC || request.kind > VIV_EFFECT_ASK || request.flags ||
+        !vh_str_utf8(request.spec_json)) {
         return vh_error_set(err, VIV_E_PLUGIN, "runner",
                             "its effect request has kind %u, flags %u, allowed kinds 1 to 8, flags 0 and UTF-8 in "
                             "'spec_json'",
@@ -157,8 +161,8 @@ perform(struct under_way *way, const struct vh_message *message, struct vh_arena
 static viv_status
 reply(struct under_way *way, viv_status status, const struct viv_effect_outcome *outcome, struct viv_error *said)
 {
-    struct vh_message message = { .kind = VH_MESSAGE_REPLY, .seq = way->seq, .offset = way->scratch,
-                                  .deadline_ns = way->deadline_ns };
+    struct vh_message message = {
+        .kind = VH_MESSAGE_REPLY, .seq = way->seq, .offset = way->scratch, .deadline_ns = way->deadline_ns};
     if (status == VIV_OK) {
         message.len = vh_marshal_encode(&vh_marshal_effect_outcome, outcome, (char *)way->runner->area + way->scratch,
                                         VH_AREA_BYTES - way->scratch);
@@ -173,7 +177,7 @@ reply(struct under_way *way, viv_status status, const struct viv_effect_outcome 
         memcpy(&way->runner->area->error, said, sizeof *said);
     }
     way->resumed_ns = now_ns(way);
-    return send(way->runner->channel, &message, sizeof message, MSG_NOSIGNAL) < 0 ? VIV_E_IO : VIV_OK;
+    return vh_runner_send(way->runner, &message) != 0 ? VIV_E_IO : VIV_OK;
 }
 
 static viv_status
@@ -183,7 +187,7 @@ serve(struct under_way *way, const struct vh_message *message, struct viv_error 
     way->result->own_ns += began_ns - way->resumed_ns;
     way->resumed_ns = began_ns;
     struct viv_error said = VIV_ERROR_INIT;
-    struct viv_effect_outcome outcome = { .size = sizeof outcome, .rev = 1 };
+    struct viv_effect_outcome outcome = {.size = sizeof outcome, .rev = 1};
     struct vh_arena *arena = vh_arena_create(way->arena, 0);
     bool wrong = false;
     viv_status status = arena ? perform(way, message, arena, &outcome, &wrong, &said)
@@ -318,8 +322,7 @@ vh_runner_call(struct vh_runner *runner, const struct vh_runner_call *call, void
                struct vh_runner_result *ret_result, struct vh_arena *arena, struct viv_error *err)
 {
     memset(ret_result, 0, sizeof *ret_result);
-    if (call->interface >= viv_interface_count ||
-        call->method >= viv_interfaces[call->interface].method_count ||
+    if (call->interface >= viv_interface_count || call->method >= viv_interfaces[call->interface].method_count ||
         !(runner->interfaces & UINT64_C(1) << call->interface)) {
         return vh_error_set(err, VIV_E_UNSUPPORTED, "runner", "plugin '%s' does not offer interface %u method %u",
                             runner->id, call->interface, call->method);
@@ -331,8 +334,13 @@ vh_runner_call(struct vh_runner *runner, const struct vh_runner_call *call, void
     }
     const struct viv_interface *interface = &viv_interfaces[call->interface];
     struct under_way way = {
-        .runner = runner, .call = call, .place = { interface, &interface->methods[call->method] },
-        .result = ret_result, .arena = arena, .seq = ++runner->seq, .deadline_ns = call->deadline_ns,
+        .runner = runner,
+        .call = call,
+        .place = {interface, &interface->methods[call->method]},
+        .result = ret_result,
+        .arena = arena,
+        .seq = ++runner->seq,
+        .deadline_ns = call->deadline_ns,
         .cancel_fd = call->cancel_fd,
     };
     viv_status status = converse(&way, ret_answer, err);

@@ -32,11 +32,15 @@ struct vh_runner {
 
 enum vh_runner_event {
     VH_RUNNER_EVENT_MESSAGE,
-    VH_RUNNER_EVENT_GONE,      /* the channel is closed */
-    VH_RUNNER_EVENT_LATE,      /* the deadline passed */
-    VH_RUNNER_EVENT_CANCEL,    /* the cancel descriptor is readable */
-    VH_RUNNER_EVENT_NONSENSE,  /* a packet of the wrong size, or a flood of log lines */
+    VH_RUNNER_EVENT_GONE,     /* the channel is closed */
+    VH_RUNNER_EVENT_LATE,     /* the deadline passed */
+    VH_RUNNER_EVENT_CANCEL,   /* the cancel descriptor is readable */
+    VH_RUNNER_EVENT_NONSENSE, /* a packet of the wrong size, or a flood of log lines */
 };
+
+/* One message to the runner: 0, or -1 when it is gone. One packet from it without waiting, as recv answers. */
+int vh_runner_send(const struct vh_runner *runner, const struct vh_message *message);
+ssize_t vh_runner_packet(const struct vh_runner *runner, void *bytes, size_t size);
 
 /* Wait for the next message; log lines are taken on the way. `cancel_fd` may be -1. */
 enum vh_runner_event vh_runner_wait(struct vh_runner *runner, int64_t deadline_ns, int cancel_fd,

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/str.h"
@@ -17,7 +16,7 @@ take_log(struct vh_runner *runner, const struct vh_message *head, char *text)
     if (++runner->log_lines > VH_LOG_LINES_MAX) {
         return;
     }
-    struct viv_str line = { text, head->len };
+    struct viv_str line = {text, head->len};
     for (uint64_t i = 0; i < line.len; i++) {
         text[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
     }
@@ -35,13 +34,13 @@ take_log(struct vh_runner *runner, const struct vh_message *head, char *text)
 static enum vh_runner_event
 wait_ready(struct vh_runner *runner, int64_t deadline_ns, int cancel_fd)
 {
-    struct pollfd waits[2] = { { .fd = runner->channel, .events = POLLIN }, { .fd = cancel_fd, .events = POLLIN } };
+    struct pollfd waits[2] = {{.fd = runner->channel, .events = POLLIN}, {.fd = cancel_fd, .events = POLLIN}};
     for (;;) {
         int64_t left_ns = deadline_ns - runner->seam->monotonic_ns(runner->seam->data);
         if (left_ns <= 0) {
             return VH_RUNNER_EVENT_LATE;
         }
-        struct timespec left = { left_ns / 1000000000, left_ns % 1000000000 };
+        struct timespec left = {left_ns / 1000000000, left_ns % 1000000000};
         int ready = ppoll(waits, cancel_fd >= 0 ? 2 : 1, &left, NULL);
         if (ready > 0 && waits[0].revents) {
             return VH_RUNNER_EVENT_MESSAGE;
@@ -64,8 +63,7 @@ vh_runner_wait(struct vh_runner *runner, int64_t deadline_ns, int cancel_fd, str
         if (event != VH_RUNNER_EVENT_MESSAGE) {
             return event;
         }
-        /* recv takes no descriptors: what a runner might attach is dropped by the kernel. */
-        ssize_t got = recv(runner->channel, packet, sizeof packet, MSG_DONTWAIT);
+        ssize_t got = vh_runner_packet(runner, packet, sizeof packet);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
             continue;
         }
@@ -84,4 +82,11 @@ vh_runner_wait(struct vh_runner *runner, int64_t deadline_ns, int cancel_fd, str
         }
         take_log(runner, ret_message, packet + sizeof *ret_message);
     }
+}
+
+bool
+vh_runner_quiet(const struct vh_runner *runner)
+{
+    struct pollfd wait = {.fd = runner->channel, .events = POLLIN};
+    return runner->alive && poll(&wait, 1, 0) == 0;
 }

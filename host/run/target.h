@@ -31,6 +31,7 @@ struct vh_target {
     bool linked;             /* a linked worktree */
     bool trust_mode;         /* core.fileMode: executable bits mean something */
     int hex_len;             /* 40 or 64 */
+    bool keep;               /* in copies only: what git makes goes to the private directory (VH_GIT_KEEP) */
     const char *excludes[3]; /* ignore files besides .gitignore; ends in NULL */
 };
 

@@ -56,8 +56,8 @@ send_question(int fd, const struct vh_message *message, const struct rights *rig
     } control;
     memset(&control, 0, sizeof control);
     struct vh_message copy = *message;
-    struct iovec part = { &copy, sizeof copy };
-    struct msghdr head = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct iovec part = {&copy, sizeof copy};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
     if (rights->count) {
         size_t bytes = (size_t)rights->count * sizeof(int);
         head.msg_control = control.bytes;
@@ -82,7 +82,7 @@ receive_answer(int fd, struct vh_message *ret_message, int *ret_fd)
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control;
-    struct pollfd wait = { .fd = fd, .events = POLLIN };
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
     int ready;
     do {
         ready = poll(&wait, 1, ANSWER_MS);
@@ -90,9 +90,9 @@ receive_answer(int fd, struct vh_message *ret_message, int *ret_fd)
     if (ready <= 0) {
         return -1;
     }
-    struct iovec part = { ret_message, sizeof *ret_message };
-    struct msghdr head = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
-                           .msg_controllen = sizeof control.bytes };
+    struct iovec part = {ret_message, sizeof *ret_message};
+    struct msghdr head = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t got = recvmsg(fd, &head, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     *ret_fd = -1;
     struct cmsghdr *right = got > 0 ? CMSG_FIRSTHDR(&head) : NULL;
@@ -142,7 +142,7 @@ launch(struct vh_zygote *zygote, struct viv_error *err)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         return vh_error_errno(err, VIV_E_IO, "zygote", "no socket for the zygote");
     }
-    char *argv[] = { zygote->program, NULL };
+    char *argv[] = {zygote->program, NULL};
     pid_t pid = 0;
     int code = zygote->seam->spawn(zygote->seam->data, zygote->program, argv, &pair[1], 1, &pid);
     if (code != 0) {
@@ -156,9 +156,9 @@ launch(struct vh_zygote *zygote, struct viv_error *err)
     zygote->fd = pair[0];
     atomic_store(&zygote->pid, pid);
     atomic_store(&zygote->alive, 1);
-    struct vh_message question = { .kind = VH_MESSAGE_COLLECT }, answer;
+    struct vh_message question = {.kind = VH_MESSAGE_COLLECT}, answer;
     int fd;
-    return ask_locked(zygote, &question, &(struct rights){ .count = 0 }, &answer, &fd, err);
+    return ask_locked(zygote, &question, &(struct rights){.count = 0}, &answer, &fd, err);
 }
 
 static void
@@ -177,8 +177,8 @@ bury(struct vh_zygote *zygote)
 }
 
 viv_status
-vh_zygote_start(const struct vh_seam *seam, struct vh_arena *arena, const char *program, struct vh_zygote **ret_zygote,
-                struct viv_error *err)
+vh_zygote_start(const struct vh_seam *seam, struct vh_arena *arena, const char *program,
+                struct vh_zygote **ret_zygote, struct viv_error *err)
 {
     struct vh_zygote *zygote = vh_arena_alloc(arena, sizeof *zygote);
     char *copy = zygote ? vh_arena_text(arena, program) : NULL;
@@ -236,9 +236,9 @@ viv_status
 vh_zygote_fork(struct vh_zygote *zygote, const struct vh_zygote_fork *fork, pid_t *ret_pid, int *ret_pidfd,
                struct viv_error *err)
 {
-    struct rights rights = { { fork->channel_fd, fork->area_fd, fork->plugin_fd, fork->root_fd },
-                             fork->root_fd >= 0 ? 4 : 3 };
-    struct vh_message question = { .kind = VH_MESSAGE_FORK, .len = fork->start_len }, answer;
+    struct rights rights = {{fork->channel_fd, fork->area_fd, fork->plugin_fd, fork->root_fd},
+                            fork->root_fd >= 0 ? 4 : 3};
+    struct vh_message question = {.kind = VH_MESSAGE_FORK, .len = fork->start_len}, answer;
     int pidfd;
     viv_status status = ask(zygote, &question, &rights, &answer, &pidfd, err);
     if (status != VIV_OK) {
@@ -257,9 +257,9 @@ vh_zygote_fork(struct vh_zygote *zygote, const struct vh_zygote_fork *fork, pid_
 viv_status
 vh_zygote_collect(struct vh_zygote *zygote, pid_t pid, int *ret_status, struct viv_error *err)
 {
-    struct vh_message question = { .kind = VH_MESSAGE_COLLECT, .pid = (uint32_t)pid }, answer;
+    struct vh_message question = {.kind = VH_MESSAGE_COLLECT, .pid = (uint32_t)pid}, answer;
     int fd;
-    viv_status status = ask(zygote, &question, &(struct rights){ .count = 0 }, &answer, &fd, err);
+    viv_status status = ask(zygote, &question, &(struct rights){.count = 0}, &answer, &fd, err);
     if (status != VIV_OK) {
         return status;
     }

@@ -16,7 +16,7 @@ struct vh_zygote_fork {
     int channel_fd; /* the runner's end */
     int area_fd;
     int plugin_fd;
-    int root_fd; /* or -1 */
+    int root_fd;        /* or -1 */
     uint64_t start_len; /* of the encoded start document in the area */
 };
 
@@ -33,8 +33,8 @@ int vh_zygote_alive(struct vh_zygote *zygote);
 pid_t vh_zygote_pid(struct vh_zygote *zygote);
 
 /* [any] Fork one runner. The pidfd is the caller's to close. */
-viv_status vh_zygote_fork(struct vh_zygote *zygote, const struct vh_zygote_fork *fork, pid_t *ret_pid,
-                          int *ret_pidfd, struct viv_error *err);
+viv_status vh_zygote_fork(struct vh_zygote *zygote, const struct vh_zygote_fork *fork, pid_t *ret_pid, int *ret_pidfd,
+                          struct viv_error *err);
 /* [any] Take the wait status of a runner that has ended (its pidfd is readable) and forget it. VIV_E_BUSY when it
  * has not ended; VIV_E_UNAVAILABLE when the zygote is gone. */
 viv_status vh_zygote_collect(struct vh_zygote *zygote, pid_t pid, int *ret_status, struct viv_error *err);

@@ -38,7 +38,8 @@ static viv_status
 enter(enum vh_filter_kind kind, const char *name, struct viv_error *err)
 {
     if (vh_filter_enter(kind) != 0) {
-        return vh_error_errno(err, VIV_E_UNAVAILABLE, "runner", "the kernel refused the '%s' system-call filter", name);
+        return vh_error_errno(err, VIV_E_UNAVAILABLE, "runner", "the kernel refused the '%s' system-call filter",
+                              name);
     }
     return VIV_OK;
 }
@@ -54,14 +55,17 @@ confine(struct viv_error *err)
     if (status == VIV_OK) {
         status = vh_confine_landlock(&vh_serve.start, err);
     }
-    return status == VIV_OK ? enter(VH_FILTER_MAPPING, "mapping", err) : status;
+    if (status != VIV_OK || vh_serve.start.no_constructors) {
+        return status;
+    }
+    return enter(VH_FILTER_MAPPING, "mapping", err);
 }
 
 /* Map, then close the last door. */
 static viv_status
 map(struct vh_map *ret_map, struct viv_error *err)
 {
-    char id[VIV_ID_MAX + 1] = { 0 };
+    char id[VIV_ID_MAX + 1] = {0};
     size_t len = vh_serve.start.id.len < VIV_ID_MAX ? (size_t)vh_serve.start.id.len : VIV_ID_MAX;
     memcpy(id, vh_serve.start.id.data, len);
     vh_serve_stage(VH_STAGE_MAP);
@@ -81,7 +85,8 @@ agree(const char *what, struct viv_str manifest, const char *descriptor, struct 
 {
     if (!descriptor || !vh_str_is(manifest, descriptor)) {
         return vh_error_set(err, VIV_E_PLUGIN, "agree",
-                            "the descriptor's %s is '%s', the manifest says '%.*s'; rebuild the plugin from its manifest",
+                            "the descriptor's %s is '%s', the manifest says '%.*s'; rebuild the plugin from its "
+                            "manifest",
                             what, descriptor ? descriptor : "", VH_STR_ARGS(manifest));
     }
     return VIV_OK;
@@ -103,11 +108,12 @@ find_option(struct viv_str name)
 static viv_status
 set_option(const struct viv_value *item, char *config, struct viv_error *err)
 {
-    struct viv_str name = { item->name.data + 7, item->name.len - 7 };
+    struct viv_str name = {item->name.data + 7, item->name.len - 7};
     const struct viv_option *option = find_option(name);
     int is_text = option && (option->type == VIV_OPTION_TEXT || option->type == VIV_OPTION_JSON);
     uint64_t bytes = is_text ? sizeof(struct viv_str) : option && option->type == VIV_OPTION_BOOL ? 4 : 8;
-    if (!option || is_text != (item->type == VIV_VALUE_TEXT) || option->offset + bytes > vh_serve.plugin.config_size) {
+    if (!option || is_text != (item->type == VIV_VALUE_TEXT) ||
+        option->offset + bytes > vh_serve.plugin.config_size) {
         return vh_error_set(err, VIV_E_PLUGIN, "options",
                             "option '%.*s' of the manifest is not in the descriptor with the same type; rebuild the "
                             "plugin from its manifest",

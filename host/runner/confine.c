@@ -40,28 +40,32 @@ limit(int resource, const char *name, uint64_t value, struct viv_error *err)
     if (now.rlim_max < value) {
         value = now.rlim_max;
     }
-    struct rlimit wanted = { value, value };
+    struct rlimit wanted = {value, value};
     if (setrlimit((__rlimit_resource_t)resource, &wanted) != 0) {
         return vh_error_errno(err, VIV_E_IO, "confine", "limit '%s' cannot be set", name);
     }
     return VIV_OK;
 }
 
-/* Address space in use now, the area included. 0 when it cannot be read. */
-static uint64_t
-address_space(void)
+/* Address space of the zygote, measured once; a runner adds what it maps itself. */
+static uint64_t own_space;
+
+viv_status
+vh_confine_measure(struct viv_error *err)
 {
-    char text[64] = { 0 };
+    char text[64] = {0};
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (fd >= 0) {
         close(fd);
     }
     unsigned long pages = 0;
-    if (got <= 0 || sscanf(text, "%lu", &pages) != 1) {
-        return 0;
+    if (got <= 0 || sscanf(text, "%lu", &pages) != 1 || pages == 0) {
+        return vh_error_set(err, VIV_E_IO, "confine",
+                            "'/proc/self/statm' cannot be read, so memory cannot be bounded");
     }
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    own_space = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return VIV_OK;
 }
 
 viv_status
@@ -70,8 +74,8 @@ vh_confine_limits(const struct vh_start *start, struct viv_error *err)
     static const struct {
         int resource;
         const char *name;
-    } zero[] = { { RLIMIT_CORE, "core" },       { RLIMIT_FSIZE, "fsize" },       { RLIMIT_NPROC, "nproc" },
-                 { RLIMIT_MEMLOCK, "memlock" }, { RLIMIT_MSGQUEUE, "msgqueue" }, { RLIMIT_RTPRIO, "rtprio" } };
+    } zero[] = {{RLIMIT_CORE, "core"},       {RLIMIT_FSIZE, "fsize"},       {RLIMIT_NPROC, "nproc"},
+                {RLIMIT_MEMLOCK, "memlock"}, {RLIMIT_MSGQUEUE, "msgqueue"}, {RLIMIT_RTPRIO, "rtprio"}};
     for (size_t i = 0; i < sizeof zero / sizeof *zero; i++) {
         viv_status status = limit(zero[i].resource, zero[i].name, 0, err);
         if (status != VIV_OK) {
@@ -80,15 +84,10 @@ vh_confine_limits(const struct vh_start *start, struct viv_error *err)
     }
     viv_status status = limit(RLIMIT_CPU, "cpu", (uint64_t)start->cpu_s, err);
 #ifndef VH_SANITIZED /* a sanitizer's shadow memory is larger than any bound */
-    uint64_t used = address_space();
-    if (status == VIV_OK && used == 0) {
-        return vh_error_set(err, VIV_E_IO, "confine", "'/proc/self/statm' cannot be read, so memory cannot be bounded");
-    }
+    uint64_t used = own_space + VH_AREA_BYTES + VIV_CALL_ARENA_MAX;
     if (status == VIV_OK) {
         status = limit(RLIMIT_AS, "as", used + (uint64_t)start->memory_bytes, err);
     }
-#else
-    (void)address_space;
 #endif
     return status;
 }
@@ -102,7 +101,7 @@ vh_confine_files(const struct vh_start *start, struct viv_error *err)
 static viv_status
 allow(int ruleset, int fd, uint64_t rights, const char *name, struct viv_error *err)
 {
-    struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = fd };
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights, .parent_fd = fd};
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
         return vh_error_errno(err, VIV_E_IO, "confine", "landlock rule for '%s' was refused", name);
     }
@@ -112,11 +111,16 @@ allow(int ruleset, int fd, uint64_t rights, const char *name, struct viv_error *
 /* Where the loader looks when it cannot read its cache, and it cannot: in its own order. */
 static const char *const folders[] = {
 #if defined(__x86_64__)
-    "/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/",
+    "/lib/x86_64-linux-gnu/",
+    "/usr/lib/x86_64-linux-gnu/",
 #elif defined(__aarch64__)
-    "/lib/aarch64-linux-gnu/", "/usr/lib/aarch64-linux-gnu/",
+    "/lib/aarch64-linux-gnu/",
+    "/usr/lib/aarch64-linux-gnu/",
 #endif
-    "/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/",
+    "/lib64/",
+    "/usr/lib64/",
+    "/lib/",
+    "/usr/lib/",
 };
 
 static int
@@ -140,9 +144,10 @@ static viv_status
 allow_library(int ruleset, struct viv_str name, struct viv_error *err)
 {
     char text[VIV_PATH_MAX + 1];
-    if (name.len == 0 || name.len > VIV_PATH_MAX || (name.data[0] != '/' && memchr(name.data, '/', (size_t)name.len))) {
-        return vh_error_set(err, VIV_E_INVALID, "confine", "library '%.*s' is neither a bare name nor an absolute path",
-                            (int)name.len, name.data);
+    if (name.len == 0 || name.len > VIV_PATH_MAX ||
+        (name.data[0] != '/' && memchr(name.data, '/', (size_t)name.len))) {
+        return vh_error_set(err, VIV_E_INVALID, "confine",
+                            "library '%.*s' is neither a bare name nor an absolute path", (int)name.len, name.data);
     }
     memcpy(text, name.data, (size_t)name.len);
     text[name.len] = '\0';
@@ -170,8 +175,8 @@ allow_items(int ruleset, const struct vh_start *start, struct viv_error *err)
     if (!start->has_root) {
         return VIV_OK;
     }
-    return allow(ruleset, VH_FD_ROOT, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, "the granted folder",
-                 err);
+    return allow(ruleset, VH_FD_ROOT, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+                 "the granted folder", err);
 }
 
 viv_status
@@ -183,9 +188,9 @@ vh_confine_landlock(const struct vh_start *start, struct viv_error *err)
                             "the kernel has no landlock (abi 0, needed 1): boot with 'lsm=landlock,...' or a kernel "
                             "from 5.13 on");
     }
-    struct ruleset wanted = { RIGHTS_1 | (abi >= 2 ? RIGHTS_2 : 0) | (abi >= 3 ? RIGHTS_3 : 0) |
-                                  (abi >= 5 ? RIGHTS_5 : 0),
-                              abi >= 4 ? NET_RIGHTS_4 : 0, abi >= 6 ? SCOPES_6 : 0 };
+    struct ruleset wanted = {RIGHTS_1 | (abi >= 2 ? RIGHTS_2 : 0) | (abi >= 3 ? RIGHTS_3 : 0) |
+                                 (abi >= 5 ? RIGHTS_5 : 0),
+                             abi >= 4 ? NET_RIGHTS_4 : 0, abi >= 6 ? SCOPES_6 : 0};
     size_t size = abi >= 6 ? sizeof wanted : abi >= 4 ? 2 * sizeof wanted.files : sizeof wanted.files;
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &wanted, size, 0);
     if (ruleset < 0) {
@@ -202,8 +207,8 @@ vh_confine_landlock(const struct vh_start *start, struct viv_error *err)
 viv_status
 vh_confine_privileges(struct viv_error *err)
 {
-    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-    struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return vh_error_errno(err, VIV_E_IO, "confine", "no_new_privs was refused");
     }

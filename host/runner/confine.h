@@ -6,6 +6,9 @@
 
 #include "protocol.h"
 
+/* Called once by the zygote: how much address space a runner starts with. */
+viv_status vh_confine_measure(struct viv_error *err);
+
 /* Resource limits; call before mapping. The number of files is limited later by vh_confine_files, since mapping
  * needs descriptors of its own. */
 viv_status vh_confine_limits(const struct vh_start *start, struct viv_error *err);

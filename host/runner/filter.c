@@ -19,10 +19,10 @@ struct table {
 };
 
 static const struct table tables[] = {
-    [VH_FILTER_BASE] = { vh_filter_base, sizeof vh_filter_base / sizeof *vh_filter_base },
-    [VH_FILTER_MAPPING] = { vh_filter_mapping, sizeof vh_filter_mapping / sizeof *vh_filter_mapping },
-    [VH_FILTER_WARM] = { vh_filter_warm, sizeof vh_filter_warm / sizeof *vh_filter_warm },
-    [VH_FILTER_FOLDER] = { vh_filter_folder, sizeof vh_filter_folder / sizeof *vh_filter_folder },
+    [VH_FILTER_BASE] = {vh_filter_base, sizeof vh_filter_base / sizeof *vh_filter_base},
+    [VH_FILTER_MAPPING] = {vh_filter_mapping, sizeof vh_filter_mapping / sizeof *vh_filter_mapping},
+    [VH_FILTER_WARM] = {vh_filter_warm, sizeof vh_filter_warm / sizeof *vh_filter_warm},
+    [VH_FILTER_FOLDER] = {vh_filter_folder, sizeof vh_filter_folder / sizeof *vh_filter_folder},
 };
 
 _Static_assert(sizeof vh_filter_base <= ROWS_MAX * sizeof(struct sock_filter), "room for the longest filter");
@@ -43,7 +43,7 @@ vh_filter_enter(enum vh_filter_kind kind)
             rows[i].k = (unsigned)getpid();
         }
     }
-    struct sock_fprog program = { (unsigned short)table->count, rows };
+    struct sock_fprog program = {(unsigned short)table->count, rows};
     /* A library's constructor may have made a thread before: it must not stay outside. */
     long code = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
     if (code > 0) {

@@ -24,6 +24,7 @@
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
+/* clang-format off */
 static const char *const base_denied[] = {
     "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "execve", "execveat", "ptrace",
     "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd", "kcmp", "mount",
@@ -68,6 +69,8 @@ static const char *const warm_probes[] = {
 static const char *const folder_probes[] = {
     "ioctl", "getcwd", "prctl", "set_robust_list", "rseq", "membarrier", "clone3", "faccessat", "faccessat2", "access",
 };
+
+/* clang-format on */
 
 static void
 stop(const char *what, int code)

@@ -32,15 +32,18 @@ call_cancelled(struct viv_call *call)
 int
 vh_lend_prepare(void)
 {
-    void *memory = mmap(NULL, VIV_CALL_ARENA_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                        -1, 0);
+    void *memory =
+        mmap(NULL, VIV_CALL_ARENA_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         return -1;
     }
     vh_serve.arena = memory;
     vh_serve.lent = (struct viv_call){
-        .size = sizeof vh_serve.lent, .rev = 1, .root_fd = vh_serve.start.has_root ? VH_FD_ROOT : -1,
-        .alloc = call_alloc, .cancelled = call_cancelled,
+        .size = sizeof vh_serve.lent,
+        .rev = 1,
+        .root_fd = vh_serve.start.has_root ? VH_FD_ROOT : -1,
+        .alloc = call_alloc,
+        .cancelled = call_cancelled,
     };
     return 0;
 }
@@ -86,7 +89,7 @@ log_write(const struct viv_log *log, uint32_t level, struct viv_str text)
         return;
     }
     vh_serve.log_lines++;
-    struct vh_message head = { .kind = VH_MESSAGE_LOG, .seq = vh_serve.call.seq, .status = (int32_t)level };
+    struct vh_message head = {.kind = VH_MESSAGE_LOG, .seq = vh_serve.call.seq, .status = (int32_t)level};
     head.len = text.len < VH_LOG_TEXT_MAX ? text.len : VH_LOG_TEXT_MAX;
     char packet[sizeof head + VH_LOG_TEXT_MAX];
     memcpy(packet, &head, sizeof head);
@@ -97,7 +100,7 @@ log_write(const struct viv_log *log, uint32_t level, struct viv_str text)
     (void)send(VH_FD_CHANNEL, packet, sizeof head + (size_t)head.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static const struct viv_log service_log = { .size = sizeof service_log, .rev = 1, .write = log_write };
+static const struct viv_log service_log = {.size = sizeof service_log, .rev = 1, .write = log_write};
 
 /* ---- viv.clock/1 ---- */
 
@@ -109,7 +112,7 @@ clock_now_us(const struct viv_clock *clock, struct viv_call *call)
     return vh_serve.call.now_us;
 }
 
-static const struct viv_clock service_clock = { .size = sizeof service_clock, .rev = 1, .now_us = clock_now_us };
+static const struct viv_clock service_clock = {.size = sizeof service_clock, .rev = 1, .now_us = clock_now_us};
 
 /* ---- viv.effect/1 ---- */
 
@@ -132,7 +135,8 @@ take_outcome(const struct vh_message *reply, struct viv_effect_outcome *ret_outc
     if (vh_marshal_decode(&vh_marshal_effect_outcome, vh_serve.bytes + reply->offset, reply->len, NULL, &outcome)) {
         return vh_error_set(err, VIV_E_INTERNAL, "runner", "the outcome of the effect could not be read");
     }
-    if (keep(&outcome.output) || keep(&outcome.errors) || keep(&outcome.output_digest) || keep(&outcome.detail_json)) {
+    if (keep(&outcome.output) || keep(&outcome.errors) || keep(&outcome.output_digest) ||
+        keep(&outcome.detail_json)) {
         return vh_error_set(err, VIV_E_MEMORY, "runner",
                             "the outcome of %llu bytes does not fit what is left of the call's %u bytes",
                             (unsigned long long)reply->len, VIV_CALL_ARENA_MAX);
@@ -149,7 +153,7 @@ effect_perform(const struct viv_effects *effects, struct viv_call *call, const s
     if (vh_serve.call.seq == 0) {
         return vh_error_set(err, VIV_E_STATE, "effect", "an effect was asked for outside a call");
     }
-    struct vh_message message = { .kind = VH_MESSAGE_SERVICE, .seq = vh_serve.call.seq, .offset = vh_serve.scratch };
+    struct vh_message message = {.kind = VH_MESSAGE_SERVICE, .seq = vh_serve.call.seq, .offset = vh_serve.scratch};
     message.len = vh_marshal_encode(&vh_marshal_effect_request, request, vh_serve.bytes + vh_serve.scratch,
                                     VH_AREA_BYTES - vh_serve.scratch);
     if (message.len == 0) {
@@ -168,8 +172,8 @@ effect_perform(const struct viv_effects *effects, struct viv_call *call, const s
     return take_outcome(&message, ret_outcome, err);
 }
 
-static const struct viv_effects service_effects = { .size = sizeof service_effects, .rev = 1,
-                                                    .perform = effect_perform };
+static const struct viv_effects service_effects = {
+    .size = sizeof service_effects, .rev = 1, .perform = effect_perform};
 
 /* ---- acquire ---- */
 
@@ -177,9 +181,9 @@ static const struct {
     const char *id;
     const void *table;
 } services[] = {
-    { VIV_SERVICE_LOG, &service_log },
-    { VIV_SERVICE_CLOCK, &service_clock },
-    { VIV_SERVICE_EFFECT, &service_effects },
+    {VIV_SERVICE_LOG, &service_log},
+    {VIV_SERVICE_CLOCK, &service_clock},
+    {VIV_SERVICE_EFFECT, &service_effects},
 };
 
 static int
@@ -214,5 +218,9 @@ acquire(const struct viv_host *host, const char *service_id, const void **ret_ta
 }
 
 const struct viv_host vh_lend_host = {
-    .size = sizeof vh_lend_host, .rev = 1, .abi_major = VIV_ABI_MAJOR, .abi_minor = VIV_ABI_MINOR, .acquire = acquire,
+    .size = sizeof vh_lend_host,
+    .rev = 1,
+    .abi_major = VIV_ABI_MAJOR,
+    .abi_minor = VIV_ABI_MINOR,
+    .acquire = acquire,
 };

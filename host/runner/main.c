@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -31,6 +32,7 @@ __asan_default_options(void)
 #endif
 
 #define FDS_MAX 4
+#define HEAP_BYTES 65536
 
 static struct {
     pid_t child[VH_RUNNERS_MAX];
@@ -62,9 +64,9 @@ receive(struct request *request)
         struct cmsghdr align;
     } control;
     memset(request, 0, sizeof *request);
-    struct iovec part = { &request->message, sizeof request->message };
-    struct msghdr head = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
-                           .msg_controllen = sizeof control.bytes };
+    struct iovec part = {&request->message, sizeof request->message};
+    struct msghdr head = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t got;
     do {
         got = recvmsg(VH_FD_CHANNEL, &head, MSG_CMSG_CLOEXEC);
@@ -88,8 +90,8 @@ answer(const struct vh_message *message, int fd)
     } control;
     memset(&control, 0, sizeof control);
     struct vh_message copy = *message;
-    struct iovec part = { &copy, sizeof copy };
-    struct msghdr head = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct iovec part = {&copy, sizeof copy};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
     if (fd >= 0) {
         head.msg_control = control.bytes;
         head.msg_controllen = sizeof control.bytes;
@@ -152,7 +154,7 @@ on_fork(const struct request *request)
 {
     pid_t pid = 0;
     int pidfd = -1;
-    struct vh_message reply = { .kind = VH_MESSAGE_FORKED, .seq = request->message.seq };
+    struct vh_message reply = {.kind = VH_MESSAGE_FORKED, .seq = request->message.seq};
     reply.status = fork_runner(request, &pid, &pidfd);
     reply.pid = (uint32_t)pid;
     answer(&reply, pidfd);
@@ -164,7 +166,7 @@ on_fork(const struct request *request)
 static void
 on_collect(const struct request *request)
 {
-    struct vh_message reply = { .kind = VH_MESSAGE_COLLECTED, .seq = request->message.seq };
+    struct vh_message reply = {.kind = VH_MESSAGE_COLLECTED, .seq = request->message.seq};
     pid_t *slot = request->message.pid ? find((pid_t)request->message.pid) : NULL;
     int status = 0;
     if (slot && waitpid(*slot, &status, WNOHANG) == *slot) {
@@ -192,7 +194,12 @@ settle(struct viv_error *err)
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
         return vh_error_errno(err, VIV_E_IO, "zygote", "the parent-death signal was refused");
     }
-    viv_status status = vh_confine_privileges(err);
+    void *volatile heap = malloc(HEAP_BYTES); /* every runner finds its heap ready */
+    free(heap);
+    viv_status status = vh_confine_measure(err);
+    if (status == VIV_OK) {
+        status = vh_confine_privileges(err);
+    }
     if (status != VIV_OK) {
         return status;
     }

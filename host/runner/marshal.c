@@ -25,15 +25,18 @@ struct values_head {
     uint32_t stride;
 };
 
-#define FIELD(type, member, kind) { #member, kind, offsetof(struct type, member), 0, 0 }
-#define SHAPE(name, fields, type)                                                                                      \
-    const struct vh_marshal_shape name = { fields, sizeof fields / sizeof *fields, sizeof(struct type) }
+#define FIELD(type, member, kind)                                                                                    \
+    {                                                                                                                \
+#member, kind, offsetof(struct type, member), 0, 0                                                           \
+    }
+#define SHAPE(name, fields, type)                                                                                    \
+    const struct vh_marshal_shape name = {fields, sizeof fields / sizeof *fields, sizeof(struct type)}
 
 static const struct viv_field start_fields[] = {
-    FIELD(vh_start, id, VIV_FIELD_STR),           FIELD(vh_start, version, VIV_FIELD_STR),
-    FIELD(vh_start, items, VIV_FIELD_VALUES),     FIELD(vh_start, memory_bytes, VIV_FIELD_I64),
-    FIELD(vh_start, cpu_s, VIV_FIELD_I64),        FIELD(vh_start, files, VIV_FIELD_I64),
-    FIELD(vh_start, has_root, VIV_FIELD_U32),     FIELD(vh_start, reserved, VIV_FIELD_U32),
+    FIELD(vh_start, id, VIV_FIELD_STR),       FIELD(vh_start, version, VIV_FIELD_STR),
+    FIELD(vh_start, items, VIV_FIELD_VALUES), FIELD(vh_start, memory_bytes, VIV_FIELD_I64),
+    FIELD(vh_start, cpu_s, VIV_FIELD_I64),    FIELD(vh_start, files, VIV_FIELD_I64),
+    FIELD(vh_start, has_root, VIV_FIELD_U32), FIELD(vh_start, no_constructors, VIV_FIELD_U32),
 };
 SHAPE(vh_marshal_start, start_fields, vh_start);
 
@@ -47,9 +50,9 @@ static const struct viv_field frame_fields[] = {
 SHAPE(vh_marshal_frame, frame_fields, vh_frame);
 
 static const struct viv_field request_fields[] = {
-    FIELD(viv_effect_request, kind, VIV_FIELD_U32),      FIELD(viv_effect_request, flags, VIV_FIELD_U32),
-    FIELD(viv_effect_request, path, VIV_FIELD_STR),      FIELD(viv_effect_request, target, VIV_FIELD_STR),
-    FIELD(viv_effect_request, bytes, VIV_FIELD_STR),     FIELD(viv_effect_request, spec_json, VIV_FIELD_STR),
+    FIELD(viv_effect_request, kind, VIV_FIELD_U32),  FIELD(viv_effect_request, flags, VIV_FIELD_U32),
+    FIELD(viv_effect_request, path, VIV_FIELD_STR),  FIELD(viv_effect_request, target, VIV_FIELD_STR),
+    FIELD(viv_effect_request, bytes, VIV_FIELD_STR), FIELD(viv_effect_request, spec_json, VIV_FIELD_STR),
 };
 SHAPE(vh_marshal_effect_request, request_fields, viv_effect_request);
 
@@ -64,13 +67,13 @@ SHAPE(vh_marshal_effect_outcome, outcome_fields, viv_effect_outcome);
 struct vh_marshal_shape
 vh_marshal_request(const struct viv_method *method)
 {
-    return (struct vh_marshal_shape){ method->request, method->request_count, method->request_size };
+    return (struct vh_marshal_shape){method->request, method->request_count, method->request_size};
 }
 
 struct vh_marshal_shape
 vh_marshal_answer(const struct viv_method *method)
 {
-    return (struct vh_marshal_shape){ method->answer, method->answer_count, method->answer_size };
+    return (struct vh_marshal_shape){method->answer, method->answer_count, method->answer_size};
 }
 
 static const void *
@@ -133,35 +136,35 @@ put(struct writer *writer, const void *bytes, uint64_t len)
     if (writer->buffer && !writer->failed && len) {
         memcpy(writer->buffer + start, bytes, (size_t)len);
     }
-    return (struct cell){ len ? start : 0, len };
+    return (struct cell){len ? start : 0, len};
 }
 
 static struct cell
 put_values(struct writer *writer, const struct values_head *head)
 {
     if (head->count == 0) {
-        return (struct cell){ 0, 0 };
+        return (struct cell){0, 0};
     }
     if (head->count > VH_MARSHAL_VALUES_MAX || head->stride < sizeof(struct viv_value)) {
         writer->failed = 1;
-        return (struct cell){ 0, 0 };
+        return (struct cell){0, 0};
     }
     uint64_t start = take(writer, head->count * sizeof(struct wire_value));
     for (uint32_t i = 0; i < head->count && !writer->failed; i++) {
         struct viv_value value = row(head, i);
-        struct wire_value wire = { put(writer, value.name.data, value.name.len), value.type, value.index,
-                                   value.integer, put(writer, value.text.data, value.text.len) };
+        struct wire_value wire = {put(writer, value.name.data, value.name.len), value.type, value.index,
+                                  value.integer, put(writer, value.text.data, value.text.len)};
         if (writer->buffer && !writer->failed) {
             memcpy(writer->buffer + start + i * sizeof wire, &wire, sizeof wire);
         }
     }
-    return (struct cell){ start, head->count };
+    return (struct cell){start, head->count};
 }
 
 static struct cell
 put_field(struct writer *writer, const struct viv_field *field, const void *data)
 {
-    struct cell cell = { 0, 0 };
+    struct cell cell = {0, 0};
     if (field->kind == VIV_FIELD_U32) {
         uint32_t number;
         memcpy(&number, member(data, field), sizeof number);
@@ -194,13 +197,13 @@ write_all(const struct vh_marshal_shape *shape, const void *data, struct writer 
 uint64_t
 vh_marshal_size(const struct vh_marshal_shape *shape, const void *data)
 {
-    return write_all(shape, data, &(struct writer){ 0 });
+    return write_all(shape, data, &(struct writer){0});
 }
 
 uint64_t
 vh_marshal_encode(const struct vh_marshal_shape *shape, const void *data, void *buffer, uint64_t capacity)
 {
-    return write_all(shape, data, &(struct writer){ .buffer = buffer, .capacity = capacity });
+    return write_all(shape, data, &(struct writer){.buffer = buffer, .capacity = capacity});
 }
 
 struct reader {
@@ -216,14 +219,14 @@ get_str(const struct reader *reader, struct cell cell, struct viv_str *ret_text)
     if (cell.a > reader->len || cell.b > reader->len - cell.a) {
         return 0;
     }
-    *ret_text = (struct viv_str){ cell.b ? reader->buffer + cell.a : "", cell.b };
+    *ret_text = (struct viv_str){cell.b ? reader->buffer + cell.a : "", cell.b};
     return 1;
 }
 
 static int
 get_values(struct reader *reader, struct cell cell, struct values_head *ret_head)
 {
-    *ret_head = (struct values_head){ reader->values, 0, (uint32_t)sizeof(struct viv_value) };
+    *ret_head = (struct values_head){reader->values, 0, (uint32_t)sizeof(struct viv_value)};
     if (cell.b > reader->values_left || cell.a > reader->len ||
         cell.b * sizeof(struct wire_value) > reader->len - cell.a) {
         return 0;
@@ -232,7 +235,7 @@ get_values(struct reader *reader, struct cell cell, struct values_head *ret_head
         struct wire_value wire;
         memcpy(&wire, reader->buffer + cell.a + i * sizeof wire, sizeof wire);
         struct viv_value *value = &reader->values[i];
-        *value = (struct viv_value){ .type = wire.type, .index = wire.index, .integer = wire.integer };
+        *value = (struct viv_value){.type = wire.type, .index = wire.index, .integer = wire.integer};
         if (!get_str(reader, wire.name, &value->name) || !get_str(reader, wire.text, &value->text)) {
             return 0;
         }
@@ -276,8 +279,8 @@ const char *
 vh_marshal_decode(const struct vh_marshal_shape *shape, const void *buffer, uint64_t len, struct viv_value *values,
                   void *ret_data)
 {
-    struct reader reader = { buffer, len, values, values ? VH_MARSHAL_VALUES_MAX : 0 };
-    uint32_t head[2] = { shape->size, 1 };
+    struct reader reader = {buffer, len, values, values ? VH_MARSHAL_VALUES_MAX : 0};
+    uint32_t head[2] = {shape->size, 1};
     memset(ret_data, 0, shape->size);
     memcpy(ret_data, head, sizeof head);
     if (shape->count * sizeof(struct cell) > len) {

@@ -48,12 +48,12 @@ enum vh_message_kind {
 /* One shape for all. A LOG message is followed by its text in the same packet. */
 struct vh_message {
     uint32_t kind;
-    uint32_t seq;        /* of the call; of the request to the zygote */
-    int32_t status;      /* viv_status; wait status in COLLECTED; errno in FORKED; level in LOG */
-    uint32_t interface;  /* CALL, SERVICE (always effect) */
+    uint32_t seq;       /* of the call; of the request to the zygote */
+    int32_t status;     /* viv_status; wait status in COLLECTED; errno in FORKED; level in LOG */
+    uint32_t interface; /* CALL, SERVICE (always effect) */
     uint32_t method;
-    uint32_t pid;        /* FORKED, COLLECT */
-    uint64_t offset;     /* payload, from the start of the area */
+    uint32_t pid;    /* FORKED, COLLECT */
+    uint64_t offset; /* payload, from the start of the area */
     uint64_t len;
     int64_t deadline_ns; /* CALL, REPLY: monotonic */
     int64_t now_us;      /* CALL: recorded wall time */
@@ -77,10 +77,10 @@ struct vh_area {
     uint32_t stage;
     uint32_t interface;
     uint32_t method;
-    uint32_t cancelled;      /* host: the call should stop */
-    uint32_t log_dropped;    /* lines the runner itself held back in this call */
+    uint32_t cancelled;   /* host: the call should stop */
+    uint32_t log_dropped; /* lines the runner itself held back in this call */
     uint32_t reserved;
-    struct viv_error error;  /* of REFUSED, REPLY and ANSWER when their status is not VIV_OK */
+    struct viv_error error; /* of REFUSED, REPLY and ANSWER when their status is not VIV_OK */
 };
 
 _Static_assert(sizeof(struct vh_message) == 64, "one cache line");
@@ -100,7 +100,7 @@ struct vh_start {
     int64_t cpu_s;
     int64_t files;
     uint32_t has_root;
-    uint32_t reserved;
+    uint32_t no_constructors; /* nothing foreign runs while mapping: the filter for that is not needed */
 };
 
 /* What comes with each call beside its request. */

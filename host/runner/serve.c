@@ -69,8 +69,14 @@ static void
 fill_task(const struct vh_frame *frame, struct viv_task *task)
 {
     *task = (struct viv_task){
-        .size = sizeof *task, .rev = 1, .id = frame->task_id, .goal = frame->goal, .intent_json = frame->intent_json,
-        .target = frame->target, .base_tree = frame->base_tree, .feedback_json = frame->feedback_json,
+        .size = sizeof *task,
+        .rev = 1,
+        .id = frame->task_id,
+        .goal = frame->goal,
+        .intent_json = frame->intent_json,
+        .target = frame->target,
+        .base_tree = frame->base_tree,
+        .feedback_json = frame->feedback_json,
         .attempt = frame->attempt,
     };
 }
@@ -86,8 +92,7 @@ run_method(const struct viv_interface *interface, const struct viv_method *metho
     struct vh_frame frame;
     void *request = vh_lend_alloc(method->request_size), *ret_answer = vh_lend_alloc(method->answer_size);
     const char *frame_bytes = vh_serve.bytes + VH_AREA_HEAD_BYTES;
-    if (!request || !ret_answer ||
-        vh_marshal_decode(&vh_marshal_frame, frame_bytes, call->extra, NULL, &frame) ||
+    if (!request || !ret_answer || vh_marshal_decode(&vh_marshal_frame, frame_bytes, call->extra, NULL, &frame) ||
         vh_marshal_decode(&request_shape, vh_serve.bytes + call->offset, call->len, values, request)) {
         return vh_error_set(err, VIV_E_INTERNAL, "runner", "the request of '%s' could not be read", method->name);
     }
@@ -96,7 +101,7 @@ run_method(const struct viv_interface *interface, const struct viv_method *metho
     vh_serve.lent.trace_id = frame.trace_id;
     vh_serve.lent.task = frame.has_task ? &task : NULL;
     vh_serve.lent.deadline_ns = call->deadline_ns;
-    uint32_t head[2] = { method->answer_size, 1 };
+    uint32_t head[2] = {method->answer_size, 1};
     memcpy(ret_answer, head, sizeof head);
     viv_method_fn function = method_of(method, vh_serve.tables[interface - viv_interfaces]);
     viv_status status = function(vh_serve.self, &vh_serve.lent, request, ret_answer, err);
@@ -116,7 +121,7 @@ run_method(const struct viv_interface *interface, const struct viv_method *metho
 static void
 serve_call(const struct vh_message *call)
 {
-    struct vh_message reply = { .kind = VH_MESSAGE_ANSWER, .seq = call->seq };
+    struct vh_message reply = {.kind = VH_MESSAGE_ANSWER, .seq = call->seq};
     struct viv_error err = VIV_ERROR_INIT;
     vh_serve.call = *call;
     vh_serve.scratch = (call->offset + call->len + 7) & ~UINT64_C(7);
@@ -143,7 +148,7 @@ end_plugin(uint32_t seq)
     if (vh_serve.plugin.destroy) {
         vh_serve.plugin.destroy(vh_serve.self);
     }
-    struct vh_message done = { .kind = VH_MESSAGE_ANSWER, .seq = seq };
+    struct vh_message done = {.kind = VH_MESSAGE_ANSWER, .seq = seq};
     vh_serve_send(&done);
     _exit(0);
 }
@@ -196,7 +201,7 @@ vh_serve_run(pid_t parent, const int *fds, int fd_count, uint64_t start_len)
     vh_serve.area = area;
     vh_serve.bytes = area;
     struct viv_error err = VIV_ERROR_INIT;
-    struct vh_message message = { .kind = VH_MESSAGE_READY };
+    struct vh_message message = {.kind = VH_MESSAGE_READY};
     message.status = vh_begin(start_len, &err);
     if (message.status != VIV_OK) {
         message.kind = VH_MESSAGE_REFUSED;

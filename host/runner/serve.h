@@ -47,9 +47,9 @@ viv_status vh_begin(uint64_t start_len, struct viv_error *err);
 
 /* lend.c */
 extern const struct viv_host vh_lend_host;
-int vh_lend_prepare(void);           /* reserve the call memory; -1 with errno */
-void *vh_lend_alloc(uint64_t size);  /* zeroed, or NULL at the bound */
-void vh_lend_reset(void);            /* after a call */
+int vh_lend_prepare(void);          /* reserve the call memory; -1 with errno */
+void *vh_lend_alloc(uint64_t size); /* zeroed, or NULL at the bound */
+void vh_lend_reset(void);           /* after a call */
 uint32_t vh_lend_cancelled(void);
 
 #endif

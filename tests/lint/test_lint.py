@@ -58,7 +58,7 @@ BREACHES = [
     ("onedoor", "host/run/a.c", SPDX + "void\nvh_a(void)\n{\n    printf(0);\n}\n", "host/run/a.c:5: 'printf'"),
     ("onedoor", "host/run/a.c", SPDX + "void\nvh_a(void)\n{\n    syscall(1);\n}\n", "host/run/a.c:5: 'syscall'"),
     ("onedoor", "tests/unit/base/test_a.c", SPDX + "void\na(void)\n{\n    usleep(1);\n}\n", "test_a.c:5: 'usleep'"),
-    ("onedoor", "host/keep/b.c", SPDX + "int a = SQLITE_OPEN_READWRITE;\nint b = SQLITE_OPEN_READWRITE;\n", "allowed once"),
+    ("onedoor", "host/keep/b.c", SPDX + "int a = SQLITE_OPEN_CREATE;\nint b = SQLITE_OPEN_CREATE;\n", "allowed once"),
     ("onedoor", "host/run/a.c", SPDX + "/* fork() */\nconst char *a = \"fork()\";\nint b = s->fork(1);\nint fork(void);\n", None),
     # sizes
     ("sizes", "host/run/a.c", SPDX + "void\nvh_a(void)\n{\n" + "    f();\n" * 70 + "}\n", "host/run/a.c:2: function 'vh_a' has 74 lines"),
@@ -117,8 +117,11 @@ class Lints(unittest.TestCase):
     def setUpClass(cls):
         cls.scratch = tempfile.TemporaryDirectory()
         cls.top = pathlib.Path(cls.scratch.name) / "tree"
-        ignore = shutil.ignore_patterns("build", "build-*", ".git", ".ccache", "__pycache__", ".vivarium")
-        shutil.copytree(ROOT, cls.top, symlinks=True, ignore=ignore)
+        # Enough of the tree for every rule to have something to look at, and no more: a lint takes time with files.
+        for name in ("host/base", "plugin-api/include", "plugin-api/interfaces", "tools/lint"):
+            shutil.copytree(ROOT / name, cls.top / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("CMakeLists.txt", "tools/test"):
+            shutil.copy(ROOT / name, cls.top / name)
         cls.put("skills/tally_moons/manifest.json", MANIFEST)
         for name in ("host/keep/k.h", "host/lend/k.h", "host/run/k.h", "plugins/gate_b/b.h"):
             cls.put(name, SPDX + "#ifndef K_H\n#define K_H\n#endif\n")
@@ -153,15 +156,15 @@ class Lints(unittest.TestCase):
                     self.assertIn(wanted, out)
 
     def test_the_host_has_a_size(self):
-        for number in range(31):
+        for number in range(100):
             self.put(f"host/keep/big{number}.c", SPDX + "int a;\n" * 400)
         try:
             code, out = lint(self.top, "sizes")
         finally:
-            for number in range(31):
+            for number in range(100):
                 (self.top / f"host/keep/big{number}.c").unlink()
         self.assertEqual(code, 1, out)
-        self.assertIn("code lines without host/commands, allowed 12000", out)
+        self.assertIn("code lines without host/commands, allowed", out)
 
     def test_commands_are_not_part_of_that_size(self):
         before = lint(self.top, "sizes")[1]

@@ -167,6 +167,30 @@ utimens_path(void *data, int dir, const char *path, const struct timespec times[
 }
 
 static int
+chown_path(void *data, int dir, const char *path, uid_t uid, gid_t gid)
+{
+    PASS(SEAM_CHOWN, u->chown(u->data, dir, path, uid, gid));
+}
+
+static int
+make_node(void *data, int dir, const char *path, mode_t mode, dev_t device)
+{
+    PASS(SEAM_MKNOD, u->mknod(u->data, dir, path, mode, device));
+}
+
+static int
+sync_all(void *data, int fd)
+{
+    PASS(SEAM_SYNC_ALL, u->sync_all(u->data, fd));
+}
+
+static ssize_t
+get_attribute(void *data, int fd, const char *name, void *bytes, size_t size)
+{
+    PASS(SEAM_GET_ATTRIBUTE, u->get_attribute(u->data, fd, name, bytes, size));
+}
+
+static int
 lock_file(void *data, int fd, int exclusive)
 {
     PASS(SEAM_LOCK, u->lock(u->data, fd, exclusive));
@@ -188,6 +212,18 @@ static pid_t
 wait_process(void *data, pid_t pid, int *ret_status, int options)
 {
     PASS(SEAM_WAIT, u->wait(u->data, pid, ret_status, options));
+}
+
+static int
+kill_pidfd(void *data, int pidfd, int signal)
+{
+    PASS(SEAM_KILL_PIDFD, u->kill_pidfd(u->data, pidfd, signal));
+}
+
+static int
+pin_process(void *data, pid_t pid, int cpu)
+{
+    PASS(SEAM_PIN, u->pin(u->data, pid, cpu));
 }
 
 static void
@@ -230,10 +266,16 @@ seam_fail_init(struct seam_fail *fail, const struct vh_seam *under)
     fail->seam.readlink = readlink_path;
     fail->seam.chmod = chmod_path;
     fail->seam.utimens = utimens_path;
+    fail->seam.chown = chown_path;
+    fail->seam.mknod = make_node;
+    fail->seam.sync_all = sync_all;
+    fail->seam.get_attribute = get_attribute;
     fail->seam.lock = lock_file;
     fail->seam.spawn = spawn_program;
     fail->seam.kill = kill_process;
     fail->seam.wait = wait_process;
+    fail->seam.kill_pidfd = kill_pidfd;
+    fail->seam.pin = pin_process;
     fail->seam.place = place;
 }
 
