@@ -101,7 +101,7 @@ add_child(struct vh_stepping *step, const struct vh_task *parent, const struct v
     viv_status status = step->state->get_task(step->state->data, step->arena, id, &there, step->err);
     if (status != VIV_E_NOT_FOUND) {
         return status ? status
-                      : vh_error_set(step->err, VIV_E_EXISTS, "plan", "child '%.*s' exists already; ids are never used "
+                      : vh_error_set(step->err, VIV_E_INVALID, "plan", "child '%.*s' exists already; ids are never used "
                                      "twice", VH_STR_ARGS(id));
     }
     struct vh_json *data = vh_step_object(step);
@@ -210,7 +210,8 @@ vh_step_effect(struct vh_stepping *step)
                             VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state));
     }
     if (vh_step_int(step, "ordinal", -1) != step->task.effects) {
-        return vh_error_set(step->err, VIV_E_STATE, "effect", "effect %lld of task '%.*s' is not the next, which is %lld",
+        return vh_error_set(step->err, VIV_E_STATE, "effect",
+                            "effect %lld of task '%.*s' is not the next, which is %lld",
                             (long long)vh_step_int(step, "ordinal", -1), VH_STR_ARGS(step->task.id),
                             (long long)step->task.effects);
     }
