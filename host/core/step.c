@@ -349,9 +349,10 @@ vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         if (vh_str_is(command->kind, handlers[i].kind)) {
             viv_status status = handlers[i].function(&step);
-            return status || !step.broken ? status
-                                          : vh_error_set(err, step.broken, "core", "command '%s' ran out of memory or "
-                                                         "found a row it cannot read", handlers[i].kind);
+            /* What could not be read counts before what was decided without it. */
+            return step.broken ? vh_error_set(err, step.broken, "core", "command '%s' ran out of memory or found a "
+                                              "row it cannot read", handlers[i].kind)
+                               : status;
         }
     }
     return vh_error_set(err, VIV_E_INVALID, "core", "there is no command '%.*s'", VH_STR_ARGS(command->kind));
