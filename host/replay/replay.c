@@ -66,7 +66,8 @@ found(struct vh_replay *replay, const struct vh_replay_result *difference, struc
 {
     struct vh_replay_result *result = &replay->result;
     result->differences++;
-    if (result->seq && result->seq <= difference->seq) {
+    bool better = difference->finding == VH_REPLAY_ALTERED && result->finding == VH_REPLAY_DIVERGES;
+    if (result->seq && (result->seq < difference->seq || (result->seq == difference->seq && !better))) {
         return VIV_OK;
     }
     char *recorded = vh_arena_text_of(replay->arena, difference->recorded);
