@@ -156,6 +156,9 @@ open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, 
     if (status == VIV_OK) {
         status = read_head(store, path, err);
     }
+    if (status == VIV_OK) {
+        vh_store_guard(store);
+    }
     store->scratch = status == VIV_OK ? vh_arena_create(NULL, 0) : NULL;
     if (status == VIV_OK && !store->scratch) {
         status = vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
