@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Growing bytes in lent memory: the old piece is left behind at each growth, so doubling wastes at most as much again. */
+/* Growing bytes in lent memory. The old piece is left behind at each growth; doubling wastes at most as much again. */
 #include "buf.h"
 
 #include <stdarg.h>
@@ -39,17 +39,20 @@ viv_kit_buf_room(struct viv_kit_buf *buf, uint64_t more)
     uint64_t need = buf->len + more;
     if (need > buf->size) {
         uint64_t size = buf->size < 128 ? 256 : buf->size * 2;
-        if (size < need)
+        if (size < need) {
             size = need;
-        if (size > buf->max)
+        }
+        if (size > buf->max) {
             size = buf->max;
+        }
         char *data = buf->memory.alloc(buf->memory.data, size);
         if (!data) {
             buf->failed = 1;
             return NULL;
         }
-        if (buf->len > 0)
+        if (buf->len > 0) {
             memcpy(data, buf->data, (size_t)buf->len);
+        }
         buf->data = data;
         buf->size = size;
     }
@@ -90,17 +93,19 @@ viv_kit_buf_integer(struct viv_kit_buf *buf, int64_t integer)
         digits[--at] = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
-    if (integer < 0)
+    if (integer < 0) {
         digits[--at] = '-';
+    }
     viv_kit_buf_add(buf, digits + at, sizeof digits - at);
 }
 
 viv_status
 viv_kit_buf_finish(const struct viv_kit_buf *buf, struct viv_str *ret_text, struct viv_error *err)
 {
-    if (buf->failed)
+    if (buf->failed) {
         return viv_kit_fail(err, VIV_E_MEMORY, "buf", "an answer of over %llu bytes does not fit, allowed %llu",
                             (unsigned long long)buf->len, (unsigned long long)buf->max);
+    }
     *ret_text = (struct viv_str){ buf->data, buf->len };
     return VIV_OK;
 }
@@ -112,14 +117,16 @@ viv_kit_fail(struct viv_error *err, viv_status status, const char *where, const 
         return status;
     err->status = status;
     size_t len = strlen(where);
-    if (len >= sizeof err->where)
+    if (len >= sizeof err->where) {
         len = sizeof err->where - 1;
+    }
     memcpy(err->where, where, len);
     err->where[len] = '\0';
     va_list args;
     va_start(args, format);
-    if (vsnprintf(err->text, sizeof err->text, format, args) < 0)
+    if (vsnprintf(err->text, sizeof err->text, format, args) < 0) {
         err->text[0] = '\0';
+    }
     va_end(args);
     return status;
 }

@@ -35,10 +35,11 @@ takes(struct viv_str pattern, uint64_t *at, unsigned char c)
     char p = pattern.data[*at];
     if (p == '[')
         return in_set(pattern, at, c);
-    if (p == '\\' && *at + 1 < pattern.len)
+    if (p == '\\' && *at + 1 < pattern.len) {
         p = pattern.data[++*at];
-    else if (p == '?')
+    } else if (p == '?') {
         p = (char)c;
+    }
     *at += 1;
     return (unsigned char)p == c;
 }
@@ -64,7 +65,8 @@ viv_kit_glob(struct viv_str pattern, struct viv_str name)
         p = star;
         n = ++resume;
     }
-    while (p < pattern.len && pattern.data[p] == '*')
+    while (p < pattern.len && pattern.data[p] == '*') {
         p++;
+    }
     return p == pattern.len;
 }

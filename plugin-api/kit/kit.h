@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Helpers for plugin authors; static, hidden, libc only, no global state; not ABI. This header brings all that a
- * first skill needs; template.h, for hosts and learners, and tree.h, for plugins with jansson, are apart. Read next: values.h, walk.h, write.h. */
+/* Helpers for plugin authors; static, hidden, libc only, no global state; not ABI. This header brings all that a first
+ * skill needs; template.h, for hosts and learners, and tree.h, for plugins with jansson, are apart.
+ * Read next: values.h, walk.h, write.h. */
 #ifndef VIV_KIT_H
 #define VIV_KIT_H
 

@@ -19,10 +19,12 @@ viv_kit_lent_create(const struct viv_host *host, uint32_t services, void **ret_s
     const void *clock = NULL;
     const void *effects = NULL;
     viv_status status = acquire(host, services & VIV_KIT_LOG, VIV_SERVICE_LOG, &log, err);
-    if (status == VIV_OK)
+    if (status == VIV_OK) {
         status = acquire(host, services & VIV_KIT_CLOCK, VIV_SERVICE_CLOCK, &clock, err);
-    if (status == VIV_OK)
+    }
+    if (status == VIV_OK) {
         status = acquire(host, services & VIV_KIT_EFFECTS, VIV_SERVICE_EFFECT, &effects, err);
+    }
     if (status != VIV_OK)
         return status;
     struct viv_kit_lent *lent = calloc(1, sizeof *lent);

@@ -18,8 +18,9 @@ viv_kit_read_init(struct viv_kit_read *in, struct viv_kit_memory memory, struct 
 static void
 skip_blank(struct viv_kit_read *in)
 {
-    while (in->at < in->end && (*in->at == ' ' || *in->at == '\n' || *in->at == '\t' || *in->at == '\r'))
+    while (in->at < in->end && (*in->at == ' ' || *in->at == '\n' || *in->at == '\t' || *in->at == '\r')) {
         in->at++;
+    }
 }
 
 static uint32_t
@@ -94,8 +95,9 @@ viv_kit_read_key(struct viv_kit_read *in, struct viv_str *ret_key)
     if (!more(in, '{', '}'))
         return 0;
     *ret_key = viv_kit_read_text(in);
-    if (!take(in, ':'))
+    if (!take(in, ':')) {
         in->failed = 1;
+    }
     return !in->failed;
 }
 
@@ -111,8 +113,10 @@ hex4(const char *at, const char *end)
     int32_t value = 0;
     for (uint32_t i = 0; i < 4; i++, at++) {
         char c = at < end ? *at : '?';
-        int32_t digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int32_t digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
         if (digit < 0)
             return -1;
         value = value * 16 + digit;
@@ -128,8 +132,9 @@ put_utf8(char *to, uint32_t point)
         return 1;
     }
     uint32_t len = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    for (uint32_t i = len - 1; i > 0; i--, point >>= 6)
+    for (uint32_t i = len - 1; i > 0; i--, point >>= 6) {
         to[i] = (char)(0x80 | (point & 0x3f));
+    }
     static const unsigned char heads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
     to[0] = (char)(heads[len] | point);
     return len;
@@ -174,12 +179,14 @@ unescape(struct viv_kit_read *in, const char *at, const char *end)
         } else {
             wrote = at < end && *at++ == 'u' ? put_unicode(text + len, &at, end) : 0;
         }
-        if (wrote == 0)
+        if (wrote == 0) {
             text = NULL;
+        }
         len += wrote;
     }
-    if (!text)
+    if (!text) {
         in->failed = 1;
+    }
     return (struct viv_str){ text, text ? len : 0 };
 }
 
@@ -236,11 +243,13 @@ viv_kit_read_integer(struct viv_kit_read *in)
     int64_t value = 0;
     uint32_t digits = 0;
     uint32_t negative = take(in, '-');
-    for (; in->at < in->end && *in->at >= '0' && *in->at <= '9' && digits < 18; in->at++, digits++)
+    for (; in->at < in->end && *in->at >= '0' && *in->at <= '9' && digits < 18; in->at++, digits++) {
         value = value * 10 + (*in->at - '0');
+    }
     char behind = in->at < in->end ? *in->at : 0;
-    if (digits == 0 || (behind >= '0' && behind <= '9') || behind == '.' || behind == 'e' || behind == 'E')
+    if (digits == 0 || (behind >= '0' && behind <= '9') || behind == '.' || behind == 'e' || behind == 'E') {
         in->failed = 1;
+    }
     return in->failed ? 0 : negative ? -value : value;
 }
 
@@ -254,8 +263,9 @@ skip_scalar(struct viv_kit_read *in)
     } else if (next == 't' || next == 'f' || next == 'n') {
         in->failed |= !take_word(in, next == 't' ? "true" : next == 'f' ? "false" : "null");
     } else if (next == 'i') {
-        while (in->at < in->end && *in->at && strchr("+-.eE0123456789", *in->at))
+        while (in->at < in->end && *in->at && strchr("+-.eE0123456789", *in->at)) {
             in->at++;
+        }
     } else {
         in->failed = 1;
     }
@@ -267,10 +277,11 @@ viv_kit_read_skip(struct viv_kit_read *in)
     uint32_t base = in->depth;
     do {
         char next = viv_kit_read_peek(in);
-        if (next == '{' || next == '[')
+        if (next == '{' || next == '[') {
             enter(in, next);
-        else
+        } else {
             skip_scalar(in);
+        }
         struct viv_str key;
         while (!in->failed && in->depth > base) {
             if (in->open[in->depth - 1] == '{' ? viv_kit_read_key(in, &key) : viv_kit_read_item(in))

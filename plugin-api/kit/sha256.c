@@ -34,8 +34,8 @@ static void
 schedule(uint32_t w[64], const unsigned char *block)
 {
     for (uint32_t t = 0; t < 16; t++) {
-        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
-               (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
+        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 | (uint32_t)block[4 * t + 2] << 8 |
+               block[4 * t + 3];
     }
     for (uint32_t t = 16; t < 64; t++) {
         uint32_t s0 = turn(w[t - 15], 7) ^ turn(w[t - 15], 18) ^ w[t - 15] >> 3;
@@ -66,8 +66,9 @@ compress(uint32_t state[8], const unsigned char *block)
         a = t1 + t2;
     }
     const uint32_t sums[8] = { a, b, c, d, e, f, g, h };
-    for (uint32_t i = 0; i < 8; i++)
+    for (uint32_t i = 0; i < 8; i++) {
         state[i] += sums[i];
+    }
 }
 
 void
@@ -85,10 +86,12 @@ viv_kit_sha256_add(struct viv_kit_sha256 *sum, const void *bytes, uint64_t len)
             return;
         compress(sum->state, sum->block);
     }
-    for (; len >= 64; at += 64, len -= 64)
+    for (; len >= 64; at += 64, len -= 64) {
         compress(sum->state, at);
-    if (len > 0)
+    }
+    if (len > 0) {
         memcpy(sum->block, at, (size_t)len);
+    }
 }
 
 void
@@ -99,9 +102,11 @@ viv_kit_sha256_hex(struct viv_kit_sha256 *sum, char ret_hex[64])
     unsigned char tail[72] = { 0x80 };
     uint64_t filled = sum->total_bytes % 64;
     uint64_t pad = (filled < 56 ? 56 : 120) - filled;
-    for (uint32_t i = 0; i < 8; i++)
+    for (uint32_t i = 0; i < 8; i++) {
         tail[pad + i] = (unsigned char)(bits >> (56 - 8 * i));
+    }
     viv_kit_sha256_add(sum, tail, pad + 8);
-    for (uint32_t i = 0; i < 64; i++)
+    for (uint32_t i = 0; i < 64; i++) {
         ret_hex[i] = digits[sum->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
+    }
 }

@@ -7,8 +7,9 @@ sink(const void **items, uint64_t at, uint64_t count, int32_t (*compare)(const v
 {
     const void *item = items[at];
     for (uint64_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
-        if (child + 1 < count && compare(items[child], items[child + 1]) < 0)
+        if (child + 1 < count && compare(items[child], items[child + 1]) < 0) {
             child++;
+        }
         if (compare(item, items[child]) >= 0)
             break;
         items[at] = items[child];
@@ -20,8 +21,9 @@ sink(const void **items, uint64_t at, uint64_t count, int32_t (*compare)(const v
 void
 viv_kit_sort(const void **items, uint64_t count, int32_t (*compare)(const void *a, const void *b))
 {
-    for (uint64_t i = count / 2; i > 0; i--)
+    for (uint64_t i = count / 2; i > 0; i--) {
         sink(items, i - 1, count, compare);
+    }
     for (uint64_t left = count; left > 1; left--) {
         const void *top = items[0];
         items[0] = items[left - 1];

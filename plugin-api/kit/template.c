@@ -36,9 +36,12 @@ add_slot(struct viv_template *tmpl, struct viv_str token, struct viv_template_pa
     part->text = (struct viv_str){ inside.data, (uint64_t)(colon - inside.data) };
     struct viv_str type = { colon + 1, inside.len - part->text.len - 1 };
     part->type = viv_template_type_of(type, &part->choices);
-    if (part->type == VIV_TEMPLATE_LITERAL)
-        return bad(err, tmpl->text, "unknown slot type, allowed: word, identifier, path, file, glob, number, size, "
-                   "duration, date, quoted, text, choice(a|b); found", type);
+    if (part->type == VIV_TEMPLATE_LITERAL) {
+        return bad(err, tmpl->text,
+                   "unknown slot type, allowed: word, identifier, path, file, glob, number, size, "
+                   "duration, date, quoted, text, choice(a|b); found",
+                   type);
+    }
     if (!is_name(part->text))
         return bad(err, tmpl->text, "a slot's name is small letters, digits and _, found", part->text);
     for (uint32_t i = 0; i + 1 < tmpl->part_count; i++) {
@@ -47,8 +50,9 @@ add_slot(struct viv_template *tmpl, struct viv_str token, struct viv_template_pa
     }
     if (part->type == VIV_TEMPLATE_TEXT && tmpl->part_count > 1 && part[-1].type == VIV_TEMPLATE_TEXT)
         return bad(err, tmpl->text, "no word parts the text slot before", token);
-    if (tmpl->slot_count == VIV_TEMPLATE_SLOTS_MAX)
+    if (tmpl->slot_count == VIV_TEMPLATE_SLOTS_MAX) {
         return bad(err, tmpl->text, "over 12 slots, allowed 12; one too many is", token);
+    }
     part->slot = tmpl->slot_count++;
     return VIV_OK;
 }
@@ -77,16 +81,19 @@ viv_template_compile(struct viv_str text, struct viv_template *ret_tmpl, struct 
     struct viv_template *tmpl = ret_tmpl;
     memset(tmpl, 0, sizeof *tmpl);
     tmpl->text = text;
-    if (text.len > VIV_TEMPLATE_TEXT_MAX || (text.len > 0 && memchr(text.data, '\0', (size_t)text.len)))
+    if (text.len > VIV_TEMPLATE_TEXT_MAX || (text.len > 0 && memchr(text.data, '\0', (size_t)text.len))) {
         return bad(err, text, "over 1024 bytes or a NUL, allowed 1024 bytes; starts with", text);
+    }
     for (uint64_t at = 0; at < text.len;) {
         uint64_t end = at;
-        while (end < text.len && text.data[end] != ' ')
+        while (end < text.len && text.data[end] != ' ') {
             end++;
+        }
         if (end > at) {
             struct viv_str token = { text.data + at, end - at };
-            if (tmpl->part_count == VIV_TEMPLATE_PARTS_MAX)
+            if (tmpl->part_count == VIV_TEMPLATE_PARTS_MAX) {
                 return bad(err, text, "over 48 words and slots, allowed 48; one too many is", token);
+            }
             struct viv_template_part *part = &tmpl->parts[tmpl->part_count++];
             viv_status status = token.data[0] == '{' && token.len > 2 ? add_slot(tmpl, token, part, err)
                                                                       : add_word(tmpl, token, part, err);
@@ -138,8 +145,10 @@ count_ways(const struct viv_template *tmpl, const struct viv_template_request *r
                 uint32_t text = part->type == VIV_TEMPLATE_TEXT;
                 if (text && !viv_template_takes(part, &request->tokens[t + width - 1], 1))
                     break;
-                if (ways->at[p + 1][t + width] > 0 && (text || viv_template_takes(part, &request->tokens[t], width)))
+                if (ways->at[p + 1][t + width] > 0 &&
+                    (text || viv_template_takes(part, &request->tokens[t], width))) {
                     sum += ways->at[p + 1][t + width];
+                }
             }
             ways->at[p][t] = (uint8_t)(sum < 255 ? sum : 255);
         }
@@ -182,7 +191,8 @@ viv_template_match(const struct viv_template *tmpl, const struct viv_template_re
     struct ways ways;
     count_ways(tmpl, request, &ways);
     uint32_t count = ways.at[0][0] < max ? ways.at[0][0] : max;
-    for (uint32_t rank = 0; rank < count; rank++)
+    for (uint32_t rank = 0; rank < count; rank++) {
         read_off(tmpl, request, &ways, rank, &ret_readings[rank]);
+    }
     return count;
 }

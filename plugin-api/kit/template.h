@@ -48,14 +48,14 @@
 
 #include "buf.h"
 
-#define VIV_TEMPLATE_TEXT_MAX 1024   /* bytes of a template's text: one sentence */
-#define VIV_TEMPLATE_PARTS_MAX 48    /* words and slots */
+#define VIV_TEMPLATE_TEXT_MAX 1024 /* bytes of a template's text: one sentence */
+#define VIV_TEMPLATE_PARTS_MAX 48  /* words and slots */
 #define VIV_TEMPLATE_SLOTS_MAX 12
 #define VIV_TEMPLATE_RULES_MAX 24
 #define VIV_TEMPLATE_CHOICES_MAX 32
-#define VIV_TEMPLATE_TOKENS_MAX 256  /* a longer request matches nothing: it is prose, not a command */
-#define VIV_TEMPLATE_TEXT_TOKENS 64  /* what one text slot may take */
-#define VIV_TEMPLATE_WORDS_MIN 2     /* fewer words would swallow what they do not understand */
+#define VIV_TEMPLATE_TOKENS_MAX 256 /* a longer request matches nothing: it is prose, not a command */
+#define VIV_TEMPLATE_TEXT_TOKENS 64 /* what one text slot may take */
+#define VIV_TEMPLATE_WORDS_MIN 2    /* fewer words would swallow what they do not understand */
 
 enum viv_template_type {
     VIV_TEMPLATE_LITERAL = 0,

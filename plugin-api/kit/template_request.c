@@ -6,12 +6,12 @@
 #include "text.h"
 
 static const char *const negations[] = {
-    "not",     "no",     "never",   "none", "without", "except", "excepting", "excluding",
-    "unless",  "instead", "neither", "nor",  "only",    "cannot", "but",
+    "not",    "no",      "never",   "none", "without", "except", "excepting", "excluding",
+    "unless", "instead", "neither", "nor",  "only",    "cannot", "but",
 };
 static const char *const polarities[] = {
-    "first", "last", "more", "less", "before", "after", "include", "exclude", "including",
-    "all",   "any",  "every", "each",
+    "first",   "last",      "more", "less", "before", "after", "include",
+    "exclude", "including", "all",  "any",  "every",  "each",
 };
 static const char *const joins[] = { "and", "or", "then", "but", "also" };
 
@@ -36,14 +36,18 @@ word_flags(struct viv_str word)
 {
     uint32_t flags = 0;
     struct viv_str tail = { word.len > 3 ? word.data + word.len - 3 : NULL, word.len > 3 ? 3 : 0 };
-    if (one_of(word, negations, COUNT(negations)) || viv_kit_is_folded(tail, "n't"))
+    if (one_of(word, negations, COUNT(negations)) || viv_kit_is_folded(tail, "n't")) {
         flags |= VIV_TEMPLATE_TOKEN_NEGATION;
-    if (one_of(word, polarities, COUNT(polarities)))
+    }
+    if (one_of(word, polarities, COUNT(polarities))) {
         flags |= VIV_TEMPLATE_TOKEN_POLARITY;
-    if (one_of(word, joins, COUNT(joins)))
+    }
+    if (one_of(word, joins, COUNT(joins))) {
         flags |= VIV_TEMPLATE_TOKEN_JOINS;
-    if (one_of(word, pointers, COUNT(pointers)))
+    }
+    if (one_of(word, pointers, COUNT(pointers))) {
         flags |= VIV_TEMPLATE_TOKEN_POINTS;
+    }
     return flags;
 }
 
@@ -105,12 +109,14 @@ static uint32_t
 ends_token(struct viv_str text, uint64_t at)
 {
     uint32_t ended = 0;
-    for (; at < text.len && is_one_of(text.data[at], ",;:.!?"); at++)
+    for (; at < text.len && is_one_of(text.data[at], ",;:.!?"); at++) {
         ended |= is_one_of(text.data[at], ".!?");
+    }
     if (at < text.len && !is_blank(text.data[at]))
         return 0;
-    while (ended && at < text.len && is_blank(text.data[at]))
+    while (ended && at < text.len && is_blank(text.data[at])) {
         at++;
+    }
     return !ended || at == text.len;
 }
 
@@ -142,8 +148,9 @@ cut_plain(struct viv_template_token *token, struct viv_str raw)
 {
     token->raw = raw;
     token->inner = raw;
-    while (raw.len > 1 && is_one_of(raw.data[raw.len - 1], ",;:"))
+    while (raw.len > 1 && is_one_of(raw.data[raw.len - 1], ",;:")) {
         raw.len--;
+    }
     token->word = raw;
     token->flags |= word_flags(raw);
     token->hash = viv_template_hash(raw);
@@ -158,15 +165,18 @@ end_sentence(struct viv_template_request *request)
     struct viv_str raw = last->raw;
     if (last->flags & VIV_TEMPLATE_TOKEN_QUOTED)
         return;
-    while (raw.len > 0 && is_one_of(raw.data[raw.len - 1], "!?"))
+    while (raw.len > 0 && is_one_of(raw.data[raw.len - 1], "!?")) {
         raw.len--;
+    }
     uint32_t asked = raw.len != last->raw.len ? VIV_TEMPLATE_TOKEN_ASKED : 0;
-    if (raw.len > 1 && raw.data[raw.len - 1] == '.' && !is_one_of(raw.data[raw.len - 2], "./"))
+    if (raw.len > 1 && raw.data[raw.len - 1] == '.' && !is_one_of(raw.data[raw.len - 2], "./")) {
         raw.len--;
+    }
     if (raw.len == 0) {
         request->count--;
-        if (request->count > 0)
+        if (request->count > 0) {
             request->tokens[request->count - 1].flags |= asked;
+        }
         return;
     }
     last->flags = asked;
@@ -196,18 +206,22 @@ viv_template_request(struct viv_str text, struct viv_template_request *ret_reque
         memset(token, 0, sizeof *token);
         uint64_t len = quoted_len(text, at);
         uint64_t end = at + len;
-        while (end < text.len && !is_blank(text.data[end]))
+        while (end < text.len && !is_blank(text.data[end])) {
             end++;
-        if (len > 0)
+        }
+        if (len > 0) {
             cut_quoted(token, text.data + at, len);
-        else
+        } else {
             cut_plain(token, (struct viv_str){ text.data + at, end - at });
+        }
         at = end;
     }
-    if (request->count > 0)
+    if (request->count > 0) {
         end_sentence(request);
+    }
     for (uint32_t i = 0; i < request->count; i++) {
-        if (!(request->tokens[i].flags & VIV_TEMPLATE_TOKEN_QUOTED))
+        if (!(request->tokens[i].flags & VIV_TEMPLATE_TOKEN_QUOTED)) {
             request->signature |= UINT64_C(1) << (request->tokens[i].hash & 63);
+        }
     }
 }

@@ -38,8 +38,9 @@ add_rule(struct viv_template *tmpl, struct viv_str pointer, struct viv_template_
     rule.to = member_of(pointer);
     if (rule.to.len == 0)
         return bad(err, tmpl, "a target is written /name, found", pointer);
-    if (tmpl->rule_count == VIV_TEMPLATE_RULES_MAX)
+    if (tmpl->rule_count == VIV_TEMPLATE_RULES_MAX) {
         return bad(err, tmpl, "over 24 targets, allowed 24; one too many is", pointer);
+    }
     uint32_t at = tmpl->rule_count;
     for (; at > 0; at--) {
         int32_t order = viv_kit_compare(tmpl->rules[at - 1].to, rule.to);
@@ -78,12 +79,13 @@ read_bind(struct viv_kit_read *in, struct viv_template *tmpl, struct viv_error *
             struct viv_str key;
             viv_kit_read_object(in);
             while (viv_kit_read_key(in, &key)) {
-                if (viv_kit_is(key, "to"))
+                if (viv_kit_is(key, "to")) {
                     to = viv_kit_read_text(in);
-                else if (viv_kit_is(key, "as"))
+                } else if (viv_kit_is(key, "as")) {
                     as = viv_kit_read_text(in);
-                else
+                } else {
                     return bad(err, tmpl, "a rule has 'to' and 'as', found", key);
+                }
             }
         } else {
             to = viv_kit_read_text(in);
@@ -91,7 +93,8 @@ read_bind(struct viv_kit_read *in, struct viv_template *tmpl, struct viv_error *
         const struct viv_template_part *part = find_slot(tmpl, name);
         if (!part)
             return bad(err, tmpl, "'bind' names a slot that the text has not:", name);
-        struct viv_template_rule rule = { .slot = (int32_t)part->slot, .as = viv_template_transform(as, part->type) };
+        struct viv_template_rule rule = { .slot = (int32_t)part->slot,
+                                          .as = viv_template_transform(as, part->type) };
         if (rule.as == VIV_TEMPLATE_AS_DEFAULT)
             return bad(err, tmpl, "no such transform for the slot's type:", as);
         status = add_rule(tmpl, to, rule, err);
@@ -108,10 +111,11 @@ read_set(struct viv_kit_read *in, struct viv_template *tmpl, struct viv_error *e
     while (status == VIV_OK && viv_kit_read_key(in, &pointer)) {
         struct viv_template_rule rule = { .slot = -1, .as = VIV_TEMPLATE_AS_IDENTITY };
         rule.is_integer = viv_kit_read_peek(in) != '"';
-        if (rule.is_integer)
+        if (rule.is_integer) {
             rule.integer = viv_kit_read_integer(in);
-        else
+        } else {
             rule.text = viv_kit_read_text(in);
+        }
         status = add_rule(tmpl, pointer, rule, err);
     }
     return status;
@@ -138,8 +142,9 @@ find_members(struct viv_str json, struct viv_kit_memory memory, struct members *
                                       : viv_kit_is(key, "accept") ? &members->accept
                                       : viv_kit_is(key, "refuse") ? &members->refuse
                                                                   : NULL;
-        if (!member)
+        if (!member) {
             return bad(err, &none, "allowed are text, bind, set, accept, refuse; found", key);
+        }
         if (member->at)
             return bad(err, &none, "found twice:", key);
         const char *start = in.at;
@@ -157,8 +162,9 @@ all_bound(const struct viv_template *tmpl, struct viv_error *err)
     for (uint32_t i = 0; i < tmpl->part_count; i++) {
         const struct viv_template_part *part = &tmpl->parts[i];
         uint32_t bound = part->type == VIV_TEMPLATE_LITERAL;
-        for (uint32_t r = 0; r < tmpl->rule_count; r++)
+        for (uint32_t r = 0; r < tmpl->rule_count; r++) {
             bound |= tmpl->rules[r].slot == (int32_t)part->slot;
+        }
         if (!bound)
             return bad(err, tmpl, "'bind' does not say what becomes of slot", part->text);
     }
@@ -175,14 +181,18 @@ viv_template_open(struct viv_str json, struct viv_kit_memory memory, struct viv_
         return status;
     struct viv_str text = viv_kit_read_text(&members.text);
     status = viv_template_compile(text, ret_tmpl, err);
-    if (status == VIV_OK && members.text.failed)
+    if (status == VIV_OK && members.text.failed) {
         status = bad(err, ret_tmpl, "'text' is missing or not text in", json);
-    if (status == VIV_OK && members.bind.at)
+    }
+    if (status == VIV_OK && members.bind.at) {
         status = read_bind(&members.bind, ret_tmpl, err);
-    if (status == VIV_OK && members.set.at)
+    }
+    if (status == VIV_OK && members.set.at) {
         status = read_set(&members.set, ret_tmpl, err);
-    if (status == VIV_OK && (members.bind.failed || members.set.failed))
+    }
+    if (status == VIV_OK && (members.bind.failed || members.set.failed)) {
         status = bad(err, ret_tmpl, "'bind' or 'set' is not an object of targets in", json);
+    }
     return status == VIV_OK ? all_bound(ret_tmpl, err) : status;
 }
 
@@ -216,8 +226,9 @@ viv_template_check(struct viv_str json, struct viv_kit_memory memory, const stru
 {
     struct members members;
     viv_status status = find_members(json, memory, &members, err);
-    if (status == VIV_OK)
+    if (status == VIV_OK) {
         status = check_list(&members.accept, tmpl, 1, scratch, err);
+    }
     return status == VIV_OK ? check_list(&members.refuse, tmpl, 0, scratch, err) : status;
 }
 
@@ -229,8 +240,9 @@ viv_template_input(const struct viv_template *tmpl, const struct viv_template_re
     char names[VIV_TEMPLATE_RULES_MAX][66];
     const struct viv_template_part *slots[VIV_TEMPLATE_SLOTS_MAX];
     for (uint32_t i = 0; i < tmpl->part_count; i++) {
-        if (tmpl->parts[i].type != VIV_TEMPLATE_LITERAL)
+        if (tmpl->parts[i].type != VIV_TEMPLATE_LITERAL) {
             slots[tmpl->parts[i].slot] = &tmpl->parts[i];
+        }
     }
     viv_kit_json_init(&json, memory, 16 * VIV_GOAL_MAX);
     viv_kit_json_object(&json, NULL);
@@ -242,18 +254,21 @@ viv_template_input(const struct viv_template *tmpl, const struct viv_template_re
         viv_status status = VIV_OK;
         memcpy(names[i], rule->to.data, (size_t)rule->to.len);
         names[i][rule->to.len] = '\0';
-        if (rule->slot >= 0 && viv_template_is_number(rule->as))
+        if (rule->slot >= 0 && viv_template_is_number(rule->as)) {
             status = viv_template_number(rule->as, raw, &number, err);
-        else if (rule->slot >= 0)
-            status = viv_template_value(rule->as, slots[rule->slot], raw, reading->inner[rule->slot], memory, &text, err);
+        } else if (rule->slot >= 0) {
+            status = viv_template_value(rule->as, slots[rule->slot], raw, reading->inner[rule->slot], memory, &text,
+                                        err);
+        }
         if (status != VIV_OK)
             return status;
-        if (rule->is_integer || viv_template_is_number(rule->as))
+        if (rule->is_integer || viv_template_is_number(rule->as)) {
             viv_kit_json_integer(&json, names[i], number);
-        else if (viv_template_utf8(text))
+        } else if (viv_template_utf8(text)) {
             viv_kit_json_text(&json, names[i], text);
-        else
+        } else {
             return bad(err, tmpl, "the request's bytes are not UTF-8 for", rule->to);
+        }
     }
     viv_kit_json_end(&json);
     return viv_kit_json_finish(&json, ret_json, err);

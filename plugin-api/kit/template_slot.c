@@ -12,12 +12,18 @@ static const struct {
     uint32_t type;
     uint32_t span;
 } types[] = {
-    { "", VIV_TEMPLATE_LITERAL, 1 },         { "word", VIV_TEMPLATE_WORD, 1 },
-    { "identifier", VIV_TEMPLATE_IDENTIFIER, 1 }, { "path", VIV_TEMPLATE_PATH, 1 },
-    { "file", VIV_TEMPLATE_FILE, 1 },        { "glob", VIV_TEMPLATE_GLOB, 1 },
-    { "number", VIV_TEMPLATE_NUMBER, 1 },    { "size", VIV_TEMPLATE_SIZE, 2 },
-    { "duration", VIV_TEMPLATE_DURATION, 2 }, { "date", VIV_TEMPLATE_DATE, 1 },
-    { "quoted", VIV_TEMPLATE_QUOTED, 1 },    { "text", VIV_TEMPLATE_TEXT, VIV_TEMPLATE_TEXT_TOKENS },
+    { "", VIV_TEMPLATE_LITERAL, 1 },
+    { "word", VIV_TEMPLATE_WORD, 1 },
+    { "identifier", VIV_TEMPLATE_IDENTIFIER, 1 },
+    { "path", VIV_TEMPLATE_PATH, 1 },
+    { "file", VIV_TEMPLATE_FILE, 1 },
+    { "glob", VIV_TEMPLATE_GLOB, 1 },
+    { "number", VIV_TEMPLATE_NUMBER, 1 },
+    { "size", VIV_TEMPLATE_SIZE, 2 },
+    { "duration", VIV_TEMPLATE_DURATION, 2 },
+    { "date", VIV_TEMPLATE_DATE, 1 },
+    { "quoted", VIV_TEMPLATE_QUOTED, 1 },
+    { "text", VIV_TEMPLATE_TEXT, VIV_TEMPLATE_TEXT_TOKENS },
     { "choice", VIV_TEMPLATE_CHOICE, 1 },
 };
 
@@ -109,7 +115,8 @@ takes_path(const struct viv_template_token *token, const char *more)
 {
     struct viv_str path = token->inner;
     uint32_t quoted = token->flags & VIV_TEMPLATE_TOKEN_QUOTED;
-    if (path.len == 0 || path.data[0] == '-' || path.data[0] == '~' || !viv_kit_path_safe(path) || !viv_template_utf8(path))
+    if (path.len == 0 || path.data[0] == '-' || path.data[0] == '~' || !viv_kit_path_safe(path) ||
+        !viv_template_utf8(path))
         return 0;
     for (uint64_t i = 0; i < path.len; i++) {
         char c = path.data[i];
@@ -147,8 +154,9 @@ takes_date(struct viv_str text)
         if (dash ? text.data[i] != '-' : !is_digit(text.data[i]))
             return 0;
         part += dash;
-        if (!dash)
+        if (!dash) {
             parts[part] = parts[part] * 10 + (uint32_t)(text.data[i] - '0');
+        }
     }
     uint32_t leap = parts[0] % 4 == 0 && (parts[0] % 100 != 0 || parts[0] % 400 == 0);
     return parts[1] >= 1 && parts[1] <= 12 && parts[2] >= 1 && parts[2] <= days[parts[1] - 1] &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transforms: from a slot's bytes to a member of the input. A closed list, so that a template is data and never code. */
+/* Transforms: from a slot's bytes to a member of the input. A closed list: a template is data and never code. */
 #include <string.h>
 
 #include "template_inside.h"
@@ -10,11 +10,16 @@ static const struct {
     const char *name;
     uint32_t as;
 } transforms[] = {
-    { "identity", VIV_TEMPLATE_AS_IDENTITY }, { "unquote", VIV_TEMPLATE_AS_UNQUOTE },
-    { "lower", VIV_TEMPLATE_AS_LOWER },       { "extension", VIV_TEMPLATE_AS_EXTENSION },
-    { "integer", VIV_TEMPLATE_AS_INTEGER },   { "bytes", VIV_TEMPLATE_AS_BYTES },
-    { "ns", VIV_TEMPLATE_AS_NS },             { "us", VIV_TEMPLATE_AS_US },
-    { "seconds", VIV_TEMPLATE_AS_SECONDS },   { "choice", VIV_TEMPLATE_AS_CHOICE },
+    { "identity", VIV_TEMPLATE_AS_IDENTITY },
+    { "unquote", VIV_TEMPLATE_AS_UNQUOTE },
+    { "lower", VIV_TEMPLATE_AS_LOWER },
+    { "extension", VIV_TEMPLATE_AS_EXTENSION },
+    { "integer", VIV_TEMPLATE_AS_INTEGER },
+    { "bytes", VIV_TEMPLATE_AS_BYTES },
+    { "ns", VIV_TEMPLATE_AS_NS },
+    { "us", VIV_TEMPLATE_AS_US },
+    { "seconds", VIV_TEMPLATE_AS_SECONDS },
+    { "choice", VIV_TEMPLATE_AS_CHOICE },
 };
 
 struct unit {
@@ -24,11 +29,21 @@ struct unit {
 };
 
 static const struct unit sizes[] = {
-    { "B", 1, 1 },          { "byte", 1, 1 },          { "bytes", 1, 1 },
-    { "K", 1024, 1 },       { "KiB", 1024, 1 },        { "KB", 1000, 1 },
-    { "M", 1 << 20, 1 },    { "MiB", 1 << 20, 1 },     { "MB", 1000000, 1 },
-    { "G", 1 << 30, 1 },    { "GiB", 1 << 30, 1 },     { "GB", 1000000000, 1 },
-    { "T", INT64_C(1) << 40, 1 }, { "TiB", INT64_C(1) << 40, 1 }, { "TB", INT64_C(1000000000000), 1 },
+    { "B", 1, 1 },
+    { "byte", 1, 1 },
+    { "bytes", 1, 1 },
+    { "K", 1024, 1 },
+    { "KiB", 1024, 1 },
+    { "KB", 1000, 1 },
+    { "M", 1 << 20, 1 },
+    { "MiB", 1 << 20, 1 },
+    { "MB", 1000000, 1 },
+    { "G", 1 << 30, 1 },
+    { "GiB", 1 << 30, 1 },
+    { "GB", 1000000000, 1 },
+    { "T", INT64_C(1) << 40, 1 },
+    { "TiB", INT64_C(1) << 40, 1 },
+    { "TB", INT64_C(1000000000000), 1 },
 };
 
 /* In nanoseconds. "m" is minutes as in options; "M" is nothing. */
@@ -115,15 +130,18 @@ viv_template_number(uint32_t as, struct viv_str raw, int64_t *ret_number, struct
     uint64_t at = as == VIV_TEMPLATE_AS_INTEGER && raw.len > 0 && raw.data[0] == '-';
     uint64_t first = at;
     int64_t number = 0;
-    for (; at < raw.len && raw.data[at] >= '0' && raw.data[at] <= '9' && at < first + 15; at++)
+    for (; at < raw.len && raw.data[at] >= '0' && raw.data[at] <= '9' && at < first + 15; at++) {
         number = number * 10 + (raw.data[at] - '0');
+    }
     uint64_t digits_end = at;
-    while (at < raw.len && (raw.data[at] == ' ' || (raw.data[at] >= '\t' && raw.data[at] <= '\r')))
+    while (at < raw.len && (raw.data[at] == ' ' || (raw.data[at] >= '\t' && raw.data[at] <= '\r'))) {
         at++;
+    }
     struct viv_str name = { raw.data + at, raw.len - at };
     const struct unit *unit = as == VIV_TEMPLATE_AS_BYTES ? find_unit(sizes, sizeof sizes / sizeof *sizes, name)
-                              : as == VIV_TEMPLATE_AS_INTEGER ? NULL
-                              : find_unit(durations, sizeof durations / sizeof *durations, name);
+                              : as == VIV_TEMPLATE_AS_INTEGER
+                                  ? NULL
+                                  : find_unit(durations, sizeof durations / sizeof *durations, name);
     int64_t factor = unit ? unit->factor : 1;
     int64_t part = as == VIV_TEMPLATE_AS_US ? 1000 : as == VIV_TEMPLATE_AS_SECONDS ? 1000000000 : 1;
     uint32_t fits = as == VIV_TEMPLATE_AS_INTEGER ? name.len == 0 && digits_end == raw.len : unit != NULL;
@@ -132,9 +150,10 @@ viv_template_number(uint32_t as, struct viv_str raw, int64_t *ret_number, struct
         factor /= part;
         part = 1;
     }
-    if (digits_end == first || !fits || number > VIV_KIT_INTEGER_MAX / factor)
+    if (digits_end == first || !fits || number > VIV_KIT_INTEGER_MAX / factor) {
         return viv_kit_fail(err, VIV_E_INVALID, "template", "'%.*s' is not a number in range with a known unit",
                             (int)(raw.len < 60 ? raw.len : 60), raw.len ? raw.data : "");
+    }
     number = number * factor / part;
     *ret_number = first > 0 ? -number : number;
     return VIV_OK;
@@ -144,19 +163,22 @@ static viv_status
 extension(struct viv_str inner, struct viv_kit_buf *buf, struct viv_error *err)
 {
     struct viv_str rest = inner;
-    if (rest.len > 0 && rest.data[0] == '*')
+    if (rest.len > 0 && rest.data[0] == '*') {
         rest = (struct viv_str){ rest.data + 1, rest.len - 1 };
-    if (rest.len > 0 && rest.data[0] == '.')
+    }
+    if (rest.len > 0 && rest.data[0] == '.') {
         rest = (struct viv_str){ rest.data + 1, rest.len - 1 };
+    }
     uint32_t plain = rest.len > 0;
     for (uint64_t i = 0; i < rest.len; i++) {
         char c = rest.data[i];
-        plain &= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
-                 c == '-';
+        plain &= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                 c == '+' || c == '-';
     }
-    if (!plain)
+    if (!plain) {
         return viv_kit_fail(err, VIV_E_INVALID, "template", "'%.*s' is not a file type, allowed: c, .c or *.c",
                             (int)(inner.len < 60 ? inner.len : 60), inner.len ? inner.data : "");
+    }
     viv_kit_buf_text(buf, "*.");
     viv_kit_buf_str(buf, rest);
     return VIV_OK;
@@ -184,8 +206,9 @@ viv_template_value(uint32_t as, const struct viv_template_part *part, struct viv
     struct viv_kit_buf buf;
     viv_kit_buf_init(&buf, memory, VIV_GOAL_MAX + 2);
     *ret_text = as == VIV_TEMPLATE_AS_IDENTITY ? raw : inner;
-    if (as == VIV_TEMPLATE_AS_CHOICE)
+    if (as == VIV_TEMPLATE_AS_CHOICE) {
         *ret_text = as_spelled(part->choices, raw);
+    }
     if (as != VIV_TEMPLATE_AS_LOWER && as != VIV_TEMPLATE_AS_EXTENSION)
         return VIV_OK;
     if (as == VIV_TEMPLATE_AS_EXTENSION) {
@@ -194,8 +217,9 @@ viv_template_value(uint32_t as, const struct viv_template_part *part, struct viv
             return status;
     } else {
         viv_kit_buf_str(&buf, inner);
-        for (uint64_t i = 0; i < buf.len; i++)
+        for (uint64_t i = 0; i < buf.len; i++) {
             buf.data[i] = (char)(buf.data[i] >= 'A' && buf.data[i] <= 'Z' ? buf.data[i] + 32 : buf.data[i]);
+        }
     }
     return viv_kit_buf_finish(&buf, ret_text, err);
 }

@@ -50,8 +50,9 @@ struct viv_str
 viv_kit_base_name(struct viv_str path)
 {
     uint64_t at = path.len;
-    while (at > 0 && path.data[at - 1] != '/')
+    while (at > 0 && path.data[at - 1] != '/') {
         at--;
+    }
     return (struct viv_str){ path.len ? path.data + at : NULL, path.len - at };
 }
 

@@ -41,8 +41,9 @@ uint32_t
 viv_kit_bool(struct viv_kit_values in, const char *name, uint32_t fallback)
 {
     const struct viv_value *value = find(in, name, VIV_VALUE_BOOL);
-    if (!value)
+    if (!value) {
         value = find(in, name, VIV_VALUE_INTEGER); /* canonical JSON has no booleans: 0 or 1 */
+    }
     return value ? value->integer != 0 : fallback;
 }
 

@@ -12,7 +12,7 @@ struct viv_kit_values {
     uint32_t stride; /* sizeof(struct viv_value) of whoever filled the table */
 };
 
-#define VIV_KIT_VALUES(request)                                                                    \
+#define VIV_KIT_VALUES(request)                                                                                    \
     ((struct viv_kit_values){ (request)->values, (request)->values_count, (request)->values_stride })
 
 struct viv_str viv_kit_text(struct viv_kit_values in, const char *name, const char *fallback);

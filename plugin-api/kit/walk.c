@@ -16,13 +16,15 @@ viv_walk_end(struct viv_kit_walk *walk, viv_status status, const char *problem, 
     viv_kit_buf_init(&shown, (struct viv_kit_memory){ NULL, NULL }, sizeof name - 1);
     shown.data = name;
     shown.size = sizeof name - 1;
-    if (about.len > (sizeof name - 1) / 3)
+    if (about.len > (sizeof name - 1) / 3) {
         about.len = (sizeof name - 1) / 3; /* every byte may take three when escaped */
+    }
     viv_kit_path_escape(&shown, about);
-    if (about.data)
+    if (about.data) {
         walk->status = viv_kit_fail(&walk->error, status, "walk", "%s '%s'", problem, name);
-    else
+    } else {
         walk->status = viv_kit_fail(&walk->error, status, "walk", "%s", problem);
+    }
 }
 
 uint32_t
@@ -39,11 +41,13 @@ normal(struct viv_kit_walk *walk, struct viv_str root)
     uint64_t len = 0;
     for (uint64_t at = 0; at < root.len;) {
         uint64_t end = at;
-        while (end < root.len && root.data[end] != '/')
+        while (end < root.len && root.data[end] != '/') {
             end++;
+        }
         if (end > at && !(end - at == 1 && root.data[at] == '.')) {
-            if (len > 0)
+            if (len > 0) {
                 walk->path[len++] = '/';
+            }
             memcpy(walk->path + len, root.data + at, (size_t)(end - at));
             len += end - at;
         }
@@ -56,9 +60,10 @@ viv_status
 viv_kit_walk_open(struct viv_call *call, const struct viv_effects *effects, struct viv_str root, uint32_t flags,
                   struct viv_kit_walk **ret_walk, struct viv_error *err)
 {
-    if (!viv_kit_path_safe(root))
+    if (!viv_kit_path_safe(root)) {
         return viv_kit_fail(err, VIV_E_INVALID, "walk",
                             "the folder is not a path inside the workspace, allowed: relative, without '..'");
+    }
     struct viv_kit_walk *walk = call->alloc(call, sizeof *walk);
     char *piece = walk ? call->alloc(call, VIV_KIT_PIECE_BYTES) : NULL;
     if (!piece)
@@ -72,12 +77,13 @@ viv_kit_walk_open(struct viv_call *call, const struct viv_effects *effects, stru
     walk->piece = piece;
     viv_kit_buf_init(&walk->load, walk->memory, VIV_CALL_ARENA_MAX);
     root = normal(walk, root);
-    if (call->root_fd >= 0)
+    if (call->root_fd >= 0) {
         viv_walk_grant_open(walk, root);
-    else if (effects)
+    } else if (effects) {
         viv_walk_effects_open(walk, root);
-    else
+    } else {
         viv_walk_end(walk, VIV_E_DENIED, "without folder grant and effects nothing can be read of", root);
+    }
     if (walk->status != VIV_OK)
         return viv_kit_walk_close(walk, err);
     *ret_walk = walk;
@@ -109,8 +115,9 @@ viv_kit_walk_close(struct viv_kit_walk *walk, struct viv_error *err)
     if (!walk)
         return err ? err->status : VIV_E_INTERNAL;
     viv_walk_grant_close(walk);
-    if (walk->status != VIV_OK && err)
+    if (walk->status != VIV_OK && err) {
         viv_kit_fail(err, walk->status, walk->error.where, "%s", walk->error.text);
+    }
     return walk->status;
 }
 
@@ -121,10 +128,12 @@ viv_kit_walk_finish(struct viv_kit_walk *walk, struct viv_kit_json *json, const 
     struct viv_str document;
     struct viv_str words;
     viv_status status = viv_kit_walk_close(walk, err);
-    if (status == VIV_OK)
+    if (status == VIV_OK) {
         status = viv_kit_json_finish(json, &document, err);
-    if (status == VIV_OK)
+    }
+    if (status == VIV_OK) {
         status = viv_kit_buf_finish(text, &words, err);
+    }
     if (status == VIV_OK) {
         *ret_json = document;
         *ret_text = words;
@@ -179,8 +188,9 @@ viv_kit_file_open(struct viv_kit_walk *walk, const struct viv_kit_file *file)
     walk->file_read = 0;
     walk->file_done = 0;
     uint32_t opened = walk->levels ? viv_walk_grant_file_open(walk) : viv_walk_effects_file_open(walk);
-    if (!opened && walk->file_problem)
+    if (!opened && walk->file_problem) {
         viv_kit_walk_skip(walk, file->path, walk->file_problem);
+    }
     return opened && walk->status == VIV_OK;
 }
 
@@ -206,10 +216,12 @@ viv_kit_file_piece(struct viv_kit_walk *walk)
 uint32_t
 viv_kit_file_close(struct viv_kit_walk *walk)
 {
-    if (walk->file_fd >= 0)
+    if (walk->file_fd >= 0) {
         viv_walk_grant_file_close(walk);
-    if (walk->status == VIV_OK && walk->file_problem)
+    }
+    if (walk->status == VIV_OK && walk->file_problem) {
         viv_kit_walk_skip(walk, walk->file_path, walk->file_problem);
+    }
     return walk->status == VIV_OK && !walk->file_problem;
 }
 
@@ -218,8 +230,9 @@ static struct viv_str
 load_open_file(struct viv_kit_walk *walk, uint64_t max)
 {
     if (walk->file_fd < 0) {
-        if (walk->file_output.len > max)
+        if (walk->file_output.len > max) {
             walk->file_problem = "too large for this skill";
+        }
         return walk->file_output;
     }
     walk->load.len = 0;
@@ -232,13 +245,16 @@ load_open_file(struct viv_kit_walk *walk, uint64_t max)
         viv_walk_end(walk, VIV_E_MEMORY, "no memory to read", walk->file_path);
         return walk->file_output;
     }
-    while (!walk->file_done && !walk->file_problem && walk->load.len <= (uint64_t)walk->file_bytes)
-        walk->load.len += viv_walk_grant_read(walk, room + walk->load.len, (uint64_t)walk->file_bytes + 1 - walk->load.len);
+    while (!walk->file_done && !walk->file_problem && walk->load.len <= (uint64_t)walk->file_bytes) {
+        walk->load.len +=
+            viv_walk_grant_read(walk, room + walk->load.len, (uint64_t)walk->file_bytes + 1 - walk->load.len);
+    }
     return (struct viv_str){ room, walk->load.len };
 }
 
 uint32_t
-viv_kit_file_load(struct viv_kit_walk *walk, const struct viv_kit_file *file, uint64_t max, struct viv_str *ret_bytes)
+viv_kit_file_load(struct viv_kit_walk *walk, const struct viv_kit_file *file, uint64_t max,
+                  struct viv_str *ret_bytes)
 {
     if (!viv_kit_file_open(walk, file))
         return 0;

@@ -27,7 +27,7 @@
 
 #define VIV_KIT_WALK_FILES_MAX 1000000
 #define VIV_KIT_WALK_DEPTH_MAX 128 /* each holds a descriptor open */
-#define VIV_KIT_SKIPPED_MAX 100  /* listed by name; all are counted */
+#define VIV_KIT_SKIPPED_MAX 100    /* listed by name; all are counted */
 #define VIV_KIT_PIECE_BYTES 65536
 
 #define VIV_KIT_WALK_SIZES UINT32_C(1) /* fill `bytes` and `modified_us`; costs a system call a file */

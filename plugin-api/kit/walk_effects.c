@@ -57,23 +57,25 @@ read_entry(struct viv_kit_walk *walk, struct viv_kit_read *in, struct viv_str ro
     *entry = (struct viv_walk_entry){ { NULL, 0 }, -1, 0 };
     viv_kit_read_object(in);
     while (viv_kit_read_key(in, &key)) {
-        if (viv_kit_is(key, "kind"))
+        if (viv_kit_is(key, "kind")) {
             kind = viv_kit_read_text(in);
-        else if (viv_kit_is(key, "path"))
+        } else if (viv_kit_is(key, "path")) {
             entry->path = viv_kit_read_text(in);
-        else if (viv_kit_is(key, "size"))
+        } else if (viv_kit_is(key, "size")) {
             entry->bytes = viv_kit_read_integer(in);
-        else if (viv_kit_is(key, "mtime_us"))
+        } else if (viv_kit_is(key, "mtime_us")) {
             entry->modified_us = viv_kit_read_integer(in);
-        else
+        } else {
             viv_kit_read_skip(in);
+        }
     }
     entry->path = viv_kit_path_unescape(walk->memory, entry->path);
     if (in->failed || entry->path.len == 0 || !viv_kit_path_safe(entry->path) || !under(entry->path, root))
         return 0;
     int32_t depth = depth_of(entry->path, root);
-    if (depth == VIV_KIT_WALK_DEPTH_MAX - 1 && viv_kit_is(kind, "folder"))
+    if (depth == VIV_KIT_WALK_DEPTH_MAX - 1 && viv_kit_is(kind, "folder")) {
         viv_kit_walk_skip(walk, entry->path, "nested too deeply");
+    }
     return viv_kit_is(kind, "file") && depth >= 0 && depth < VIV_KIT_WALK_DEPTH_MAX;
 }
 
@@ -106,8 +108,9 @@ read_entries(struct viv_kit_walk *walk, struct viv_str detail, struct viv_str ro
     uint64_t count = 0;
     viv_kit_read_init(&in, walk->memory, detail);
     if (find_entries(&in)) {
-        for (; viv_kit_read_item(&in); count++)
+        for (; viv_kit_read_item(&in); count++) {
             viv_kit_read_skip(&in);
+        }
     }
     struct viv_walk_entry *entries = NULL;
     if (!in.failed) {
@@ -129,8 +132,9 @@ read_entries(struct viv_kit_walk *walk, struct viv_str detail, struct viv_str ro
             walk->entry_count++;
         }
     }
-    if (in.failed)
+    if (in.failed) {
         viv_walk_end(walk, VIV_E_CORRUPT, "the host gave a malformed list of", root);
+    }
     viv_kit_sort(walk->entries, walk->entry_count, compare_entries);
 }
 
@@ -142,22 +146,27 @@ viv_walk_effects_open(struct viv_kit_walk *walk, struct viv_str root)
     struct viv_str name = viv_kit_base_name(root);
     struct viv_str folder = { root.data, root.len > name.len ? root.len - name.len - 1 : 0 };
     uint32_t one_file = 0;
-    viv_status status = perform(walk, VIV_EFFECT_LIST, root.len > 0 ? root : viv_kit_str("."), "{\"recursive\":1}",
-                                &outcome, &err);
+    viv_status status =
+        perform(walk, VIV_EFFECT_LIST, root.len > 0 ? root : viv_kit_str("."), "{\"recursive\":1}", &outcome, &err);
     if (status != VIV_OK && status != VIV_E_DENIED && !viv_walk_fatal(status) && root.len > 0) {
         one_file = 1;
         status = perform(walk, VIV_EFFECT_LIST, folder.len > 0 ? folder : viv_kit_str("."), "{}", &outcome, &err);
-        if (status != VIV_OK && status != VIV_E_DENIED && !viv_walk_fatal(status))
+        if (status != VIV_OK && status != VIV_E_DENIED && !viv_walk_fatal(status)) {
             viv_walk_end(walk, VIV_E_NOT_FOUND, "no file or folder of the workspace that can be read:", root);
+        }
     }
-    if (status != VIV_OK && walk->status == VIV_OK)
+    if (status != VIV_OK && walk->status == VIV_OK) {
         walk->status = viv_kit_fail(&walk->error, status, err.where, "%s", err.text);
-    if (walk->status == VIV_OK && (outcome.flags & VIV_EFFECT_OUTPUT_CUT))
+    }
+    if (walk->status == VIV_OK && (outcome.flags & VIV_EFFECT_OUTPUT_CUT)) {
         viv_walk_end(walk, VIV_E_LIMIT, "the list was cut, name a smaller folder than", root);
-    if (walk->status == VIV_OK)
+    }
+    if (walk->status == VIV_OK) {
         read_entries(walk, outcome.detail_json, root);
-    if (walk->status == VIV_OK && one_file && walk->entry_count == 0)
+    }
+    if (walk->status == VIV_OK && one_file && walk->entry_count == 0) {
         viv_walk_end(walk, VIV_E_NOT_FOUND, "no file or folder of the workspace that can be read:", root);
+    }
 }
 
 uint32_t
@@ -184,12 +193,13 @@ viv_walk_effects_file_open(struct viv_kit_walk *walk)
         walk->status = viv_kit_fail(&walk->error, status, err.where, "%s", err.text);
         return 0;
     }
-    if (status == VIV_E_NOT_FOUND)
+    if (status == VIV_E_NOT_FOUND) {
         walk->file_problem = "changed while being read";
-    else if (status != VIV_OK)
+    } else if (status != VIV_OK) {
         walk->file_problem = status == VIV_E_IO || status == VIV_E_INVALID ? "could not be read" : "not readable";
-    else if (outcome.flags & VIV_EFFECT_OUTPUT_CUT)
+    } else if (outcome.flags & VIV_EFFECT_OUTPUT_CUT) {
         walk->file_problem = "too large to read by an effect";
+    }
     walk->file_output = outcome.output;
     return !walk->file_problem;
 }

@@ -98,8 +98,9 @@ read_names(struct viv_kit_walk *walk, struct viv_walk_level *level)
                 strcmp(entry->d_name, ".git") == 0)
                 continue;
             unsigned char kind = kind_of(level->fd, entry);
-            if (kind == DT_REG || kind == DT_DIR)
+            if (kind == DT_REG || kind == DT_DIR) {
                 add_name(level, entry->d_name, strlen(entry->d_name), kind);
+            }
         }
         if (walk->call->cancelled(walk->call))
             return ECANCELED;
@@ -130,8 +131,9 @@ static struct viv_walk_level *
 push(struct viv_kit_walk *walk, int32_t fd, uint64_t path_len)
 {
     struct viv_walk_level *level = &walk->levels[walk->level_count++];
-    if (!level->names.memory.alloc)
+    if (!level->names.memory.alloc) {
         viv_kit_buf_init(&level->names, walk->memory, VIV_CALL_ARENA_MAX);
+    }
     level->names.len = 0;
     level->count = 0;
     level->at = 0;
@@ -153,14 +155,16 @@ enter(struct viv_kit_walk *walk, int32_t fd, uint64_t path_len)
     const struct viv_str path = { walk->path, path_len };
     struct viv_walk_level *level = push(walk, fd, path_len);
     int error = read_names(walk, level);
-    if (error == ECANCELED)
+    if (error == ECANCELED) {
         viv_walk_end(walk, VIV_E_CANCELLED, "cancelled while listing", path);
-    else if (error == ENOMEM || (error == 0 && !order_names(walk, level)))
+    } else if (error == ENOMEM || (error == 0 && !order_names(walk, level))) {
         viv_walk_end(walk, VIV_E_MEMORY, "no memory to list", path);
-    else if (error != 0)
+    } else if (error != 0) {
         viv_kit_walk_skip(walk, path, reason_of(error));
-    if (error != 0 || walk->status != VIV_OK)
+    }
+    if (error != 0 || walk->status != VIV_OK) {
         pop(walk);
+    }
 }
 
 /* Open the root's last component, its folder being `fd`; a file becomes a level with that one name. */
@@ -170,8 +174,9 @@ enter_root(struct viv_kit_walk *walk, int32_t fd, const char *last, uint64_t pat
     const struct viv_str path = { walk->path, path_len };
     int32_t folder = openat(fd, last, FOLDER_FLAGS);
     if (folder >= 0) {
-        if (fd != walk->call->root_fd)
+        if (fd != walk->call->root_fd) {
             (void)close(fd); /* read-only */
+        }
         enter(walk, folder, path_len);
         return;
     }
@@ -181,12 +186,14 @@ enter_root(struct viv_kit_walk *walk, int32_t fd, const char *last, uint64_t pat
         size_t len = strlen(last);
         struct viv_walk_level *level = push(walk, fd, path_len > len ? path_len - len - 1 : 0);
         add_name(level, last, len, DT_REG);
-        if (level->names.failed || !order_names(walk, level))
+        if (level->names.failed || !order_names(walk, level)) {
             viv_walk_end(walk, VIV_E_MEMORY, "no memory to list", path);
+        }
         return;
     }
-    if (fd != walk->call->root_fd)
+    if (fd != walk->call->root_fd) {
         (void)close(fd); /* read-only */
+    }
     viv_walk_end(walk, error == ENOENT || error == ENOTDIR ? VIV_E_NOT_FOUND : VIV_E_IO,
                  "no file or folder of the workspace that can be read:", path);
 }
@@ -208,8 +215,9 @@ viv_walk_grant_open(struct viv_kit_walk *walk, struct viv_str root)
     for (char *slash = strchr(part, '/'); slash; slash = strchr(part, '/')) {
         *slash = '\0';
         int32_t next = openat(fd, part, FOLDER_FLAGS);
-        if (fd != walk->call->root_fd)
+        if (fd != walk->call->root_fd) {
             (void)close(fd); /* read-only */
+        }
         if (next < 0) {
             viv_walk_end(walk, VIV_E_NOT_FOUND, "no file or folder of the workspace that can be read:", root);
             return;
@@ -218,12 +226,14 @@ viv_walk_grant_open(struct viv_kit_walk *walk, struct viv_str root)
         part = slash + 1;
     }
     /* A descriptor of our own also for the whole workspace: the granted one's position is not ours to move. */
-    if (fd == walk->call->root_fd && root.len > 0)
+    if (fd == walk->call->root_fd && root.len > 0) {
         fd = openat(fd, ".", FOLDER_FLAGS);
-    if (fd < 0)
+    }
+    if (fd < 0) {
         viv_walk_end(walk, VIV_E_IO, "the workspace cannot be opened to read", root);
-    else
+    } else {
         enter_root(walk, fd, root.len > 0 ? part : ".", root.len);
+    }
 }
 
 /* The path of the name in walk->path; 0 when it would be too long. */
@@ -235,8 +245,9 @@ join(struct viv_kit_walk *walk, const struct viv_walk_level *level, const struct
         viv_kit_walk_skip(walk, (struct viv_str){ walk->path, len }, "holds a path of over 4095 bytes");
         return 0;
     }
-    if (len > 0)
+    if (len > 0) {
         walk->path[len++] = '/';
+    }
     memcpy(walk->path + len, name->text, (size_t)name->len + 1);
     return len + name->len;
 }
@@ -250,10 +261,11 @@ descend(struct viv_kit_walk *walk, const struct viv_walk_level *level, const str
         return;
     }
     int32_t fd = openat(level->fd, name->text, FOLDER_FLAGS);
-    if (fd < 0)
+    if (fd < 0) {
         viv_kit_walk_skip(walk, path, reason_of(errno));
-    else
+    } else {
         enter(walk, fd, path_len);
+    }
 }
 
 static void
@@ -284,8 +296,9 @@ viv_walk_grant_next(struct viv_kit_walk *walk, struct viv_kit_file *ret_file)
             continue;
         }
         *ret_file = (struct viv_kit_file){ { walk->path, path_len }, -1, 0 };
-        if (walk->flags & VIV_KIT_WALK_SIZES)
+        if (walk->flags & VIV_KIT_WALK_SIZES) {
             fill_sizes(level, name, ret_file);
+        }
         walk->file_name = name->text;
         return 1;
     }
@@ -305,8 +318,9 @@ viv_walk_grant_file_open(struct viv_kit_walk *walk)
     struct stat info;
     if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         walk->file_problem = fd < 0 ? reason_of(errno) : "changed while being read";
-        if (fd >= 0)
+        if (fd >= 0) {
             (void)close(fd); /* read-only */
+        }
         return 0;
     }
     walk->file_fd = fd;
@@ -328,10 +342,12 @@ viv_walk_grant_read(struct viv_kit_walk *walk, char *to, uint64_t size)
     }
     walk->file_read += (uint64_t)got;
     /* A short read that reached the size is the end: one system call saved per file. */
-    if (got == 0 || ((uint64_t)got < size && walk->file_read == (uint64_t)walk->file_bytes))
+    if (got == 0 || ((uint64_t)got < size && walk->file_read == (uint64_t)walk->file_bytes)) {
         walk->file_done = 1;
-    if (walk->file_read > (uint64_t)walk->file_bytes)
+    }
+    if (walk->file_read > (uint64_t)walk->file_bytes) {
         walk->file_problem = "changed while being read"; /* also bounds a file that grows as fast as we read */
+    }
     return walk->file_problem ? 0 : (uint64_t)got;
 }
 
@@ -341,8 +357,9 @@ viv_walk_grant_file_close(struct viv_kit_walk *walk)
     struct stat info;
     if (!walk->file_problem && walk->file_done &&
         (walk->file_read != (uint64_t)walk->file_bytes || fstat(walk->file_fd, &info) != 0 ||
-         info.st_size != walk->file_bytes || changed_ns(&info) != walk->file_changed_ns))
+         info.st_size != walk->file_bytes || changed_ns(&info) != walk->file_changed_ns)) {
         walk->file_problem = "changed while being read";
+    }
     (void)close(walk->file_fd); /* read-only */
     walk->file_fd = -1;
 }
@@ -350,9 +367,11 @@ viv_walk_grant_file_close(struct viv_kit_walk *walk)
 void
 viv_walk_grant_close(struct viv_kit_walk *walk)
 {
-    if (walk->file_fd >= 0)
+    if (walk->file_fd >= 0) {
         (void)close(walk->file_fd); /* read-only */
+    }
     walk->file_fd = -1;
-    while (walk->levels && walk->level_count > 0)
+    while (walk->levels && walk->level_count > 0) {
         pop(walk);
+    }
 }

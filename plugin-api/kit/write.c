@@ -16,8 +16,9 @@ viv_kit_json_init(struct viv_kit_json *json, struct viv_kit_memory memory, uint6
 static void
 blame(struct viv_kit_json *json, const char *problem)
 {
-    if (!json->problem)
+    if (!json->problem) {
         json->problem = problem;
+    }
 }
 
 static void
@@ -35,14 +36,15 @@ quoted(struct viv_kit_buf *buf, struct viv_str text)
             continue;
         }
         viv_kit_buf_add(buf, text.data + done, i - done);
-        if (len == 0)
+        if (len == 0) {
             viv_kit_buf_text(buf, "\xef\xbf\xbd");
-        else if (c >= 0x20)
+        } else if (c >= 0x20) {
             viv_kit_buf_add(buf, (char[]){ '\\', (char)c }, 2);
-        else if (c >= 8 && c <= 13 && c != 11)
+        } else if (c >= 8 && c <= 13 && c != 11) {
             viv_kit_buf_add(buf, (char[]){ '\\', letters[c - 8] }, 2);
-        else
+        } else {
             viv_kit_buf_add(buf, (char[]){ '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] }, 6);
+        }
         done = ++i;
     }
     viv_kit_buf_add(buf, text.data + done, text.len - done);
@@ -54,15 +56,19 @@ static void
 before(struct viv_kit_json *json, const char *key)
 {
     uint32_t in_object = json->depth > 0 && json->open[json->depth - 1] == '{';
-    if (in_object != (key != NULL))
+    if (in_object != (key != NULL)) {
         blame(json, key ? "a key outside an object" : "a member without a key");
-    if (json->depth == 0 && json->begun)
+    }
+    if (json->depth == 0 && json->begun) {
         blame(json, "a second value at the top");
-    if (json->begun && json->depth > 0)
+    }
+    if (json->begun && json->depth > 0) {
         viv_kit_buf_add(&json->buf, ",", 1);
+    }
     if (in_object && key) {
-        if (json->begun && strcmp(json->keys[json->depth - 1], key) >= 0)
+        if (json->begun && strcmp(json->keys[json->depth - 1], key) >= 0) {
             blame(json, "keys out of order");
+        }
         json->keys[json->depth - 1] = key;
         quoted(&json->buf, viv_kit_str(key));
         viv_kit_buf_add(&json->buf, ":", 1);
@@ -110,8 +116,9 @@ viv_kit_json_end(struct viv_kit_json *json)
 void
 viv_kit_json_integer(struct viv_kit_json *json, const char *key, int64_t integer)
 {
-    if (integer > VIV_KIT_INTEGER_MAX || integer < -VIV_KIT_INTEGER_MAX)
+    if (integer > VIV_KIT_INTEGER_MAX || integer < -VIV_KIT_INTEGER_MAX) {
         blame(json, "an integer beyond 2^53-1");
+    }
     before(json, key);
     viv_kit_buf_integer(&json->buf, integer);
 }
@@ -134,8 +141,9 @@ viv_kit_json_path(struct viv_kit_json *json, const char *key, struct viv_str pat
         if (i < path.len && path.data[i] != '"' && path.data[i] != '\\')
             continue;
         viv_kit_path_escape(&json->buf, (struct viv_str){ path.data + start, i - start });
-        if (i < path.len)
+        if (i < path.len) {
             viv_kit_buf_add(&json->buf, (char[]){ '\\', path.data[i] }, 2);
+        }
         start = i + 1;
     }
     viv_kit_buf_add(&json->buf, "\"", 1);
@@ -144,8 +152,9 @@ viv_kit_json_path(struct viv_kit_json *json, const char *key, struct viv_str pat
 viv_status
 viv_kit_json_finish(struct viv_kit_json *json, struct viv_str *ret_text, struct viv_error *err)
 {
-    if (!json->problem && (json->depth > 0 || !json->begun))
+    if (!json->problem && (json->depth > 0 || !json->begun)) {
         blame(json, "the document is not complete");
+    }
     if (json->problem && !json->buf.failed)
         return viv_kit_fail(err, VIV_E_INTERNAL, "json", "the skill wrote wrong JSON: %s", json->problem);
     return viv_kit_buf_finish(&json->buf, ret_text, err);

@@ -27,8 +27,9 @@ counts_of_file(const struct language *language, struct viv_str bytes, struct cou
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         const char *next = stop ? stop + 1 : end;
         stop = stop ? stop : end;
-        while (at < stop && (*at == ' ' || *at == '\t' || *at == '\r'))
+        while (at < stop && (*at == ' ' || *at == '\t' || *at == '\r')) {
             at++;
+        }
         counts->lines++;
         if (at == stop) {
             counts->blank++;

@@ -45,8 +45,9 @@ uint32_t
 language_named(struct viv_str name)
 {
     uint32_t i = 0;
-    while (i < language_count && !viv_kit_is_folded(name, languages[i].name))
+    while (i < language_count && !viv_kit_is_folded(name, languages[i].name)) {
         i++;
+    }
     return i;
 }
 
@@ -56,7 +57,8 @@ lists(const char *names, struct viv_str word, uint32_t dot)
 {
     while (*names) {
         uint64_t len = strcspn(names, " ");
-        if (len == word.len + dot && (*names == '.') == dot && memcmp(names + dot, word.data, (size_t)word.len) == 0)
+        if (len == word.len + dot && (*names == '.') == dot &&
+            memcmp(names + dot, word.data, (size_t)word.len) == 0)
             return 1;
         names += len;
         names += *names == ' ';
@@ -68,8 +70,9 @@ static uint32_t
 listed(struct viv_str word, uint32_t dot)
 {
     uint32_t i = 0;
-    while (i < language_count && !lists(languages[i].names, word, dot))
+    while (i < language_count && !lists(languages[i].names, word, dot)) {
         i++;
+    }
     return i;
 }
 
@@ -84,11 +87,13 @@ language_of_path(struct viv_str path)
 static struct viv_str
 next_word(struct viv_str *rest)
 {
-    while (rest->len > 0 && (*rest->data == ' ' || *rest->data == '\t'))
+    while (rest->len > 0 && (*rest->data == ' ' || *rest->data == '\t')) {
         *rest = (struct viv_str){ rest->data + 1, rest->len - 1 };
+    }
     struct viv_str word = { rest->data, 0 };
-    while (word.len < rest->len && !strchr(" \t\r\n", rest->data[word.len]))
+    while (word.len < rest->len && !strchr(" \t\r\n", rest->data[word.len])) {
         word.len++;
+    }
     *rest = (struct viv_str){ rest->data + word.len, rest->len - word.len };
     return word;
 }
@@ -100,12 +105,15 @@ language_of_content(struct viv_str bytes)
         return language_count;
     struct viv_str rest = { bytes.data + 2, bytes.len - 2 < 200 ? bytes.len - 2 : 200 };
     const char *end = memchr(rest.data, '\n', (size_t)rest.len);
-    if (end)
+    if (end) {
         rest.len = (uint64_t)(end - rest.data);
+    }
     struct viv_str program = viv_kit_base_name(next_word(&rest));
-    while (viv_kit_is(program, "env") || (program.len > 0 && program.data[0] == '-'))
+    while (viv_kit_is(program, "env") || (program.len > 0 && program.data[0] == '-')) {
         program = viv_kit_base_name(next_word(&rest));
-    while (program.len > 0 && strchr("0123456789.", program.data[program.len - 1]))
+    }
+    while (program.len > 0 && strchr("0123456789.", program.data[program.len - 1])) {
         program.len--; /* python3.11 is python */
+    }
     return program.len > 0 ? listed(program, 0) : language_count;
 }

@@ -34,17 +34,20 @@ count_all(struct viv_kit_walk *walk, struct state *state)
             continue;
         if (!viv_kit_file_load(walk, &file, FILE_BYTES_MAX, &bytes))
             continue;
-        if (unknown)
+        if (unknown) {
             language = language_of_content(bytes);
+        }
         if (language == language_count || (state->only < language_count && language != state->only))
             continue;
-        if (viv_kit_binary(bytes))
+        if (viv_kit_binary(bytes)) {
             state->binary_files++;
-        else
+        } else {
             counts_of_file(&languages[language], bytes, &state->by_language[language]);
+        }
     }
-    for (uint32_t i = 0; i < language_count; i++)
+    for (uint32_t i = 0; i < language_count; i++) {
         counts_add(&state->total, &state->by_language[i]);
+    }
 }
 
 static void
@@ -54,8 +57,9 @@ write_counts(struct viv_kit_json *json, const struct counts *counts, const char 
     viv_kit_json_integer(json, "code", counts->lines - counts->blank - counts->comment);
     viv_kit_json_integer(json, "comment", counts->comment);
     viv_kit_json_integer(json, "files", counts->files);
-    if (language)
+    if (language) {
         viv_kit_json_text(json, "language", viv_kit_str(language));
+    }
     viv_kit_json_integer(json, "lines", counts->lines);
     viv_kit_json_end(json);
 }
@@ -109,10 +113,11 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     struct viv_str root = viv_kit_text(in, "root", ".");
     struct viv_str wanted = viv_kit_text(in, "language", "");
     struct state state = { .only = language_named(wanted) };
-    if (wanted.len > 0 && state.only == language_count)
+    if (wanted.len > 0 && state.only == language_count) {
         return viv_kit_fail(err, VIV_E_INVALID, "count_lines",
                             "language '%.*s' is not known, allowed: C, Python, Shell and %u more, see the manual",
                             (int)(wanted.len < 40 ? wanted.len : 40), wanted.data, language_count - 3);
+    }
     struct viv_kit_walk *walk = NULL;
     viv_status status = viv_kit_walk_open(call, lent->effects, root, 0, &walk, err);
     if (status != VIV_OK)
@@ -137,11 +142,7 @@ static const struct viv_skill skill = { .size = sizeof skill, .rev = 1, .run = r
 static const struct viv_offer offers[] = { { VIV_IFACE_SKILL, &skill } };
 
 static const struct viv_plugin plugin = {
-    VIV_MANIFEST_PLUGIN,
-    .offers = offers,
-    .offer_count = 1,
-    .create = create,
-    .destroy = viv_kit_lent_destroy,
+    VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = viv_kit_lent_destroy,
 };
 
 const struct viv_plugin *

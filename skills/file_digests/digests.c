@@ -13,8 +13,9 @@ digests_add(struct digests *digests, struct viv_str path, int64_t bytes, struct 
         const void **files = memory.alloc(memory.data, size * sizeof *files);
         if (!files)
             return 0;
-        if (digests->count > 0)
+        if (digests->count > 0) {
             memcpy(files, digests->files, digests->count * sizeof *files);
+        }
         digests->files = files;
         digests->size = size;
     }
@@ -60,13 +61,15 @@ digests_group(struct digests *digests)
     digests->groups = memory.alloc(memory.data, (count / 2 + 1) * sizeof *digests->groups);
     if (!sorted || !groups || !digests->groups)
         return 0;
-    if (count > 0)
+    if (count > 0) {
         memcpy(sorted, digests->files, count * sizeof *sorted);
+    }
     viv_kit_sort(sorted, count, compare_files);
     const struct digest *const *files = (const struct digest *const *)sorted;
     for (uint64_t start = 0, end; start < count; start = end) {
-        for (end = start + 1; end < count && memcmp(files[start]->hex, files[end]->hex, 64) == 0;)
+        for (end = start + 1; end < count && memcmp(files[start]->hex, files[end]->hex, 64) == 0;) {
             end++;
+        }
         if (end - start < 2 || files[start]->bytes == 0)
             continue;
         struct group *group = &groups[digests->group_count];

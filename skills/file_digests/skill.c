@@ -26,13 +26,17 @@ digest_all(struct viv_kit_walk *walk, struct viv_str name, struct digests *diges
             viv_kit_sha256_add(&sum, piece.data, piece.len);
             bytes += (int64_t)piece.len;
         }
-        if (viv_kit_file_close(walk) && !digests_add(digests, file.path, bytes, &sum))
-            return viv_kit_fail(err, VIV_E_MEMORY, "file_digests", "no memory for over %llu files; name a smaller folder",
+        if (viv_kit_file_close(walk) && !digests_add(digests, file.path, bytes, &sum)) {
+            return viv_kit_fail(err, VIV_E_MEMORY, "file_digests",
+                                "no memory for over %llu files; name a smaller folder",
                                 (unsigned long long)digests->count);
+        }
     }
-    if (!digests_group(digests))
-        return viv_kit_fail(err, VIV_E_MEMORY, "file_digests", "no memory to compare %llu files; name a smaller folder",
+    if (!digests_group(digests)) {
+        return viv_kit_fail(err, VIV_E_MEMORY, "file_digests",
+                            "no memory to compare %llu files; name a smaller folder",
                             (unsigned long long)digests->count);
+    }
     return VIV_OK;
 }
 
@@ -136,11 +140,7 @@ static const struct viv_skill skill = { .size = sizeof skill, .rev = 1, .run = r
 static const struct viv_offer offers[] = { { VIV_IFACE_SKILL, &skill } };
 
 static const struct viv_plugin plugin = {
-    VIV_MANIFEST_PLUGIN,
-    .offers = offers,
-    .offer_count = 1,
-    .create = create,
-    .destroy = viv_kit_lent_destroy,
+    VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = viv_kit_lent_destroy,
 };
 
 const struct viv_plugin *

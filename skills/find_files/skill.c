@@ -28,10 +28,12 @@ read_wanted(struct viv_kit_values in, int64_t now_us)
         .before_us = INT64_MAX,
         .limit = viv_kit_integer(in, "limit", 1000),
     };
-    if (viv_kit_has(in, "newer_us"))
+    if (viv_kit_has(in, "newer_us")) {
         wanted.after_us = now_us - viv_kit_integer(in, "newer_us", 0);
-    if (viv_kit_has(in, "older_us"))
+    }
+    if (viv_kit_has(in, "older_us")) {
         wanted.before_us = now_us - viv_kit_integer(in, "older_us", 0);
+    }
     return wanted;
 }
 
@@ -73,8 +75,9 @@ find(struct viv_kit_walk *walk, const struct wanted *wanted, struct viv_kit_json
         if (!fits(wanted, &file))
             continue;
         total_bytes += file.bytes;
-        if (count++ < wanted->limit)
+        if (count++ < wanted->limit) {
             list_file(json, text, &file);
+        }
     }
     viv_kit_json_end(json);
     viv_kit_json_integer(json, "found", count);
@@ -95,16 +98,19 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     const struct viv_kit_lent *lent = self;
     struct viv_kit_values in = VIV_KIT_VALUES(request);
     struct wanted wanted = read_wanted(in, lent->clock->now_us(lent->clock, call));
-    if (wanted.after_us >= wanted.before_us)
-        return viv_kit_fail(err, VIV_E_INVALID, "find_files",
-                            "no file can be newer than 'newer_us' and older than 'older_us'; make 'newer_us' the larger");
-    if (wanted.smaller_bytes >= 0 && wanted.larger_bytes >= wanted.smaller_bytes)
+    if (wanted.after_us >= wanted.before_us) {
+        return viv_kit_fail(
+            err, VIV_E_INVALID, "find_files",
+            "no file can be newer than 'newer_us' and older than 'older_us'; make 'newer_us' the larger");
+    }
+    if (wanted.smaller_bytes >= 0 && wanted.larger_bytes >= wanted.smaller_bytes) {
         return viv_kit_fail(err, VIV_E_INVALID, "find_files",
                             "no file can be over 'larger_bytes' %lld and under 'smaller_bytes' %lld",
                             (long long)wanted.larger_bytes, (long long)wanted.smaller_bytes);
+    }
     struct viv_kit_walk *walk = NULL;
-    viv_status status = viv_kit_walk_open(call, lent->effects, viv_kit_text(in, "root", "."), VIV_KIT_WALK_SIZES,
-                                          &walk, err);
+    viv_status status =
+        viv_kit_walk_open(call, lent->effects, viv_kit_text(in, "root", "."), VIV_KIT_WALK_SIZES, &walk, err);
     if (status != VIV_OK)
         return status;
     struct viv_kit_json json;
@@ -126,11 +132,7 @@ static const struct viv_skill skill = { .size = sizeof skill, .rev = 1, .run = r
 static const struct viv_offer offers[] = { { VIV_IFACE_SKILL, &skill } };
 
 static const struct viv_plugin plugin = {
-    VIV_MANIFEST_PLUGIN,
-    .offers = offers,
-    .offer_count = 1,
-    .create = create,
-    .destroy = viv_kit_lent_destroy,
+    VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = viv_kit_lent_destroy,
 };
 
 const struct viv_plugin *

@@ -41,18 +41,22 @@ replace_bytes(struct replace *replace, struct viv_str bytes)
         done = at + replace->old.len;
         count++;
     }
-    if (count > 0)
+    if (count > 0) {
         viv_kit_buf_add(&replace->result, done, (uint64_t)(end - done));
+    }
     return count;
 }
 
 static viv_status
 write_file(struct replace *replace, struct viv_str path, struct viv_error *err)
 {
-    if (replace->result.failed)
+    if (replace->result.failed) {
         return viv_kit_fail(err, VIV_E_LIMIT, "replace_text", "a changed file has over %u bytes, allowed %u",
                             RESULT_BYTES_MAX, RESULT_BYTES_MAX);
-    struct viv_effect_request request = { .size = sizeof request, .rev = 1, .kind = VIV_EFFECT_WRITE, .path = path };
+    }
+    struct viv_effect_request request = {
+        .size = sizeof request, .rev = 1, .kind = VIV_EFFECT_WRITE, .path = path
+    };
     struct viv_effect_outcome outcome = { .size = sizeof outcome, .rev = 1 };
     request.bytes = (struct viv_str){ replace->result.data, replace->result.len };
     return replace->effects->perform(replace->effects, replace->call, &request, &outcome, err);
@@ -122,8 +126,9 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     viv_kit_buf_init(&replace.result, viv_kit_memory_of(call), RESULT_BYTES_MAX);
     viv_status status = check_input(&replace, err);
     struct viv_kit_walk *walk = NULL;
-    if (status == VIV_OK)
+    if (status == VIV_OK) {
         status = viv_kit_walk_open(call, lent->effects, viv_kit_text(in, "root", "."), 0, &walk, err);
+    }
     if (status != VIV_OK)
         return status;
     struct viv_kit_json json;
@@ -163,11 +168,7 @@ static const struct viv_skill skill = { .size = sizeof skill, .rev = 1, .run = r
 static const struct viv_offer offers[] = { { VIV_IFACE_SKILL, &skill } };
 
 static const struct viv_plugin plugin = {
-    VIV_MANIFEST_PLUGIN,
-    .offers = offers,
-    .offer_count = 1,
-    .create = create,
-    .destroy = viv_kit_lent_destroy,
+    VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = viv_kit_lent_destroy,
 };
 
 const struct viv_plugin *

@@ -17,8 +17,9 @@ find_folded(const char *at, const char *end, struct viv_str text)
 {
     for (; (uint64_t)(end - at) >= text.len; at++) {
         uint64_t i = 0;
-        while (i < text.len && lower(at[i]) == lower(text.data[i]))
+        while (i < text.len && lower(at[i]) == lower(text.data[i])) {
             i++;
+        }
         if (i == text.len)
             return at;
     }
@@ -45,12 +46,14 @@ newlines(const char *at, const char *end)
 }
 
 static void
-list_line(struct viv_kit_json *json, struct viv_kit_buf *text, struct viv_str path, int64_t number, struct viv_str line)
+list_line(struct viv_kit_json *json, struct viv_kit_buf *text, struct viv_str path, int64_t number,
+          struct viv_str line)
 {
     char room[LINE_BYTES_MAX];
     struct viv_kit_buf shown = { .data = room, .size = sizeof room, .max = sizeof room };
-    if (line.len > 0 && line.data[line.len - 1] == '\r')
+    if (line.len > 0 && line.data[line.len - 1] == '\r') {
         line.len--;
+    }
     viv_kit_plain(&shown, line, sizeof room);
     viv_kit_json_object(json, NULL);
     viv_kit_json_integer(json, "line", number);
@@ -86,8 +89,9 @@ search_file(struct search *search, struct viv_str path, struct viv_str bytes, st
         line_end = line_end ? line_end : end;
         number += newlines(counted, start);
         counted = start;
-        if (search->lines++ < search->limit)
+        if (search->lines++ < search->limit) {
             list_line(json, text, path, number, (struct viv_str){ start, (uint64_t)(line_end - start) });
+        }
     }
     search->files += found;
 }

@@ -91,11 +91,7 @@ static const struct viv_skill skill = { .size = sizeof skill, .rev = 1, .run = r
 static const struct viv_offer offers[] = { { VIV_IFACE_SKILL, &skill } };
 
 static const struct viv_plugin plugin = {
-    VIV_MANIFEST_PLUGIN,
-    .offers = offers,
-    .offer_count = 1,
-    .create = create,
-    .destroy = viv_kit_lent_destroy,
+    VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = viv_kit_lent_destroy,
 };
 
 const struct viv_plugin *

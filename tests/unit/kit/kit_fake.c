@@ -77,26 +77,35 @@ list(struct viv_kit_json *json, int fd, const char *prefix, bool recursive, uint
         if (len > VIV_PATH_MAX)
             continue;
         viv_kit_json_object(json, NULL);
-        viv_kit_json_text(json, "kind", viv_kit_str(is_folder ? "folder" : S_ISREG(info.st_mode) ? "file" : S_ISLNK(info.st_mode) ? "link" : "other"));
+        viv_kit_json_text(json, "kind",
+                          viv_kit_str(is_folder               ? "folder"
+                                      : S_ISREG(info.st_mode) ? "file"
+                                      : S_ISLNK(info.st_mode) ? "link"
+                                                              : "other"));
         viv_kit_json_integer(json, "mtime_us", time_of(&info));
         viv_kit_json_path(json, "path", viv_kit_str(path));
         viv_kit_json_integer(json, "size", info.st_size);
         viv_kit_json_end(json);
-        int inner = is_folder && recursive && depth < 200 ? openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) : -1;
-        if (inner >= 0)
+        int inner = is_folder && recursive && depth < 200
+                        ? openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+                        : -1;
+        if (inner >= 0) {
             list(json, inner, path, recursive, depth + 1);
+        }
     }
     closedir(folder);
 }
 
 static viv_status
-do_list(struct kit_fake *fake, const char *path, bool recursive, struct viv_effect_outcome *outcome, struct viv_error *err)
+do_list(struct kit_fake *fake, const char *path, bool recursive, struct viv_effect_outcome *outcome,
+        struct viv_error *err)
 {
     int root = open(fake->folder, O_RDONLY | O_DIRECTORY);
     int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     close(root);
     if (fd < 0)
-        return viv_kit_fail(err, errno == ENOENT ? VIV_E_NOT_FOUND : VIV_E_INVALID, "effect", "cannot list '%s'", path);
+        return viv_kit_fail(err, errno == ENOENT ? VIV_E_NOT_FOUND : VIV_E_INVALID, "effect", "cannot list '%s'",
+                            path);
     struct viv_kit_json json;
     viv_kit_json_init(&json, viv_kit_memory_of(&fake->call), 64u << 20);
     viv_kit_json_object(&json, NULL);
@@ -114,9 +123,13 @@ do_read(struct kit_fake *fake, const char *path, struct viv_effect_outcome *outc
     int fd = openat(root, path, O_RDONLY | O_NOFOLLOW);
     int error = errno;
     close(root);
-    if (fd < 0)
-        return viv_kit_fail(err, error == ENOENT ? VIV_E_NOT_FOUND : error == EACCES ? VIV_E_DENIED : VIV_E_IO, "effect",
-                            "cannot read '%s'", path);
+    if (fd < 0) {
+        return viv_kit_fail(err,
+                            error == ENOENT   ? VIV_E_NOT_FOUND
+                            : error == EACCES ? VIV_E_DENIED
+                                              : VIV_E_IO,
+                            "effect", "cannot read '%s'", path);
+    }
     struct stat info;
     assert_int_equal(fstat(fd, &info), 0);
     size_t want = info.st_size > VIV_OUTPUT_MAX ? VIV_OUTPUT_MAX : (size_t)info.st_size;
@@ -137,6 +150,7 @@ perform(const struct viv_effects *effects, struct viv_call *call, const struct v
     struct kit_fake *fake = effects->host_data;
     (void)call;
     assert_int_equal(request->size, sizeof *request);
+    fake->used |= 1u << request->kind;
     if (fake->deny_kind == request->kind || fake->deny_kind == UINT32_MAX)
         return viv_kit_fail(err, fake->deny_status, "effect", "rule 'test' forbids it");
     char path[VIV_PATH_MAX + 1];
@@ -176,13 +190,18 @@ kit_fake_call(struct kit_fake *fake, bool grant)
     vh_arena_destroy(fake->arena);
     fake->arena = vh_arena_create(NULL, fake->max_bytes);
     assert_non_null(fake->arena);
-    if (fake->call.root_fd >= 0)
+    if (fake->call.root_fd >= 0) {
         close(fake->call.root_fd);
+    }
     fake->looks = 0;
     fake->writes = 0;
-    fake->call = (struct viv_call){ .size = sizeof fake->call, .rev = 1, .deadline_ns = INT64_MAX, .host_data = fake,
+    fake->call = (struct viv_call){ .size = sizeof fake->call,
+                                    .rev = 1,
+                                    .deadline_ns = INT64_MAX,
+                                    .host_data = fake,
                                     .root_fd = grant ? open(fake->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1,
-                                    .alloc = lend_memory, .cancelled = cancelled };
+                                    .alloc = lend_memory,
+                                    .cancelled = cancelled };
     return &fake->call;
 }
 
@@ -213,8 +232,9 @@ kit_fake_file(struct kit_fake *fake, const char *path, const void *bytes, size_t
     int folder = open_parent(fake, path, &name);
     int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     assert_true(fd >= 0);
-    if (len > 0)
+    if (len > 0) {
         assert_int_equal(write(fd, bytes, len), len);
+    }
     close(fd);
     close(folder);
     kit_fake_modified(fake, path, KIT_FAKE_TIME_US);
@@ -276,8 +296,9 @@ void
 kit_fake_finish(struct kit_fake *fake)
 {
     vh_arena_destroy(fake->arena);
-    if (fake->call.root_fd >= 0)
+    if (fake->call.root_fd >= 0) {
         close(fake->call.root_fd);
+    }
     kit_fake_empty(fake);
     assert_int_equal(rmdir(fake->folder), 0);
 }
@@ -287,8 +308,9 @@ kit_fake_open_files(void)
 {
     int count = 0;
     DIR *folder = opendir("/proc/self/fd");
-    while (readdir(folder))
+    while (readdir(folder)) {
         count++;
+    }
     closedir(folder);
     return count;
 }

@@ -20,12 +20,13 @@ struct kit_fake {
     struct viv_log log;
     int64_t now_us;
     bool deny_services;
-    uint32_t deny_kind;       /* effects of this kind are denied; UINT32_MAX: all */
-    viv_status deny_status;   /* with this status */
-    uint32_t cancel_after;    /* looks at the cancel flag until it is up; 0: never */
+    uint32_t deny_kind;     /* effects of this kind are denied; UINT32_MAX: all */
+    viv_status deny_status; /* with this status */
+    uint32_t cancel_after;  /* looks at the cancel flag until it is up; 0: never */
     uint32_t looks;
     uint32_t writes;
-    uint64_t max_bytes;       /* of the call's arena */
+    uint32_t used;      /* 1u << kind of every effect asked for */
+    uint64_t max_bytes; /* of the call's arena */
 };
 
 void kit_fake_init(struct kit_fake *fake);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a skill's answer is not the canonical text that the host hashes, or a hostile document is read wrong. */
+/* If this fails, an answer is not the canonical text that the host hashes, or a hostile document is read wrong. */
 #include "../../support/cm.h"
 
 #include <string.h>
@@ -25,15 +25,17 @@ writes_canonical_text(void **state)
     viv_kit_json_object(&json, NULL);
     viv_kit_json_list(&json, "a");
     viv_kit_json_integer(&json, NULL, -VIV_KIT_INTEGER_MAX);
-    viv_kit_json_text(&json, NULL, (struct viv_str){ "\"\\\b\t\n\f\r\x01\x0b\x1f\x7f\xc3\xa9\xff\xed\xa0\x80", 17 });
+    viv_kit_json_text(&json, NULL,
+                      (struct viv_str){ "\"\\\b\t\n\f\r\x01\x0b\x1f\x7f\xc3\xa9\xff\xed\xa0\x80", 17 });
     viv_kit_json_object(&json, NULL);
     viv_kit_json_end(&json);
     viv_kit_json_end(&json);
     viv_kit_json_path(&json, "b", (struct viv_str){ "a\n\"%\\\xff\xc3\xa9", 8 });
     viv_kit_json_end(&json);
     assert_int_equal(viv_kit_json_finish(&json, &text, NULL), VIV_OK);
-    assert_true(viv_kit_is(text, "{\"a\":[-9007199254740991,\"\\\"\\\\\\b\\t\\n\\f\\r\\u0001\\u000b\\u001f\x7f\xc3\xa9\xef\xbf\xbd"
-                                 "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",{}],\"b\":\"a%0A\\\"%25\\\\%FF\xc3\xa9\"}"));
+    assert_true(viv_kit_is(
+        text, "{\"a\":[-9007199254740991,\"\\\"\\\\\\b\\t\\n\\f\\r\\u0001\\u000b\\u001f\x7f\xc3\xa9\xef\xbf\xbd"
+              "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",{}],\"b\":\"a%0A\\\"%25\\\\%FF\xc3\xa9\"}"));
     struct vh_json *value = NULL;
     assert_int_equal(vh_json_read(fake.arena, text, &value, NULL), VIV_OK);
 }
@@ -42,40 +44,50 @@ static void
 wrong_use_is_named(void **state)
 {
     (void)state;
-    static const char *const problems[] = { "keys out of order", "keys out of order", "a member without a key",
-                                            "a key outside an object", "not complete", "beyond 2^53-1", "an end without",
-                                            "nested too deeply", "not complete", "a second value" };
+    static const char *const problems[] = { "keys out of order",      "keys out of order",
+                                            "a member without a key", "a key outside an object",
+                                            "not complete",           "beyond 2^53-1",
+                                            "an end without",         "nested too deeply",
+                                            "not complete",           "a second value" };
     for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
         struct viv_kit_json json;
         struct viv_str text;
         struct viv_error err = VIV_ERROR_INIT;
         viv_kit_json_init(&json, memory(), 4096);
-        if (i < 4 || i == 8)
+        if (i < 4 || i == 8) {
             viv_kit_json_object(&json, NULL);
+        }
         if (i < 2) {
             viv_kit_json_integer(&json, "b", 1);
             viv_kit_json_integer(&json, i == 0 ? "a" : "b", 1);
         }
-        if (i == 2)
+        if (i == 2) {
             viv_kit_json_integer(&json, NULL, 1);
+        }
         if (i == 3) {
             viv_kit_json_list(&json, "a");
             viv_kit_json_integer(&json, "b", 1);
             viv_kit_json_end(&json);
         }
-        if (i == 5)
+        if (i == 5) {
             viv_kit_json_integer(&json, NULL, VIV_KIT_INTEGER_MAX + 1);
-        if (i == 6)
+        }
+        if (i == 6) {
             viv_kit_json_end(&json);
-        for (int depth = 0; i == 7 && depth < VIV_KIT_JSON_DEPTH + 1; depth++)
+        }
+        for (int depth = 0; i == 7 && depth < VIV_KIT_JSON_DEPTH + 1; depth++) {
             viv_kit_json_list(&json, NULL);
-        for (int depth = 0; i == 9 && depth < 2; depth++)
+        }
+        for (int depth = 0; i == 9 && depth < 2; depth++) {
             viv_kit_json_integer(&json, NULL, 1);
-        if (i < 4)
+        }
+        if (i < 4) {
             viv_kit_json_end(&json);
+        }
         assert_int_equal(viv_kit_json_finish(&json, &text, &err), VIV_E_INTERNAL);
-        if (!strstr(err.text, problems[i]))
+        if (!strstr(err.text, problems[i])) {
             fail_msg("%zu: %s", i, err.text);
+        }
     }
 }
 
@@ -88,8 +100,9 @@ bounds_hold(void **state)
     struct viv_error err = VIV_ERROR_INIT;
     viv_kit_json_init(&json, memory(), 300);
     viv_kit_json_list(&json, NULL);
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 200; i++) {
         viv_kit_json_integer(&json, NULL, i);
+    }
     viv_kit_json_end(&json);
     assert_int_equal(viv_kit_json_finish(&json, &text, &err), VIV_E_MEMORY);
     assert_non_null(strstr(err.text, "allowed 300"));
@@ -102,13 +115,16 @@ reads_what_it_must(void **state)
     (void)state;
     struct viv_kit_read in;
     struct viv_str key;
-    viv_kit_read_init(&in, memory(), viv_kit_str(" { \"a\" : [ 1 , -2, true, false ], \"s\\u00e9\\ud83d\\ude00\\n\" : \"\\\"\\/\" ,\"x\":{\"y\":[{},[],1.5e3,null]}, \"z\":9 } "));
+    viv_kit_read_init(&in, memory(),
+                      viv_kit_str(" { \"a\" : [ 1 , -2, true, false ], \"s\\u00e9\\ud83d\\ude00\\n\" : \"\\\"\\/\" "
+                                  ",\"x\":{\"y\":[{},[],1.5e3,null]}, \"z\":9 } "));
     viv_kit_read_object(&in);
     assert_true(viv_kit_read_key(&in, &key) && viv_kit_is(key, "a"));
     viv_kit_read_list(&in);
     int64_t wanted[] = { 1, -2, 1, 0 };
-    for (int i = 0; viv_kit_read_item(&in); i++)
+    for (int i = 0; viv_kit_read_item(&in); i++) {
         assert_int_equal(viv_kit_read_integer(&in), wanted[i]);
+    }
     assert_true(viv_kit_read_key(&in, &key) && viv_kit_is(key, "s\xc3\xa9\xf0\x9f\x98\x80\n"));
     assert_true(viv_kit_is(viv_kit_read_text(&in), "\"/"));
     assert_true(viv_kit_read_key(&in, &key) && viv_kit_is(key, "x"));
@@ -125,16 +141,43 @@ broken_documents_fail(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "{", "}", "[1", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "\"a", "\"a\\\"", "\"\\x\"",
-        "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "\"a\n\"", "\"\xff\"", "\"\\\xc3\xa9\"", "tru", "nul", "+1", "[1}", "{\"a\":1]",
-        "1 2", "'a'",
+        "",
+        "{",
+        "}",
+        "[1",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "\"a",
+        "\"a\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\ud800\"",
+        "\"\\udc00\"",
+        "\"\\ud800\\u0041\"",
+        "\"a\nb\"",
+        "\"a\n\"",
+        "\"\xff\"",
+        "\"\\\xc3\xa9\"",
+        "tru",
+        "nul",
+        "+1",
+        "[1}",
+        "{\"a\":1]",
+        "1 2",
+        "'a'",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct viv_kit_read in;
         viv_kit_read_init(&in, memory(), viv_kit_str(bad[i]));
         viv_kit_read_skip(&in);
-        if (viv_kit_read_done(&in))
+        if (viv_kit_read_done(&in)) {
             fail_msg("'%s' was read", bad[i]);
+        }
     }
     static const char *const not_integers[] = { "1.5", "1e3", "-", "1234567890123456789", "\"1\"", "[]", "null" };
     for (size_t i = 0; i < sizeof not_integers / sizeof *not_integers; i++) {

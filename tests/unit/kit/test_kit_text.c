@@ -18,19 +18,47 @@ patterns(void **state)
         const char *pattern, *name;
         uint32_t fits;
     } rows[] = {
-        { "*", "", 1 }, { "*", "a", 1 }, { "", "", 1 }, { "", "a", 0 }, { "a", "a", 1 }, { "a", "b", 0 }, { "a", "ab", 0 },
-        { "?", "a", 1 }, { "?", "", 0 }, { "*.c", "a.c", 1 }, { "*.c", ".c", 1 }, { "*.c", "a.cc", 0 }, { "a*b*c", "aXbXbXc", 1 },
-        { "a*b*c", "acb", 0 }, { "[abc]", "b", 1 }, { "[a-c]x", "bx", 1 }, { "[!a-c]", "b", 0 }, { "[!a-c]", "d", 1 }, { "[^a]", "b", 1 },
-        { "[]]", "]", 1 }, { "[a", "[a", 1 }, { "[", "[", 1 }, { "[]", "[]", 1 }, { "[a-]", "-", 1 }, { "\\*", "*", 1 }, { "\\*", "a", 0 },
-        { "**a", "bca", 1 }, { "*a*", "bab", 1 }, { "a**", "a", 1 }, { "\\", "\\", 1 }, { "*[0-9]", "a1b2", 1 },
+        { "*", "", 1 },
+        { "*", "a", 1 },
+        { "", "", 1 },
+        { "", "a", 0 },
+        { "a", "a", 1 },
+        { "a", "b", 0 },
+        { "a", "ab", 0 },
+        { "?", "a", 1 },
+        { "?", "", 0 },
+        { "*.c", "a.c", 1 },
+        { "*.c", ".c", 1 },
+        { "*.c", "a.cc", 0 },
+        { "a*b*c", "aXbXbXc", 1 },
+        { "a*b*c", "acb", 0 },
+        { "[abc]", "b", 1 },
+        { "[a-c]x", "bx", 1 },
+        { "[!a-c]", "b", 0 },
+        { "[!a-c]", "d", 1 },
+        { "[^a]", "b", 1 },
+        { "[]]", "]", 1 },
+        { "[a", "[a", 1 },
+        { "[", "[", 1 },
+        { "[]", "[]", 1 },
+        { "[a-]", "-", 1 },
+        { "\\*", "*", 1 },
+        { "\\*", "a", 0 },
+        { "**a", "bca", 1 },
+        { "*a*", "bab", 1 },
+        { "a**", "a", 1 },
+        { "\\", "\\", 1 },
+        { "*[0-9]", "a1b2", 1 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (viv_kit_glob(viv_kit_str(rows[i].pattern), viv_kit_str(rows[i].name)) != rows[i].fits)
+        if (viv_kit_glob(viv_kit_str(rows[i].pattern), viv_kit_str(rows[i].name)) != rows[i].fits) {
             fail_msg("'%s' on '%s'", rows[i].pattern, rows[i].name);
+        }
     }
     char pattern[256], name[256];
-    for (int i = 0; i < 254; i += 2)
+    for (int i = 0; i < 254; i += 2) {
         memcpy(pattern + i, "*a", 2);
+    }
     memset(name, 'a', 255);
     name[254] = 'b';
     assert_int_equal(viv_kit_glob((struct viv_str){ pattern, 254 }, (struct viv_str){ name, 255 }), 0);
@@ -62,8 +90,9 @@ names_are_escaped_and_had_back(void **state)
         assert_int_equal(viv_kit_compare(back, (struct viv_str){ bytes, len }), 0);
     }
     static const char *const bad[] = { "%", "%4", "%4g", "a%", "%zz", "%0a" };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_null(viv_kit_path_unescape(viv_kit_memory_of(&fake.call), viv_kit_str(bad[i])).data);
+    }
 }
 
 static void
@@ -76,11 +105,13 @@ parts_of_paths(void **state)
     assert_true(viv_kit_is(viv_kit_extension(viv_kit_str(".gitignore")), ""));
     assert_true(viv_kit_is(viv_kit_extension(viv_kit_str("a.")), ""));
     static const char *const unsafe[] = { "/", "/a", "..", "../a", "a/..", "a/../b", "a//../b" };
-    for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++)
+    for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++) {
         assert_false(viv_kit_path_safe(viv_kit_str(unsafe[i])));
+    }
     static const char *const safe[] = { "", ".", "a", "...", "a..b/..c", "a//b/" };
-    for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
+    for (size_t i = 0; i < sizeof safe / sizeof *safe; i++) {
         assert_true(viv_kit_path_safe(viv_kit_str(safe[i])));
+    }
     assert_false(viv_kit_path_safe((struct viv_str){ "a\0b", 3 }));
 }
 
@@ -103,8 +134,9 @@ sorts(void **state)
             items[i] = &numbers[i];
         }
         viv_kit_sort(items, count, compare_numbers);
-        for (uint32_t i = 1; i < count; i++)
+        for (uint32_t i = 1; i < count; i++) {
             assert_true(compare_numbers(items[i - 1], items[i]) <= 0);
+        }
     }
 }
 
@@ -113,14 +145,16 @@ digests_agree_with_the_library(void **state)
 {
     (void)state;
     static char bytes[300];
-    for (size_t i = 0; i < sizeof bytes; i++)
+    for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (char)(i * 7);
+    }
     for (size_t len = 0; len < sizeof bytes; len++) {
         struct viv_kit_sha256 sum;
         char hex[65] = "";
         viv_kit_sha256_init(&sum);
-        for (size_t at = 0; at < len; at += 1 + len / 3) /* in uneven pieces */
+        for (size_t at = 0; at < len; at += 1 + len / 3) { /* in uneven pieces */
             viv_kit_sha256_add(&sum, bytes + at, len - at < 1 + len / 3 ? len - at : 1 + len / 3);
+        }
         viv_kit_sha256_hex(&sum, hex);
         char wanted[65] = "";
         struct vh_hash hash;

@@ -40,8 +40,9 @@ walk_all(bool grant, const char *root)
     viv_kit_walk_write_skipped(walk, &json);
     viv_kit_json_end(&json);
     assert_int_equal(viv_kit_json_finish(&json, &skipped, NULL), VIV_OK);
-    if (viv_kit_walk_skipped(walk) > 0)
+    if (viv_kit_walk_skipped(walk) > 0) {
         snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s\n", (int)skipped.len, skipped.data);
+    }
     assert_int_equal(viv_kit_walk_close(walk, &err), VIV_OK);
     assert_int_equal(kit_fake_open_files(), files);
     return text;
@@ -52,9 +53,11 @@ both_ways_one_order(void **state)
 {
     (void)state;
     kit_fake_empty(&fake);
-    static const char *const paths[] = { "b", "a.b", "a/z", "a/b/c", "a-b", "a0", ".hidden", ".git/HEAD", "a/.git", "sub/.github/x" };
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    static const char *const paths[] = { "b",  "a.b",     "a/z",       "a/b/c",  "a-b",
+                                         "a0", ".hidden", ".git/HEAD", "a/.git", "sub/.github/x" };
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         kit_fake_file(&fake, paths[i], "x", 1);
+    }
     for (int grant = 0; grant < 2; grant++) {
         assert_string_equal(walk_all(grant, "."), ".hidden\na-b\na.b\na/b/c\na/z\na0\nb\nsub/.github/x\n");
         assert_string_equal(walk_all(grant, "a"), "a/b/c\na/z\n");
@@ -102,7 +105,8 @@ no_grant_no_effects(void **state)
     (void)state;
     struct viv_kit_walk *walk = NULL;
     err = (struct viv_error)VIV_ERROR_INIT;
-    assert_int_equal(viv_kit_walk_open(kit_fake_call(&fake, false), NULL, viv_kit_str("a"), 0, &walk, &err), VIV_E_DENIED);
+    assert_int_equal(viv_kit_walk_open(kit_fake_call(&fake, false), NULL, viv_kit_str("a"), 0, &walk, &err),
+                     VIV_E_DENIED);
     assert_string_equal(err.text, "without folder grant and effects nothing can be read of 'a'");
 }
 
@@ -111,7 +115,8 @@ static struct viv_kit_walk *
 open_first(bool grant, struct viv_kit_file *file)
 {
     struct viv_kit_walk *walk = NULL;
-    assert_int_equal(viv_kit_walk_open(kit_fake_call(&fake, grant), &fake.effects, viv_kit_str("."), 0, &walk, &err), VIV_OK);
+    assert_int_equal(
+        viv_kit_walk_open(kit_fake_call(&fake, grant), &fake.effects, viv_kit_str("."), 0, &walk, &err), VIV_OK);
     assert_true(viv_kit_walk_next(walk, file));
     return walk;
 }
@@ -128,8 +133,9 @@ files_that_change_are_not_used(void **state)
         struct viv_kit_walk *walk = open_first(true, &file);
         assert_true(viv_kit_file_open(walk, &file));
         assert_int_equal(viv_kit_file_piece(walk).len, VIV_KIT_PIECE_BYTES);
-        if (change == 1)
+        if (change == 1) {
             kit_fake_file(&fake, "f", bytes, sizeof bytes + 0 - 10);
+        }
         if (change == 2) {
             int root = open(fake.folder, O_RDONLY | O_DIRECTORY);
             int fd = openat(root, "f", O_WRONLY | O_APPEND);
@@ -137,11 +143,13 @@ files_that_change_are_not_used(void **state)
             close(fd);
             close(root);
         }
-        if (change == 3)
+        if (change == 3) {
             kit_fake_modified(&fake, "f", KIT_FAKE_TIME_US + 1);
+        }
         uint64_t len = VIV_KIT_PIECE_BYTES;
-        for (struct viv_str piece = viv_kit_file_piece(walk); piece.len > 0; piece = viv_kit_file_piece(walk))
+        for (struct viv_str piece = viv_kit_file_piece(walk); piece.len > 0; piece = viv_kit_file_piece(walk)) {
             len += piece.len;
+        }
         assert_int_equal(viv_kit_file_close(walk), change == 0);
         assert_int_equal(viv_kit_walk_skipped(walk), change != 0);
         assert_true(len <= sizeof bytes);
@@ -191,10 +199,12 @@ gone_and_swapped_files(void **state)
         struct viv_kit_walk *walk = open_first(true, &file);
         int root = open(fake.folder, O_RDONLY | O_DIRECTORY);
         assert_int_equal(unlinkat(root, "f", 0), 0);
-        if (swap == 1)
+        if (swap == 1) {
             assert_int_equal(symlinkat("/etc/passwd", root, "f"), 0);
-        if (swap == 2)
+        }
+        if (swap == 2) {
             assert_int_equal(mkfifoat(root, "f", 0644), 0);
+        }
         close(root);
         assert_false(viv_kit_file_open(walk, &file));
         assert_int_equal(viv_kit_walk_skipped(walk), 1);
@@ -206,8 +216,9 @@ static void
 unreadable_is_noted(void **state)
 {
     (void)state;
-    if (geteuid() == 0)
+    if (geteuid() == 0) {
         skip(); /* root reads everything; the suite also runs as an ordinary user */
+    }
     kit_fake_empty(&fake);
     kit_fake_file(&fake, "a/f", "x", 1);
     kit_fake_file(&fake, "b", "x", 1);
@@ -225,7 +236,8 @@ denied_reads_are_noted_and_asks_end(void **state)
     (void)state;
     kit_fake_empty(&fake);
     kit_fake_file(&fake, "f", "x", 1);
-    static const viv_status statuses[] = { VIV_E_DENIED, VIV_E_NOT_FOUND, VIV_E_IO, VIV_E_ASK, VIV_E_CANCELLED, VIV_E_MEMORY, VIV_E_LIMIT };
+    static const viv_status statuses[] = { VIV_E_DENIED,    VIV_E_NOT_FOUND, VIV_E_IO,   VIV_E_ASK,
+                                           VIV_E_CANCELLED, VIV_E_MEMORY,    VIV_E_LIMIT };
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         struct viv_kit_file file;
         struct viv_kit_walk *walk = open_first(false, &file);
@@ -236,8 +248,9 @@ denied_reads_are_noted_and_asks_end(void **state)
         assert_false(viv_kit_walk_next(walk, &file));
         err = (struct viv_error)VIV_ERROR_INIT;
         assert_int_equal(viv_kit_walk_close(walk, &err), i < 3 ? VIV_OK : statuses[i]);
-        if (i >= 3)
+        if (i >= 3) {
             assert_string_equal(err.text, "rule 'test' forbids it");
+        }
         fake.deny_kind = 0;
     }
     fake.deny_status = VIV_E_DENIED;
@@ -260,9 +273,11 @@ many_files(void **state)
     struct viv_kit_walk *walk = NULL;
     struct viv_kit_file file;
     uint32_t count = 0;
-    viv_status status = viv_kit_walk_open(kit_fake_call(&fake, false), &fake.effects, viv_kit_str("."), 0, &walk, &err);
-    while (status == VIV_OK && viv_kit_walk_next(walk, &file))
+    viv_status status =
+        viv_kit_walk_open(kit_fake_call(&fake, false), &fake.effects, viv_kit_str("."), 0, &walk, &err);
+    while (status == VIV_OK && viv_kit_walk_next(walk, &file)) {
         count++;
+    }
     assert_true(status == VIV_E_MEMORY && count == 0);
     fake.max_bytes = VIV_CALL_ARENA_MAX;
 }
@@ -274,8 +289,9 @@ few_descriptors(void **state)
     (void)state;
     kit_fake_empty(&fake);
     char path[300] = "";
-    for (int depth = 0; depth < 100; depth++)
+    for (int depth = 0; depth < 100; depth++) {
         strcat(path, "d/");
+    }
     strcat(path, "f");
     kit_fake_file(&fake, path, "x", 1);
     kit_fake_file(&fake, "e", "x", 1);
@@ -309,16 +325,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_ways_one_order),
-        cmocka_unit_test(links_lead_nowhere),
-        cmocka_unit_test(no_grant_no_effects),
-        cmocka_unit_test(files_that_change_are_not_used),
-        cmocka_unit_test(loading_is_bounded),
-        cmocka_unit_test(gone_and_swapped_files),
-        cmocka_unit_test(unreadable_is_noted),
-        cmocka_unit_test(denied_reads_are_noted_and_asks_end),
-        cmocka_unit_test(many_files),
-        cmocka_unit_test(few_descriptors),
+        cmocka_unit_test(both_ways_one_order), cmocka_unit_test(links_lead_nowhere),
+        cmocka_unit_test(no_grant_no_effects), cmocka_unit_test(files_that_change_are_not_used),
+        cmocka_unit_test(loading_is_bounded),  cmocka_unit_test(gone_and_swapped_files),
+        cmocka_unit_test(unreadable_is_noted), cmocka_unit_test(denied_reads_are_noted_and_asks_end),
+        cmocka_unit_test(many_files),          cmocka_unit_test(few_descriptors),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plays one skill's cases.json, linked with the skill's sources; PLAY_FOLDER is the skill's folder. Each case runs by grant and by effects
- * and must give the same bytes; then the first case runs with every allocation failing in turn, cancelled, and refused;
- * then a hostile tree is walked both ways. docs/write-a-skill.md describes cases.json. */
+/* Plays one skill's cases.json, linked with the skill's sources; PLAY_FOLDER is the skill's folder. Each case runs by
+ * grant and by effects and must give the same bytes; then the first case runs with every allocation failing in turn,
+ * cancelled, and refused; then a hostile tree is walked both ways. docs/write-a-skill.md describes cases.json. */
 #include "../../support/cm.h"
 
 #include "../kit/kit_fake.h"
@@ -16,7 +16,10 @@
 #include <viv/iface/skill.h>
 
 #include "base/json.h"
+#include "base/seam.h"
 #include "base/str.h"
+#include "load/plugin.h"
+#include "load/schema.h"
 
 struct played {
     struct kit_fake fake;
@@ -25,44 +28,60 @@ struct played {
     struct vh_arena *arena;
     const struct vh_json *cases;
     const struct vh_json *sweep;
+    struct vh_plugin_file module;
     struct viv_error err;
     struct viv_skill_run_answer answer;
+    int64_t fail_at; /* allocation of the call that fails; 0: none */
 };
 
-static struct viv_value
-value_of(const struct vh_json *json, struct viv_str name, uint32_t index)
+/* The table a host would make: checked against inputSchema, defaults filled in. Cases of what the skill itself must
+ * refuse may break the schema; they come as they are. */
+static void
+lay_out(struct played *played, const struct vh_json *input, struct viv_skill_run_request *request)
 {
-    struct viv_value value = { .name = name, .index = index };
-    value.type = json->type == VH_JSON_INTEGER ? VIV_VALUE_INTEGER : VIV_VALUE_TEXT;
-    value.integer = json->integer;
-    value.text = json->text;
-    return value;
+    static struct viv_value rows[VIV_VALUES_MAX];
+    struct vh_schema_values values = { rows, 0, vh_json_print(played->arena, input) };
+    struct viv_str empty = VH_STR("{}");
+    struct viv_str json = input ? values.json : empty;
+    if (vh_schema_values(played->arena, played->module.manifest->input, json, &values, NULL) != VIV_OK) {
+        for (const struct vh_json *member = input->child; member; member = member->next) {
+            rows[values.count++] = (struct viv_value){
+                .name = member->key,
+                .type = member->type == VH_JSON_INTEGER ? VIV_VALUE_INTEGER : VIV_VALUE_TEXT,
+                .integer = member->integer,
+                .text = member->text,
+            };
+        }
+    }
+    request->values = values.rows;
+    request->values_count = values.count;
+    request->values_stride = sizeof(struct viv_value);
+    request->input_json = values.json;
 }
 
 /* One run of the skill from entry to destroy. The answer is left empty on failure. */
 static viv_status
 run_once(struct played *played, const struct vh_json *input, bool grant)
 {
-    struct viv_value values[VIV_VALUES_MAX];
-    struct viv_skill_run_request request = { .size = sizeof request, .rev = 1, .values = values };
-    for (const struct vh_json *member = input ? input->child : NULL; member; member = member->next)
-        values[request.values_count++] = value_of(member, member->key, 0);
-    request.values_stride = sizeof(struct viv_value);
-    request.input_json = vh_json_print(played->arena, input);
+    struct viv_skill_run_request request = { .size = sizeof request, .rev = 1 };
+    lay_out(played, input, &request);
     played->answer = (struct viv_skill_run_answer){ .size = sizeof played->answer, .rev = 1 };
     played->err = (struct viv_error)VIV_ERROR_INIT;
     struct viv_call *call = kit_fake_call(&played->fake, grant);
     void *self = NULL;
     int files = kit_fake_open_files();
+    vh_arena_fail_at(played->fail_at);
     viv_status status = played->plugin->create(&played->fake.host, played->plugin->defaults, &self, &played->err);
     if (status != VIV_OK)
         return status;
     status = played->skill->run(self, call, &request, &played->answer, &played->err);
+    vh_arena_fail_at(0);
     played->plugin->destroy(self);
     assert_int_equal(kit_fake_open_files(), files);
     if (status != VIV_OK) {
         assert_int_equal(played->err.status, status);
-        assert_true(played->err.text[0] != '\0' && played->answer.output_json.len == 0 && played->answer.text.len == 0);
+        assert_true(played->err.text[0] != '\0' && played->answer.output_json.len == 0 &&
+                    played->answer.text.len == 0);
     }
     return status;
 }
@@ -79,34 +98,40 @@ build_tree(struct played *played, const struct vh_json *one)
 {
     kit_fake_empty(&played->fake);
     const struct vh_json *files = vh_json_get(one, "files");
-    for (const struct vh_json *file = files ? files->child : NULL; file; file = file->next)
+    for (const struct vh_json *file = files ? files->child : NULL; file; file = file->next) {
         kit_fake_file(&played->fake, raw_name(played, file->key), file->text.data, file->text.len);
+    }
     const struct vh_json *zeros = vh_json_get(one, "zeros");
-    for (const struct vh_json *file = zeros ? zeros->child : NULL; file; file = file->next)
-        kit_fake_file(&played->fake, raw_name(played, file->key), vh_arena_alloc(played->arena, (size_t)file->integer),
-                      (size_t)file->integer);
+    for (const struct vh_json *file = zeros ? zeros->child : NULL; file; file = file->next) {
+        kit_fake_file(&played->fake, raw_name(played, file->key),
+                      vh_arena_alloc(played->arena, (size_t)file->integer), (size_t)file->integer);
+    }
     const struct vh_json *times = vh_json_get(one, "modified_us");
-    for (const struct vh_json *time = times ? times->child : NULL; time; time = time->next)
+    for (const struct vh_json *time = times ? times->child : NULL; time; time = time->next) {
         kit_fake_modified(&played->fake, raw_name(played, time->key), time->integer);
+    }
     const struct vh_json *links = vh_json_get(one, "links");
     int root = open(played->fake.folder, O_RDONLY | O_DIRECTORY);
-    for (const struct vh_json *link = links ? links->child : NULL; link; link = link->next)
-        assert_int_equal(symlinkat(vh_arena_text_of(played->arena, link->text), root, raw_name(played, link->key)), 0);
+    for (const struct vh_json *link = links ? links->child : NULL; link; link = link->next) {
+        assert_int_equal(symlinkat(vh_arena_text_of(played->arena, link->text), root, raw_name(played, link->key)),
+                         0);
+    }
     close(root);
 }
 
 static void
 same_text(struct viv_str found, struct viv_str wanted, const char *what)
 {
-    if (!vh_str_equal(found, wanted))
+    if (!vh_str_equal(found, wanted)) {
         fail_msg("%s is\n%.*s\nwanted\n%.*s", what, VH_STR_ARGS(found), VH_STR_ARGS(wanted));
+    }
 }
 
 static viv_status
 status_named(struct viv_str name)
 {
-#define NAMED(constant, value, text)                                                                                   \
-    if (vh_str_is(name, #constant))                                                                                    \
+#define NAMED(constant, value, text)                                                                               \
+    if (vh_str_is(name, #constant))                                                                                \
         return (value);
     VIV_STATUS_TABLE(NAMED)
 #undef NAMED
@@ -138,14 +163,31 @@ play_one(struct played *played, const struct vh_json *one, bool grant)
         assert_int_equal(played->fake.writes, 0);
         return;
     }
-    if (status != VIV_OK)
+    if (status != VIV_OK) {
         fail_msg("%s", played->err.text);
+    }
     struct vh_json *canonical = NULL;
     assert_int_equal(vh_json_read(played->arena, played->answer.output_json, &canonical, &played->err), VIV_OK);
+    if (vh_schema_check(played->arena, played->module.manifest->output, played->answer.output_json, &played->err)) {
+        fail_msg("outputSchema: %s", played->err.text);
+    }
+    assert_int_equal(played->fake.used & ~played->module.manifest->effects, 0);
     same_text(played->answer.output_json, vh_json_print(played->arena, vh_json_get(one, "output")), "the output");
-    if (vh_json_get(one, "text"))
+    if (vh_json_get(one, "text")) {
         same_text(played->answer.text, vh_json_str(one, "text"), "the text");
+    }
     check_files_after(played, vh_json_get(one, "after"));
+}
+
+/* If this fails, a host refuses the skill as it was built. */
+static void
+host_accepts_the_module(void **state)
+{
+    struct played *played = *state;
+    assert_true(played->module.manifest->kind == VH_MANIFEST_SKILL && played->module.manifest->folder_read);
+    assert_string_equal(played->module.manifest->id, played->plugin->id);
+    assert_string_equal(played->module.manifest->version, played->plugin->version);
+    assert_int_equal(played->module.audit.failed, 0);
 }
 
 /* If this fails, the skill answers something else than its author promised, or depends on how it was lent the files. */
@@ -158,8 +200,9 @@ cases_hold(void **state)
     for (const struct vh_json *one = played->cases->child; one; one = one->next, count++) {
         print_message("  case '%.*s'\n", VH_STR_ARGS(vh_json_str(one, "name")));
         play_one(played, one, true);
-        if (!vh_json_int(one, "skip_effects", 0)) /* for files larger than an effect reads */
+        if (!vh_json_int(one, "skip_effects", 0)) { /* for files larger than an effect reads */
             play_one(played, one, false);
+        }
         refused += vh_json_str(one, "refused").len > 0;
     }
     assert_true(count >= 5 && refused >= 2);
@@ -174,10 +217,9 @@ memory_runs_out(void **state)
         build_tree(played, played->cases->child);
         for (int64_t n = 1;; n++) {
             assert_true(n < 2000);
-            (void)kit_fake_call(&played->fake, false);
-            vh_arena_fail_at(n + 2); /* the runner's own two come first */
+            played->fail_at = n;
             viv_status status = run_once(played, vh_json_get(played->cases->child, "input"), mode == 0);
-            vh_arena_fail_at(0);
+            played->fail_at = 0;
             if (status == VIV_OK) {
                 assert_true(n > 3);
                 break;
@@ -240,15 +282,17 @@ make_hostile_tree(struct played *played)
     memcpy(name + 253, ".c", 2);
     kit_fake_file(fake, name, "long\n", 5);
     size_t len = 0;
-    for (int depth = 0; depth < 140; depth++)
+    for (int depth = 0; depth < 140; depth++) {
         len += (size_t)snprintf(path + len, sizeof path - len, "d/");
+    }
     snprintf(path + len, sizeof path - len, "deep.c");
     kit_fake_file(fake, path, "deep\n", 5);
     memset(name, 'p', 250);
     name[250] = '\0';
     len = 0;
-    for (int depth = 0; depth < 15; depth++)
+    for (int depth = 0; depth < 15; depth++) {
         len += (size_t)snprintf(path + len, sizeof path - len, "%s/", name);
+    }
     snprintf(path + len, sizeof path - len, "far.c");
     kit_fake_file(fake, path, "far\n", 4);
     int root = open(fake->folder, O_RDONLY | O_DIRECTORY);
@@ -258,16 +302,18 @@ make_hostile_tree(struct played *played)
     close(root);
 }
 
-/* If this fails, a hostile repository makes the skill hang, crash, leave the workspace, or answer differently by mode. */
+/* If this fails, a hostile repository makes the skill hang, crash, leave its workspace or answer differently. */
 static void
 hostile_tree(void **state)
 {
     struct played *played = *state;
-    if (!played->sweep)
+    if (!played->sweep) {
         fail_msg("cases.json has no 'sweep'");
+    }
     make_hostile_tree(played);
     assert_int_equal(run_once(played, played->sweep, true), VIV_OK);
-    struct viv_str output = { vh_arena_copy(played->arena, played->answer.output_json.data, played->answer.output_json.len),
+    struct viv_str output = { vh_arena_copy(played->arena, played->answer.output_json.data,
+                                            played->answer.output_json.len),
                               played->answer.output_json.len };
     struct vh_json *canonical = NULL;
     assert_int_equal(vh_json_read(played->arena, output, &canonical, &played->err), VIV_OK);
@@ -281,7 +327,8 @@ hostile_tree(void **state)
     same_text(played->answer.output_json, output, "the output by effects");
     kit_fake_empty(&played->fake);
     assert_int_equal(run_once(played, played->sweep, true), VIV_OK);
-    output = (struct viv_str){ vh_arena_copy(played->arena, played->answer.output_json.data, played->answer.output_json.len),
+    output = (struct viv_str){ vh_arena_copy(played->arena, played->answer.output_json.data,
+                                             played->answer.output_json.len),
                                played->answer.output_json.len };
     assert_int_equal(run_once(played, played->sweep, false), VIV_OK);
     same_text(played->answer.output_json, output, "the output of an empty tree");
@@ -296,15 +343,21 @@ set_up(void **state)
     played.arena = vh_arena_create(NULL, 0);
     snprintf(path, sizeof path, "%s/cases.json", PLAY_FOLDER);
     FILE *file = fopen(path, "re");
-    if (!file)
+    if (!file) {
         fail_msg("%s cannot be opened", path);
+    }
     char *text = vh_arena_alloc(played.arena, 1u << 20);
     size_t len = fread(text, 1, 1u << 20, file);
     fclose(file);
     struct vh_json *document = NULL;
     struct viv_error err = VIV_ERROR_INIT;
-    if (vh_json_import(played.arena, (struct viv_str){ text, len }, &document, &err) != VIV_OK)
+    if (vh_json_import(played.arena, (struct viv_str){ text, len }, &document, &err) != VIV_OK) {
         fail_msg("%s: %s", path, err.text);
+    }
+    const struct vh_plugin_rules rules = { 0 };
+    if (vh_plugin_inspect(vh_seam_real(), played.arena, &rules, AT_FDCWD, PLAY_MODULE, &played.module, &err)) {
+        fail_msg("%s: %s", PLAY_MODULE, err.text);
+    }
     played.cases = vh_json_get(document, "cases");
     played.sweep = vh_json_get(document, "sweep");
     assert_non_null(played.cases);
@@ -334,8 +387,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cases_hold),           cmocka_unit_test(memory_runs_out), cmocka_unit_test(nothing_without_grants),
-        cmocka_unit_test(stops_when_cancelled), cmocka_unit_test(hostile_tree),
+        cmocka_unit_test(host_accepts_the_module), cmocka_unit_test(cases_hold),
+        cmocka_unit_test(memory_runs_out),         cmocka_unit_test(nothing_without_grants),
+        cmocka_unit_test(stops_when_cancelled),    cmocka_unit_test(hostile_tree),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
