@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the core wants to know next about a task that a worker holds: an opinion of a plugin or the outcome of an effect.
+/* What the core wants to know next about a task that a worker holds: an opinion of a plugin or the outcome of an
+ * effect.
  * A function of the state alone, so replay asks the same. run/pipeline.c has one handler per value of `what`. */
 #ifndef VH_ASK_H
 #define VH_ASK_H

@@ -212,7 +212,8 @@ static viv_status
 put_edge(void *data, struct viv_str task, struct viv_str dependency, struct viv_error *err)
 {
     struct vh_memory *memory = data;
-    struct viv_str key = vh_str(vh_arena_format(memory->arena, "%.*s %.*s", VH_STR_ARGS(task), VH_STR_ARGS(dependency)));
+    struct viv_str key = vh_str(vh_arena_format(memory->arena, "%.*s %.*s", VH_STR_ARGS(task),
+                                                VH_STR_ARGS(dependency)));
     return key.data ? put(memory, EDGES, key, VH_STR("1"), err)
                     : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a dependency");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state in arrays: for replay, simulation, rebuild checks and tests. Everything lives in one arena; rows are kept in
- * the same canonical form as in the store, so both can be compared byte for byte. */
+/* The state in arrays: for replay, simulation, rebuild checks and tests. Everything lives in one arena; rows are
+ * kept in the same canonical form as in the store, so both can be compared byte for byte. */
 #ifndef VH_MEMORY_H
 #define VH_MEMORY_H
 

@@ -80,7 +80,8 @@ vh_step_load(struct vh_stepping *step, struct viv_str id)
 {
     viv_status status = step->state->get_task(step->state->data, step->arena, id, &step->task, step->err);
     if (status == VIV_E_NOT_FOUND) {
-        return vh_error_set(step->err, VIV_E_NOT_FOUND, "task", "there is no task '%.*s'; 'vivhost queue list' shows all",
+        return vh_error_set(step->err, VIV_E_NOT_FOUND, "task",
+                            "there is no task '%.*s'; 'vivhost queue list' shows all",
                             VH_STR_ARGS(id));
     }
     return status;

@@ -199,7 +199,8 @@ vh_step_effect(struct vh_stepping *step)
         return status;
     }
     if (vh_step_int(step, "ordinal", -1) != step->task.effects) {
-        return vh_error_set(step->err, VIV_E_STATE, "effect", "effect %lld of task '%.*s' is not the next, which is %lld",
+        return vh_error_set(step->err, VIV_E_STATE, "effect",
+                            "effect %lld of task '%.*s' is not the next, which is %lld",
                             (long long)vh_step_int(step, "ordinal", -1), VH_STR_ARGS(step->task.id),
                             (long long)step->task.effects);
     }

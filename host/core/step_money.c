@@ -35,7 +35,8 @@ refuse_hold(struct vh_stepping *step, struct viv_str scope, int64_t micro, int64
     if (micro <= ever) {
         return vh_step_delay(step, VH_STR("budget is held by other tasks"));
     }
-    char *text = vh_arena_format(step->arena, "budget: account '%.*s' has %lld micro-units left, the task may cost %lld",
+    char *text = vh_arena_format(step->arena, "budget: account '%.*s' has %lld micro-units left, the task may "
+                                              "cost %lld",
                                  VH_STR_ARGS(scope), (long long)ever, (long long)micro);
     return vh_step_fail(step, text ? vh_str(text) : VH_STR("budget"));
 }

@@ -103,7 +103,8 @@ vh_step_approval_given(struct vh_stepping *step)
     enum vh_state to = (enum vh_state)step->task.resume_state;
     enum vh_phase phase = (enum vh_phase)step->task.resume_phase;
     if (vh_str_is(why, "unclear")) {
-        return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' waits for answers: vivhost task answer %.*s ...",
+        return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' waits for answers: vivhost task answer "
+                                                    "%.*s ...",
                             VH_STR_ARGS(step->task.id), VH_STR_ARGS(step->task.id));
     }
     bool gate = vh_str_is(why, "gate-inconclusive");

@@ -56,9 +56,10 @@ run_one(struct vh_sequencer *s, struct vh_request *request)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     bool flush = request->kind == FLUSH;
-    request->status = arena ? flush ? VIV_OK : ensure_open(s, s->epoch, &request->err)
+    bool writes = request->kind == COMMAND;
+    request->status = arena ? !writes ? VIV_OK : ensure_open(s, s->epoch, &request->err)
                             : vh_error_set(&request->err, VIV_E_MEMORY, "command", "no memory for a command");
-    if (request->status == VIV_OK && !flush) {
+    if (request->status == VIV_OK && request->kind == COMMAND) {
         vh_sequencer_tick(s);
     }
     if (request->status == VIV_OK && request->kind == COMMAND) {
@@ -67,6 +68,9 @@ run_one(struct vh_sequencer *s, struct vh_request *request)
         request->sync = kept && vh_step_sync(request->command);
     } else if (request->status == VIV_OK && request->kind == ASK) {
         request->status = vh_sequencer_next_ask(s, request->task, request->arena, &request->answer.ask, &request->err);
+    }
+    if (request->status == VIV_OK && request->kind == READ) {
+        request->status = request->read(request->read_data, s->store, &request->err);
     }
     request->sync = request->sync || flush;
     vh_arena_destroy(arena);
@@ -242,6 +246,13 @@ vh_sequencer_ask(struct vh_sequencer *sequencer, struct viv_str task, struct vh_
 }
 
 viv_status
+vh_sequencer_read(struct vh_sequencer *sequencer, vh_sequencer_reader read, void *data, struct viv_error *err)
+{
+    struct vh_request request = { .kind = READ, .read = read, .read_data = data };
+    return submit(sequencer, &request, err);
+}
+
+viv_status
 vh_sequencer_flush(struct vh_sequencer *sequencer, struct viv_error *err)
 {
     struct vh_request request = { .kind = FLUSH };
@@ -266,7 +277,8 @@ vh_sequencer_committed(struct vh_sequencer *sequencer)
 int64_t
 vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
 {
-    struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000), .tv_nsec = (long)(deadline_ns % 1000000000) };
+    struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000),
+                              .tv_nsec = (long)(deadline_ns % 1000000000) };
     pthread_mutex_lock(&sequencer->mutex);
     int waited = 0;
     while (sequencer->changes == seen && !sequencer->dead && waited == 0) {

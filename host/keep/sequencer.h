@@ -44,6 +44,11 @@ viv_status vh_sequencer_call(struct vh_sequencer *sequencer, const struct vh_com
 /* The ask of a task, read in the sequencer's own transaction. */
 viv_status vh_sequencer_ask(struct vh_sequencer *sequencer, struct viv_str task, struct vh_arena *arena,
                             struct vh_ask *ret_ask, struct viv_error *err);
+/* Run `read` with the store on the sequencer's thread: it sees what is logged but not yet committed. Short reads only,
+ * since nothing is decided meanwhile. */
+typedef viv_status (*vh_sequencer_reader)(void *data, struct vh_store *store, struct viv_error *err);
+viv_status vh_sequencer_read(struct vh_sequencer *sequencer, vh_sequencer_reader read, void *data,
+                             struct viv_error *err);
 /* Everything logged is on disk when this returns. */
 viv_status vh_sequencer_flush(struct vh_sequencer *sequencer, struct viv_error *err);
 

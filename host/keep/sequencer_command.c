@@ -98,7 +98,8 @@ vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, str
     struct vh_hash digest = { { 0 } };
     int64_t seen = 0;
     if (command->key.len) {
-        viv_status status = vh_request_digest(arena, command->kind, command->task, command->data, &digest, &request->err);
+        viv_status status = vh_request_digest(arena, command->kind, command->task, command->data, &digest,
+                                              &request->err);
         if (status == VIV_OK) {
             status = vh_store_key(s->store, command->key, &digest, &seen, &request->err);
         }

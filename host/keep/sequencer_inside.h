@@ -9,7 +9,7 @@
 #include "keep/sequencer.h"
 #include <viv/limits.h>
 
-enum vh_request_kind { COMMAND, ASK, FLUSH };
+enum vh_request_kind { COMMAND, ASK, READ, FLUSH };
 
 struct vh_request {
     struct vh_request *next;
@@ -17,6 +17,8 @@ struct vh_request {
     const struct vh_command *command;
     struct viv_str task;
     bool want_ask;
+    vh_sequencer_reader read;
+    void *read_data;
     struct vh_arena *arena;
     struct vh_answer answer;
     viv_status status;

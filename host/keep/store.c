@@ -284,7 +284,8 @@ vh_store_key(struct vh_store *store, struct viv_str key, const struct vh_hash *r
         *ret_seq = sqlite3_column_int64(sql, 0);
         if (sqlite3_column_bytes(sql, 1) != VH_HASH_BYTES ||
             memcmp(sqlite3_column_blob(sql, 1), request->bytes, VH_HASH_BYTES) != 0) {
-            status = vh_error_set(err, VIV_E_CONFLICT, "store", "key '%.*s' was used for another request; keys are used once",
+            status = vh_error_set(err, VIV_E_CONFLICT, "store",
+                                  "key '%.*s' was used for another request; keys are used once",
                                   VH_STR_ARGS(key));
         }
     } else if (code != SQLITE_DONE) {

@@ -23,7 +23,8 @@ take_descriptors(struct msghdr *header, struct message *message)
         }
         size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (size_t i = 0; i < count && message->fd_count < VW_FDS_MAX; i++) {
-            memcpy(&message->fds[message->fd_count++], CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+            memcpy(&message->fds[message->fd_count++], CMSG_DATA(part) + i * sizeof(int),
+                   sizeof(int));
         }
     }
 }
@@ -33,9 +34,11 @@ channel_receive(int socket, struct message *ret_message)
 {
     union control control;
     memset(ret_message, 0, sizeof *ret_message);
-    struct iovec piece = { &ret_message->head, sizeof ret_message->head };
-    struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
-                             .msg_controllen = sizeof control };
+    struct iovec piece = {&ret_message->head, sizeof ret_message->head};
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
     ssize_t got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (got < 0) {
         return errno == ECONNRESET ? 0 : -1;
@@ -71,9 +74,9 @@ channel_send(int socket, const void *bytes, size_t len, const int *fds, size_t f
     union {
         const void *from;
         void *to;
-    } text = { .from = bytes };
-    struct iovec piece = { text.to, len };
-    struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1 };
+    } text = {.from = bytes};
+    struct iovec piece = {text.to, len};
+    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
     if (fd_count > 0) {
         header.msg_control = &control;
         header.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
@@ -104,7 +107,7 @@ body_map(const struct message *message, struct body *ret_body)
         errno = EINVAL;
         return -1;
     }
-   /* The host wrote it and seals it before sending; nobody else has it. */
+    /* The host wrote it and seals it before sending; nobody else has it. */
     void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, message->fds[0], 0);
     if (bytes == MAP_FAILED) {
         return -1;
@@ -120,7 +123,7 @@ body_unmap(struct body *body)
     union {
         const void *from;
         void *to;
-    } bytes = { .from = body->bytes };
+    } bytes = {.from = body->bytes};
     if (bytes.to) {
         (void)munmap(bytes.to, body->len); /* cannot fail on what mmap gave */
     }

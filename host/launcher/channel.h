@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages with descriptors, and the bodies they carry. Shared by launcher and keeper; the host has its own side in
- * run/sandbox_wire.c. */
+/* Messages with descriptors, and the bodies they carry. Shared by launcher and keeper; the host has
+ * its own side in run/sandbox_wire.c. */
 #ifndef VL_CHANNEL_H
 #define VL_CHANNEL_H
 
@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include "wire.h"
 
-/* A received request. `fds` belong to the receiver; channel_drop() closes what is left (-1 is skipped). */
+/* A received request. `fds` belong to the receiver; channel_drop() closes what is left (-1 is
+ * skipped). */
 struct message {
     struct vw_request head;
     int fds[VW_FDS_MAX];
@@ -22,7 +23,8 @@ void channel_drop(struct message *message);
 /* 0 or -1. Never raises SIGPIPE. */
 int channel_send(int socket, const void *bytes, size_t len, const int *fds, size_t fd_count);
 
-/* A body, mapped. Reading is sticky: after the first fault all numbers are 0 and all texts empty, `failed` says so. */
+/* A body, mapped. Reading is sticky: after the first fault all numbers are 0 and all texts empty,
+ * `failed` says so. */
 struct body {
     const char *bytes;
     size_t len;

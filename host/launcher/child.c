@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One stage between fork and exec, in this order: session and signals, folder, redirections, descriptors 0 to 2 (the rest
- * closes by itself at exec), limits, Landlock, filters, the program is looked up with the task's own rights, gate, exec.
+/* One stage between fork and exec, in this order: session and signals, folder, redirections,
+ * descriptors 0 to 2 (the rest closes by itself at exec), Landlock, filters, the program is looked
+ * up with the task's own rights, limits, gate, exec.
  *
- * A program is opened once and run by that descriptor. For a `#!` script it is the interpreter that is run so; the
- * script is named to it by the path it was found at, as the kernel does, because scripts find their files by $0. The
- * path is checked to be still the file that was looked at. */
+ * A program is opened once and run by that descriptor. For a `#!` script it is the interpreter that
+ * is run so; the script is named to it by the path it was found at, as the kernel does, because
+ * scripts find their files by $0. The path is checked to be still the file that was looked at. */
 #include "run.h"
 #include "step.h"
 
@@ -32,7 +33,7 @@ struct program {
 static _Noreturn void
 stop(int status, int32_t kind, const char *step)
 {
-    struct run_note note = { .kind = kind, .error = errno ? errno : EIO };
+    struct run_note note = {.kind = kind, .error = errno ? errno : EIO};
     snprintf(note.step, sizeof note.step, "%.15s", step);
     (void)!write(status, &note, sizeof note); /* the keeper sees the end of the pipe anyway */
     _exit(127);
@@ -42,9 +43,9 @@ stop(int status, int32_t kind, const char *step)
 static int
 open_beneath(int root, const char *path, uint64_t flags, uint64_t mode)
 {
-    struct open_how how = { .flags = flags | O_CLOEXEC,
-                            .mode = mode,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+    struct open_how how = {.flags = flags | O_CLOEXEC,
+                           .mode = mode,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
@@ -64,8 +65,10 @@ redirect(const struct keeper *keeper, const char *cwd, const char *path, uint64_
         errno = ENAMETOOLONG;
         return -1;
     }
-    int fd = open_beneath(keeper->root, full, flags | O_NONBLOCK | O_NOCTTY, flags & O_CREAT ? 0644 : 0);
-    if (fd >= 0 && (fstat(fd, &stat) || !S_ISREG(stat.st_mode))) { /* a pipe or device could hold us up */
+    int fd =
+        open_beneath(keeper->root, full, flags | O_NONBLOCK | O_NOCTTY, flags & O_CREAT ? 0644 : 0);
+    if (fd >= 0 &&
+        (fstat(fd, &stat) || !S_ISREG(stat.st_mode))) { /* a pipe or device could hold us up */
         close(fd);
         errno = EINVAL;
         return -1;
@@ -114,7 +117,8 @@ open_program(const char *path, struct program *ret_program)
     }
     ret_program->fd = fd;
     snprintf(ret_program->path, sizeof ret_program->path, "%s", path);
-    if (fstat(fd, &ret_program->stat) || !S_ISREG(ret_program->stat.st_mode) || faccessat(AT_FDCWD, path, X_OK, 0)) {
+    if (fstat(fd, &ret_program->stat) || !S_ISREG(ret_program->stat.st_mode) ||
+        faccessat(AT_FDCWD, path, X_OK, 0)) {
         close(fd);
         errno = EACCES;
         return -1;
@@ -133,7 +137,8 @@ path_of(const struct run_stage *stage)
     return "";
 }
 
-/* As execvp: the first in PATH that may run; a file that may not is remembered but does not end the search. */
+/* As execvp: the first in PATH that may run; what else went wrong is remembered but does not end
+ * the search. */
 static int
 find_program(const struct run_stage *stage, struct program *ret_program)
 {
@@ -145,11 +150,12 @@ find_program(const struct run_stage *stage, struct program *ret_program)
     for (const char *at = path_of(stage); *name && *at;) {
         char path[KEEPER_PATH_MAX];
         size_t len = strcspn(at, ":");
-        if (len > 0 && snprintf(path, sizeof path, "%.*s/%s", (int)len, at, name) < (int)sizeof path) {
+        if (len > 0 &&
+            snprintf(path, sizeof path, "%.*s/%s", (int)len, at, name) < (int)sizeof path) {
             if (open_program(path, ret_program) == 0) {
                 return 0;
             }
-            error = errno == EACCES ? EACCES : error;
+            error = errno == ENOENT || errno == ENOTDIR ? error : errno;
         }
         at += len + (at[len] == ':');
     }
@@ -190,7 +196,8 @@ read_head(struct program *program)
     return 0;
 }
 
-/* The words for the interpreter; there is room for two more because the pool is larger than what a request may use. */
+/* The words for the interpreter; there is room for two more because the pool is larger than what a
+ * request may use. */
 static const char **
 script_words(const struct program *script, const struct run_stage *stage)
 {
@@ -206,13 +213,15 @@ script_words(const struct program *script, const struct run_stage *stage)
 }
 
 static _Noreturn void
-run_program(const struct run_stage *stage, const struct program *program, const struct program *script, int status)
+run_program(const struct run_stage *stage, const struct program *program,
+            const struct program *script, int status)
 {
     const char **words = stage->argv;
     struct stat now;
     if (script) {
         words = script_words(script, stage);
-        if (stat(script->path, &now) || now.st_ino != script->stat.st_ino || now.st_dev != script->stat.st_dev) {
+        if (stat(script->path, &now) || now.st_ino != script->stat.st_ino ||
+            now.st_dev != script->stat.st_dev) {
             errno = ESTALE;
             stop(status, NOTE_NOT_STARTED, "program");
         }
@@ -222,7 +231,8 @@ run_program(const struct run_stage *stage, const struct program *program, const 
 }
 
 void
-child_run(const struct keeper *keeper, const struct run *run, const struct run_stage *stage, struct child_fds fds)
+child_run(const struct keeper *keeper, const struct run *run, const struct run_stage *stage,
+          struct child_fds fds)
 {
     static struct program found;
     static struct program interpreter;
@@ -230,7 +240,7 @@ child_run(const struct keeper *keeper, const struct run *run, const struct run_s
     char byte;
     spawn_calm();
     umask(022);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || setsid() < 0) {
+    if (step_fails("session") || prctl(PR_SET_PDEATHSIG, SIGKILL) || setsid() < 0) {
         stop(fds.status, NOTE_UNCONFINED, "session");
     }
     int cwd = open_beneath(keeper->root, *run->cwd ? run->cwd : ".", O_PATH | O_DIRECTORY, 0);
@@ -250,9 +260,13 @@ child_run(const struct keeper *keeper, const struct run *run, const struct run_s
     if (found.interpreter && open_program(found.interpreter, &interpreter)) {
         stop(fds.status, NOTE_NOT_STARTED, "program");
     }
-    struct run_note ready = { .kind = NOTE_READY };
+    if (confine_limits(&keeper->plan)) {
+        stop(fds.status, NOTE_UNCONFINED, "rlimits");
+    }
+    struct run_note ready = {.kind = NOTE_READY};
     if (write(fds.status, &ready, sizeof ready) != sizeof ready || read(fds.gate, &byte, 1) != 1) {
         _exit(127);
     }
-    run_program(stage, found.interpreter ? &interpreter : &found, found.interpreter ? &found : NULL, fds.status);
+    run_program(stage, found.interpreter ? &interpreter : &found, found.interpreter ? &found : NULL,
+                fds.status);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs at build time: writes the seccomp filters of task programs as a C header, so that the launcher needs no
- * libseccomp. Filters stack, the strictest answer wins:
- *   base    every task: what no build or test needs and what has led out of sandboxes
- *   copy    reduced-copy: no sockets, no change of modes, times and attributes by path (Landlock bounds neither)
- *   owner   reduced-copy as root: nor by descriptor, since root owns what it can open read-only
- *   signal  reduced-copy where Landlock cannot bound signals: none at all
- *   newer   system calls younger than this file: "no such call"; and personality(), which libseccomp cannot say */
+/* Runs at build time: writes the seccomp filters of task programs as a C header, so that the
+ * launcher needs no libseccomp. Filters stack, the strictest answer wins: base    every task: what
+ * no build or test needs and what has led out of sandboxes copy    reduced-copy: no sockets, no
+ * change of modes, times and attributes by path (Landlock bounds neither) owner   reduced-copy as
+ * root: nor by descriptor, since root owns what it can open read-only signal  reduced-copy where
+ * Landlock cannot bound signals: none at all newer   system calls younger than this file: "no such
+ * call"; and personality(), which libseccomp cannot say */
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
@@ -23,33 +23,104 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NEWEST_CALL 462 /* mseal, Linux 6.10; numbers above 423 are the same on every architecture */
-#define NAMESPACES                                                                                                    \
-    { CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET }
+#define NEWEST_CALL                                                                                \
+    462 /* mseal, Linux 6.10; numbers above 423 are the same on every architecture */
+#define NAMESPACES                                                                                 \
+    {                                                                                              \
+        CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,     \
+            CLONE_NEWNET                                                                           \
+    }
 #define NEW_TIME_NAMESPACE 0x80u
 #define FCHMODAT2 452 /* younger than the oldest libseccomp we build with */
 
 static const char *const base_denied[] = {
-    "io_uring_setup", "io_uring_enter", "io_uring_register", "ptrace", "process_vm_readv", "process_vm_writev",
-    "process_madvise", "process_mrelease", "kcmp", "pidfd_getfd", "bpf", "perf_event_open", "keyctl", "add_key",
-    "request_key", "userfaultfd", "mount", "umount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount",
-    "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "setns", "open_by_handle_at", "name_to_handle_at",
-    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "create_module", "swapon",
-    "swapoff", "reboot", "acct", "quotactl", "quotactl_fd", "nfsservctl", "lookup_dcookie", "syslog", "vhangup",
-    "settimeofday", "clock_settime", "clock_settime64", "clock_adjtime", "clock_adjtime64", "adjtimex", "stime",
-    "sethostname", "setdomainname", "iopl", "ioperm", "modify_ldt", "vm86", "vm86old", "uselib", "ustat", "sysfs",
-    "_sysctl", "fanotify_init", "fanotify_mark", "move_pages", "migrate_pages", "mbind", "set_mempolicy",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "process_madvise",
+    "process_mrelease",
+    "kcmp",
+    "pidfd_getfd",
+    "bpf",
+    "perf_event_open",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "userfaultfd",
+    "mount",
+    "umount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "open_tree",
+    "move_mount",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount_setattr",
+    "setns",
+    "open_by_handle_at",
+    "name_to_handle_at",
+    "kexec_load",
+    "kexec_file_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "create_module",
+    "swapon",
+    "swapoff",
+    "reboot",
+    "acct",
+    "quotactl",
+    "quotactl_fd",
+    "nfsservctl",
+    "lookup_dcookie",
+    "syslog",
+    "vhangup",
+    "settimeofday",
+    "clock_settime",
+    "clock_settime64",
+    "clock_adjtime",
+    "clock_adjtime64",
+    "adjtimex",
+    "stime",
+    "sethostname",
+    "setdomainname",
+    "iopl",
+    "ioperm",
+    "modify_ldt",
+    "vm86",
+    "vm86old",
+    "uselib",
+    "ustat",
+    "sysfs",
+    "_sysctl",
+    "fanotify_init",
+    "fanotify_mark",
+    "move_pages",
+    "migrate_pages",
+    "mbind",
+    "set_mempolicy",
 };
 static const char *const copy_denied[] = {
-    "socket", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "chmod", "fchmodat",
-    "fchmodat2", "chown", "lchown", "fchownat", "utime", "utimes", "futimesat", "setxattr", "lsetxattr",
-    "removexattr", "lremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch", "shmget", "shmat",
-    "shmctl", "semget", "semctl", "semop", "semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open",
-    "mq_unlink",
+    "socket",      "connect",      "bind",         "listen",        "accept",
+    "accept4",     "sendto",       "sendmsg",      "sendmmsg",      "chmod",
+    "fchmodat",    "fchmodat2",    "chown",        "lchown",        "fchownat",
+    "utime",       "utimes",       "futimesat",    "setxattr",      "lsetxattr",
+    "removexattr", "lremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch",
+    "shmget",      "shmat",        "shmctl",       "semget",        "semctl",
+    "semop",       "semtimedop",   "msgget",       "msgsnd",        "msgrcv",
+    "msgctl",      "mq_open",      "mq_unlink",
 };
-static const char *const owner_denied[] = { "fchmod", "fchown", "fsetxattr", "fremovexattr", "utimensat" };
-static const char *const signal_denied[] = { "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-                                             "pidfd_send_signal", "pidfd_open" };
+static const char *const owner_denied[] = {"fchmod", "fchown", "fsetxattr", "fremovexattr",
+                                           "utimensat"};
+static const char *const signal_denied[] = {
+    "kill",      "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
+    "pidfd_open"};
 
 static void
 check(int code, const char *what)
@@ -60,7 +131,8 @@ check(int code, const char *what)
     }
 }
 
-/* A name that this libseccomp or this architecture does not know is left out; "newer" covers what is too young. */
+/* A name that this libseccomp or this architecture does not know is left out; "newer" covers what
+ * is too young. */
 static void
 deny(scmp_filter_ctx filter, const char *const *names, size_t count)
 {
@@ -80,9 +152,11 @@ deny_when(scmp_filter_ctx filter, int number, unsigned argument, uint64_t mask, 
           "masked argument");
 }
 
-/* Deny `number` when argument `flags_at` has all of `flags` and argument `mode_at` has all of `mode`. */
+/* Deny `number` when argument `flags_at` has all of `flags` and argument `mode_at` has all of
+ * `mode`. */
 static void
-deny_mode(scmp_filter_ctx filter, int number, unsigned flags_at, uint64_t flags, unsigned mode_at, uint64_t mode)
+deny_mode(scmp_filter_ctx filter, int number, unsigned flags_at, uint64_t flags, unsigned mode_at,
+          uint64_t mode)
 {
     check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 2,
                            SCMP_CMP(flags_at, SCMP_CMP_MASKED_EQ, flags, flags),
@@ -94,7 +168,7 @@ deny_mode(scmp_filter_ctx filter, int number, unsigned flags_at, uint64_t flags,
 static void
 fill_modes(scmp_filter_ctx filter)
 {
-    static const uint64_t special[] = { S_ISUID, S_ISGID };
+    static const uint64_t special[] = {S_ISUID, S_ISGID};
     for (size_t i = 0; i < 2; i++) {
         deny_when(filter, SCMP_SYS(chmod), 1, special[i], special[i]);
         deny_when(filter, SCMP_SYS(fchmod), 1, special[i], special[i]);
@@ -108,7 +182,7 @@ fill_modes(scmp_filter_ctx filter)
     }
     /* Its mode is in memory, where no filter sees it; callers fall back to openat. */
     check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0), "openat2");
-    static const uint64_t devices[] = { S_IFCHR, S_IFBLK };
+    static const uint64_t devices[] = {S_IFCHR, S_IFBLK};
     for (size_t i = 0; i < 2; i++) {
         deny_when(filter, SCMP_SYS(mknod), 1, S_IFMT, devices[i]);
         deny_when(filter, SCMP_SYS(mknodat), 2, S_IFMT, devices[i]);
@@ -130,9 +204,10 @@ fill_base(scmp_filter_ctx filter)
     check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), "clone3");
     deny_when(filter, SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCSTI);
     deny_when(filter, SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCLINUX);
-    static const int makers[] = { SCMP_SYS(socket), SCMP_SYS(socketpair) };
+    static const int makers[] = {SCMP_SYS(socket), SCMP_SYS(socketpair)};
     for (size_t i = 0; i < sizeof makers / sizeof *makers; i++) {
-        check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), makers[i], 1, SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX)),
+        check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), makers[i], 1,
+                               SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX)),
               "socket");
     }
 }
@@ -142,15 +217,17 @@ fill_copy(scmp_filter_ctx filter)
 {
     deny(filter, copy_denied, sizeof copy_denied / sizeof *copy_denied);
     /* By descriptor (a null path) times may be set; by path they may not. */
-    check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(utimensat), 1, SCMP_CMP(1, SCMP_CMP_NE, 0)),
+    check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(utimensat), 1,
+                           SCMP_CMP(1, SCMP_CMP_NE, 0)),
           "utimensat");
     /* Itself only: the user's other processes are within reach here. */
     static const struct {
         int number;
         unsigned argument;
-    } own[] = { { SCMP_SYS(prlimit64), 0 },      { SCMP_SYS(sched_setaffinity), 0 }, { SCMP_SYS(sched_setattr), 0 },
-                { SCMP_SYS(sched_setparam), 0 }, { SCMP_SYS(sched_setscheduler), 0 }, { SCMP_SYS(setpriority), 1 },
-                { SCMP_SYS(ioprio_set), 1 } };
+    } own[] = {{SCMP_SYS(prlimit64), 0},          {SCMP_SYS(sched_setaffinity), 0},
+               {SCMP_SYS(sched_setattr), 0},      {SCMP_SYS(sched_setparam), 0},
+               {SCMP_SYS(sched_setscheduler), 0}, {SCMP_SYS(setpriority), 1},
+               {SCMP_SYS(ioprio_set), 1}};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), own[i].number, 1,
                                SCMP_CMP(own[i].argument, SCMP_CMP_NE, 0)),
@@ -175,7 +252,8 @@ print(FILE *out, const char *name, const struct sock_filter *code, size_t count)
 {
     fprintf(out, "static const struct sock_filter filter_%s[] = {\n", name);
     for (size_t i = 0; i < count; i++) {
-        fprintf(out, "    { 0x%04x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf, code[i].k);
+        fprintf(out, "    { 0x%04x, %u, %u, 0x%08x },\n", code[i].code, code[i].jt, code[i].jf,
+                code[i].k);
     }
     fprintf(out, "};\n\n");
 }
@@ -189,7 +267,8 @@ generate(FILE *out, const char *name, void (*fill)(scmp_filter_ctx filter))
     if (!filter || !file) {
         check(-ENOMEM, name);
     }
-    check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), "foreign architecture");
+    check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS),
+          "foreign architecture");
     check(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2), "order as a tree");
     fill(filter);
     check(seccomp_export_bpf(filter, fileno(file)), "export");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Landlock rules, made once by the keeper and entered by each child. With an own root they are a second wall; in
- * reduced-copy they are the wall, and a kernel without them is refused. The constants are the kernel's, spelled out because
- * the headers of Debian 12 end at ABI 2. */
+/* Landlock rules, made once by the keeper and entered by each child. With an own root they are a
+ * second wall; in reduced-copy they are the wall, and a kernel without them is refused. The
+ * constants are the kernel's, spelled out because the headers of Debian 12 end at ABI 2. */
 #include "keeper.h"
 #include "step.h"
 
@@ -20,8 +20,9 @@
 #define SCOPE_ALL UINT64_C(3)            /* ABI 6: abstract sockets and signals */
 
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define FS_FILE (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | \
-                 FS_IOCTL_DEV)
+#define FS_FILE                                                                                    \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |   \
+     FS_TRUNCATE | FS_IOCTL_DEV)
 #define FS_DEVICES (LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK)
 
 /* Grows with the ABI; the size passed to the kernel says how much of it is meant. */
@@ -31,11 +32,25 @@ struct ruleset {
     uint64_t scope;
 };
 
-static const char *const own_writable[] = { "/work", "/tmp", "/home" };
-static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom" };
+static const char *const own_writable[] = {"/work", "/tmp", "/home"};
+static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+                                      "/dev/urandom"};
 static const char *const copy_readable[] = {
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ld.so.cache",
-    "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/localtime",
 };
 
 static uint64_t
@@ -52,7 +67,7 @@ handled(int abi)
 static int
 allow(int ruleset, const char *path, uint64_t access)
 {
-    struct landlock_path_beneath_attr rule = { .allowed_access = access };
+    struct landlock_path_beneath_attr rule = {.allowed_access = access};
     struct stat stat;
     rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0) {
@@ -87,23 +102,24 @@ allow_all(int ruleset, const char *const *paths, size_t count, uint64_t access)
 static int
 fill_rules(const struct keeper *keeper, uint64_t fs)
 {
-    const struct plan *plan = keeper->plan;
+    const struct plan *plan = &keeper->plan;
     uint64_t read = FS_READ | LANDLOCK_ACCESS_FS_EXECUTE;
     uint64_t write = fs & ~FS_DEVICES;
-    uint64_t device = fs & (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV);
+    uint64_t device = fs & (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                            FS_TRUNCATE | FS_IOCTL_DEV);
     if (ALLOW(devices, device)) {
         return -1;
     }
-    bool copy = plan->variant == VW_REDUCED_COPY;
+    bool copy = keeper->variant == VW_REDUCED_COPY;
     for (size_t i = 0; i < plan->bind_count; i++) {
         const struct plan_bind *bind = &plan->binds[i];
-        if (bind->target[0] == '/' &&
-            allow(keeper->ruleset, copy ? bind->source : bind->target, bind->writable ? write : read)) {
+        if (bind->target[0] == '/' && allow(keeper->ruleset, copy ? bind->source : bind->target,
+                                            bind->writable ? write : read)) {
             return -1;
         }
     }
     if (copy) {
-        const char *const writable[] = { keeper->path, keeper->home, keeper->tmp };
+        const char *const writable[] = {keeper->path, keeper->home, keeper->tmp};
         return ALLOW(copy_readable, read) || ALLOW(writable, write) ? -1 : 0;
     }
     return allow(keeper->ruleset, "/", read) || ALLOW(own_writable, write) ? -1 : 0;
@@ -112,7 +128,7 @@ fill_rules(const struct keeper *keeper, uint64_t fs)
 static int
 make_ruleset(uint64_t fs, uint64_t net, uint64_t scope, int abi)
 {
-    struct ruleset ruleset = { fs, net, scope };
+    struct ruleset ruleset = {fs, net, scope};
     size_t size = abi >= 6 ? sizeof ruleset : abi >= 4 ? 16 : 8;
     return (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
 }
@@ -120,7 +136,7 @@ make_ruleset(uint64_t fs, uint64_t net, uint64_t scope, int abi)
 int
 landlock_make(struct keeper *keeper)
 {
-    bool copy = keeper->plan->variant == VW_REDUCED_COPY;
+    bool copy = keeper->variant == VW_REDUCED_COPY;
     if (step_fails("landlock")) {
         return step_refuse(&keeper->ready, "landlock", NULL);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* viv-launcher: starts every process that is not the host or a runner. Static, single-threaded, so that namespaces can be
- * entered and forks are small. Descriptor 3 is the host; when it closes, or the host's spawner thread ends, this program
- * ends, and all that it started with it.
+/* viv-launcher: starts every process that is not the host or a runner. Static, single-threaded, so
+ * that namespaces can be entered and forks are small. Descriptor 3 is the host; when it closes, or
+ * the host's spawner thread ends, this program ends, and all that it started with it.
  *
  *   viv-launcher --parent=PID [--fail-step=NAME]
  *
@@ -27,7 +27,7 @@
 static void
 report_tool(struct started *tool, const siginfo_t *info)
 {
-    struct vw_tool_report report = { .exit_code = -1 };
+    struct vw_tool_report report = {.exit_code = -1};
     if (info->si_code == CLD_EXITED) {
         report.exit_code = info->si_status;
     } else {
@@ -63,7 +63,8 @@ is_tool(const struct launcher *launcher, pid_t pid)
     return false;
 }
 
-/* A tool's session goes with it; its number is still taken while it is not reaped, so no stranger can be hit. */
+/* A tool's session goes with it; its number is still taken while it is not reaped, so no stranger
+ * can be hit. */
 static void
 reap(struct launcher *launcher)
 {
@@ -77,11 +78,13 @@ reap(struct launcher *launcher)
             (void)kill(-info.si_pid, SIGKILL); /* ESRCH: it left nobody */
         }
         (void)waitpid(info.si_pid, NULL, 0);
+        spawn_forget(launcher, info.si_pid);
         forget(launcher, &info);
     }
 }
 
-/* What a keeper without a pid namespace, or a helper that made itself a daemon, left behind came to us. */
+/* What a keeper without a pid namespace, or a helper that made itself a daemon, left behind came to
+ * us. */
 static bool
 has_orphans(const struct launcher *launcher)
 {
@@ -109,11 +112,13 @@ sweep(struct launcher *launcher)
         for (size_t i = 0; i < launcher->count; i++) {
             known[i] = launcher->started[i].pid;
         }
-        if (tree_signal_below(launcher->proc, launcher->self, known, launcher->count, SIGKILL) == 0) {
+        if (tree_signal_below(launcher->proc, launcher->self, known, launcher->count, SIGKILL) ==
+            0) {
             return;
         }
         siginfo_t info;
-        (void)waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); /* somebody was killed, so somebody comes */
+        (void)waitid(P_ALL, 0, &info,
+                     WEXITED | WNOWAIT); /* somebody was killed, so somebody comes */
         reap(launcher);
     }
 }
@@ -121,7 +126,7 @@ sweep(struct launcher *launcher)
 static void
 say_hello(void)
 {
-    struct vw_reply reply = { .magic = VW_MAGIC, .kind = VW_HELLO };
+    struct vw_reply reply = {.magic = VW_MAGIC, .kind = VW_HELLO};
     (void)channel_send(VW_CHANNEL_FD, &reply, sizeof reply, NULL, 0); /* seen by the loop */
 }
 
@@ -156,7 +161,8 @@ take_request(struct launcher *launcher)
 static void
 serve(struct launcher *launcher, int children)
 {
-    struct pollfd polled[] = { { .fd = VW_CHANNEL_FD, .events = POLLIN }, { .fd = children, .events = POLLIN } };
+    struct pollfd polled[] = {{.fd = VW_CHANNEL_FD, .events = POLLIN},
+                              {.fd = children, .events = POLLIN}};
     for (;;) {
         struct signalfd_siginfo signals[8];
         if (poll(polled, 2, -1) < 0 && errno != EINTR) {
@@ -172,7 +178,8 @@ serve(struct launcher *launcher, int children)
     }
 }
 
-/* Nothing of the host's: not its terminal, no descriptor but the channel, no groups, no signal settings. */
+/* Nothing of the host's: not its terminal, no descriptor but the channel, no groups, no signal
+ * settings. */
 static int
 settle(struct launcher *launcher, pid_t parent)
 {
@@ -213,7 +220,8 @@ main(int argc, char **argv)
         } else if (strncmp(argv[i], "--fail-step=", 12) == 0) {
             step_fail_at(argv[i] + 12);
         } else {
-            dprintf(2, "usage: viv-launcher --parent=PID (started by vivhost with a socket as descriptor 3)\n");
+            dprintf(2, "usage: viv-launcher --parent=PID (started by vivhost with a socket as "
+                       "descriptor 3)\n");
             return 2;
         }
     }

@@ -16,6 +16,14 @@ struct started {
     int report; /* of a tool, else -1 */
 };
 
+/* A keeper made ready before it is asked for: network namespace and root take longer than the rest.
+ */
+struct spare {
+    pid_t pid; /* 0: none */
+    int pidfd;
+    int hand;
+};
+
 struct launcher {
     pid_t self;
     uid_t uid;
@@ -24,10 +32,13 @@ struct launcher {
     int proc;    /* -1 where there is none */
     struct started started[STARTED_MAX];
     size_t count;
+    struct spare spares[VW_REDUCED_COPY + 1]; /* by variant */
 };
 
 /* spawn.c. Each answers on the channel, refusals too. */
 void spawn_keeper(struct launcher *launcher, struct message *message);
+/* A child that is gone may have been a spare. */
+void spawn_forget(struct launcher *launcher, pid_t pid);
 void spawn_tool(struct launcher *launcher, struct message *message);
 
 #endif

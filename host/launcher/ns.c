@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Namespaces, one step each. Which variant uses which: full all; reduced-root all but the user namespace; reduced-copy
- * none. The task's user is 1000 inside a user namespace whatever it is outside: never root inside, and outside it
- * holds no capability. */
+/* Namespaces, one step each. Which variant uses which: full all; reduced-root all but the user
+ * namespace; reduced-copy none. The task's user is 1000 inside a user namespace whatever it is
+ * outside: never root inside, and outside it holds no capability. */
 #include "keeper.h"
 #include "step.h"
 
@@ -77,8 +77,9 @@ map_user(struct keeper *keeper, uid_t uid, gid_t gid)
     return 0;
 }
 
-/* In a chroot "/" is not a mount, so its propagation cannot be set. Entering our own mount namespace once more puts us at
- * its real root; from there everything is made private, then we return to where we were. */
+/* In a chroot "/" is not a mount, so its propagation cannot be set. Entering our own mount
+ * namespace once more puts us at its real root; from there everything is made private, then we
+ * return to where we were. */
 static int
 make_private(struct keeper *keeper)
 {
@@ -88,8 +89,9 @@ make_private(struct keeper *keeper)
         return step_refuse(&keeper->ready, "private", NULL);
     }
     bool chrooted = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0;
-    if (chrooted && (errno != EINVAL || setns(self, CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-                     fchdir(here) || chroot("."))) {
+    if (chrooted &&
+        (errno != EINVAL || setns(self, CLONE_NEWNS) ||
+         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || fchdir(here) || chroot("."))) {
         return step_refuse(&keeper->ready, "private", NULL);
     }
     close(here);
@@ -110,7 +112,7 @@ leave(struct keeper *keeper, const char *step, int flag, uint32_t bit)
 int
 ns_enter(struct keeper *keeper)
 {
-    enum vw_variant variant = keeper->plan->variant;
+    enum vw_variant variant = keeper->variant;
     if (variant == VW_REDUCED_COPY) {
         return 0;
     }
@@ -119,7 +121,8 @@ ns_enter(struct keeper *keeper)
         return -1;
     }
     if (leave(keeper, "mountns", CLONE_NEWNS, VW_MOUNTNS) || make_private(keeper) ||
-        leave(keeper, "netns", CLONE_NEWNET, VW_NETNS) || leave(keeper, "ipcns", CLONE_NEWIPC, VW_IPCNS) ||
+        leave(keeper, "netns", CLONE_NEWNET, VW_NETNS) ||
+        leave(keeper, "ipcns", CLONE_NEWIPC, VW_IPCNS) ||
         leave(keeper, "utsns", CLONE_NEWUTS, VW_UTSNS)) {
         return -1;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoding of an OPEN request; every path is checked to be what the set-up relies on. Layout: wire.h. */
+/* Decoding of an OPEN request; every path is checked to be what the set-up relies on. Layout:
+ * wire.h. */
 #include "plan.h"
 
 #include <errno.h>
@@ -49,8 +50,9 @@ paths_ok(const struct plan *plan)
     if (plan->scratch[0] != '/') {
         return false;
     }
-    if (plan->variant == VW_REDUCED_COPY ? plan->copy[0] != '/'
-                                         : plan->upper[0] != '/' || plan->work[0] != '/' || !plan->lower_count) {
+    if (plan->variant == VW_REDUCED_COPY
+            ? plan->copy[0] != '/'
+            : plan->upper[0] != '/' || plan->work[0] != '/' || !plan->lower_count) {
         return false;
     }
     for (size_t i = 0; i < plan->lower_count; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An OPEN request, decoded, and what setting it up has come to. Texts point into the mapped body. */
+/* An OPEN request, decoded, and what setting it up has come to. Texts point into the mapped body.
+ */
 #ifndef VL_PLAN_H
 #define VL_PLAN_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoding of an EXEC request, and the environment: rebuilt from six names, then what exec and stage add. Nothing of
- * the launcher's own environment (it has none) or the host's ever gets in. */
+/* Decoding of an EXEC request, and the environment: rebuilt from six names, then what exec and
+ * stage add. Nothing of the launcher's own environment (it has none) or the host's ever gets in. */
 #include "run.h"
 
 #include <errno.h>

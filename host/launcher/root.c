@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The task's root, in order: sources are opened -> an empty tmpfs -> system folders read-only -> made-up /etc -> /dev ->
- * /proc -> private home and /tmp -> the workspace -> extra binds -> the root is entered -> what was outside is let go of ->
- * read-only. Nothing of the user's home, the vivarium home, keys or sockets is ever in it. The overlay is in workspace.c. */
+/* The task's root, in order. Without a plan yet: an empty tmpfs -> system folders read-only ->
+ * made-up /etc -> /dev -> /proc. With it: layers are opened -> private home and /tmp -> the
+ * workspace -> extra binds -> the root is entered, what was outside is let go of -> read-only.
+ * Nothing of the user's home, the vivarium home, keys or sockets is ever in it. The overlay is in
+ * workspace.c. */
 #include "root.h"
 #include "step.h"
 
@@ -16,28 +18,36 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-static const char *const system_folders[] = { "bin", "sbin", "lib", "lib32", "lib64", "libx32" };
-static const char *const etc_binds[] = { "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf",
-                                         "/etc/ld.so.conf.d" };
-static const char *const devices[] = { "null", "zero", "full", "random", "urandom" };
+static const char *const system_folders[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+static const char *const etc_binds[] = {"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf",
+                                        "/etc/ld.so.conf.d"};
+static const char *const devices[] = {"null", "zero", "full", "random", "urandom"};
+static const char *const root_only[] = {"proc/kcore",       "proc/kmsg",        "proc/kpagecount",
+                                        "proc/kpageflags",  "proc/kpagecgroup", "proc/slabinfo",
+                                        "proc/vmallocinfo", "proc/timer_list"};
 static const char *const links[][2] = {
-    { "/proc/self/fd", "dev/fd" },       { "/proc/self/fd/0", "dev/stdin" }, { "/proc/self/fd/1", "dev/stdout" },
-    { "/proc/self/fd/2", "dev/stderr" }, { "/tmp", "dev/shm" },              { "/tmp", "var/tmp" },
+    {"/proc/self/fd", "dev/fd"},
+    {"/proc/self/fd/0", "dev/stdin"},
+    {"/proc/self/fd/1", "dev/stdout"},
+    {"/proc/self/fd/2", "dev/stderr"},
+    {"/tmp", "dev/shm"},
+    {"/tmp", "var/tmp"},
 };
-static const char *const folders[] = { "etc", "dev", "proc", "home", "tmp", "run", "var", "work", "usr" };
+static const char *const folders[] = {"etc", "dev", "proc", "home", "tmp",
+                                      "run", "var", "work", "usr"};
 static const char *const made_files[][2] = {
-    { "etc/passwd", "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
-                    "task:x:1000:1000:task:/home/task:/bin/sh\n"
-                    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
-    { "etc/group", "root:x:0:\ntask:x:1000:\nnogroup:x:65534:\n" },
-    { "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n" },
-    { "etc/hosts", "127.0.0.1 localhost vivarium\n" },
+    {"etc/passwd", "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
+                   "task:x:1000:1000:task:/home/task:/bin/sh\n"
+                   "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+    {"etc/group", "root:x:0:\ntask:x:1000:\nnogroup:x:65534:\n"},
+    {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"},
+    {"etc/hosts", "127.0.0.1 localhost vivarium\n"},
 };
 
 int
 root_tree(const char *source, uint64_t attributes)
 {
-    struct mount_attr attr = { .attr_set = attributes };
+    struct mount_attr attr = {.attr_set = attributes};
     int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr)) {
         int error = errno;
@@ -82,7 +92,8 @@ make_empty(const char *path, mode_t like)
 
 #define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
-/* /bin and its like are links into /usr, or folders of their own, or absent: show them as they are. */
+/* /bin and its like are links into /usr, or folders of their own, or absent: show them as they are.
+ */
 static int
 system_folder(const char *name)
 {
@@ -94,7 +105,9 @@ system_folder(const char *name)
         return errno == ENOENT ? 0 : -1;
     }
     if (!S_ISLNK(stat.st_mode)) {
-        return S_ISDIR(stat.st_mode) && mkdir(name, 0755) == 0 ? place(root_tree(source, READ_ONLY), name) : -1;
+        return S_ISDIR(stat.st_mode) && mkdir(name, 0755) == 0
+                   ? place(root_tree(source, READ_ONLY), name)
+                   : -1;
     }
     ssize_t len = readlink(source, target, sizeof target - 1);
     if (len < 0) {
@@ -120,7 +133,8 @@ fill_system(struct keeper *keeper)
         if (lstat(etc_binds[i], &stat) || S_ISLNK(stat.st_mode)) {
             continue; /* not everywhere, and needed only where it is */
         }
-        if (make_empty(etc_binds[i] + 1, stat.st_mode) || place(root_tree(etc_binds[i], READ_ONLY), etc_binds[i] + 1)) {
+        if (make_empty(etc_binds[i] + 1, stat.st_mode) ||
+            place(root_tree(etc_binds[i], READ_ONLY), etc_binds[i] + 1)) {
             return step_refuse(&keeper->ready, "system", etc_binds[i]);
         }
     }
@@ -145,7 +159,8 @@ fill_dev(struct keeper *keeper)
         if (lstat(source, &stat) || !S_ISCHR(stat.st_mode)) {
             continue; /* a bare root may lack it; only null cannot be done without */
         }
-        if (make_file(source + 1, "") || place(root_tree(source, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), source + 1)) {
+        if (make_file(source + 1, "") ||
+            place(root_tree(source, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), source + 1)) {
             return step_refuse(&keeper->ready, "dev", source);
         }
     }
@@ -157,7 +172,8 @@ fill_dev(struct keeper *keeper)
     return 0;
 }
 
-/* Since 6.14 each pid namespace has a bound of its own; before, writing would change the whole machine's. */
+/* Since 6.14 each pid namespace has a bound of its own; before, writing would change the whole
+ * machine's. */
 static bool
 pid_bound_is_ours(void)
 {
@@ -172,7 +188,7 @@ static void
 bound_processes(struct keeper *keeper)
 {
     char text[24];
-    uint64_t most = keeper->plan->processes < 512 ? 512 : keeper->plan->processes;
+    uint64_t most = keeper->plan.processes < 512 ? 512 : keeper->plan.processes;
     int fd = pid_bound_is_ours() ? open("proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC) : -1;
     if (fd < 0) {
         return;
@@ -185,16 +201,30 @@ bound_processes(struct keeper *keeper)
 }
 
 static int
-fill_proc(struct keeper *keeper)
+mount_proc(struct keeper *keeper)
 {
-    /* Read-only as a whole: without a user namespace, or mapped from root, the task owns /proc/sys. */
-    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-    if (step_fails("proc") || mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
+    if (step_fails("proc") ||
+        mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
         return step_refuse(&keeper->ready, "proc", NULL);
     }
+    return 0;
+}
+
+/* Read-only as a whole: without a user namespace, or mapped from root, the task owns /proc/sys.
+ * What only root may read there is then its to read as well, so it is covered. */
+static int
+close_proc(struct keeper *keeper)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     bound_processes(keeper);
     if (mount_setattr(AT_FDCWD, "proc", 0, &attr, sizeof attr)) {
         return step_refuse(&keeper->ready, "proc", "read-only");
+    }
+    for (size_t i = 0; keeper->uid == 0 && i < sizeof root_only / sizeof *root_only; i++) {
+        if (access(root_only[i], F_OK) == 0 &&
+            mount("dev/null", root_only[i], NULL, MS_BIND, NULL)) {
+            return step_refuse(&keeper->ready, "proc", root_only[i]);
+        }
     }
     return 0;
 }
@@ -204,7 +234,7 @@ fill_tmp(struct keeper *keeper)
 {
     char options[96];
     snprintf(options, sizeof options, "mode=755,nr_inodes=262144,size=%llu",
-             (unsigned long long)keeper->plan->tmp_bytes);
+             (unsigned long long)keeper->plan.tmp_bytes);
     if (step_fails("tmp") || mount("tmpfs", "home", "tmpfs", MS_NOSUID | MS_NODEV, options) ||
         mkdir("home/task", 0700) || mkdir("home/tmp", 0700) || chmod("home/tmp", 01777) ||
         mount("home/tmp", "tmp", NULL, MS_BIND, NULL)) {
@@ -213,13 +243,14 @@ fill_tmp(struct keeper *keeper)
     return 0;
 }
 
+/* Any folder does that is always there and holds nothing that a plan could name. */
 static int
 make_skeleton(struct keeper *keeper)
 {
     if (step_fails("root") ||
-        mount("tmpfs", keeper->plan->scratch, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,nr_inodes=1024,size=2m") ||
-        chdir(keeper->plan->scratch)) {
-        return step_refuse(&keeper->ready, "root", keeper->plan->scratch);
+        mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,nr_inodes=1024,size=2m") ||
+        chdir("/proc")) {
+        return step_refuse(&keeper->ready, "root", "/proc");
     }
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (mkdir(folders[i], 0755)) {
@@ -232,8 +263,8 @@ make_skeleton(struct keeper *keeper)
 static int
 enter_root(struct keeper *keeper)
 {
-    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-    if (keeper->plan->variant == VW_FULL) {
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    if (keeper->variant == VW_FULL) {
         if (step_fails("pivot") || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH)) {
             return step_refuse(&keeper->ready, "pivot", NULL);
         }
@@ -244,7 +275,8 @@ enter_root(struct keeper *keeper)
         }
         keeper->ready.bits |= VW_CHROOT;
     }
-    if (chdir("/") || step_fails("read-only") || mount_setattr(AT_FDCWD, "/", 0, &attr, sizeof attr)) {
+    if (chdir("/") || step_fails("read-only") ||
+        mount_setattr(AT_FDCWD, "/", 0, &attr, sizeof attr)) {
         return step_refuse(&keeper->ready, "read-only", NULL);
     }
     keeper->root = open("/work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -262,18 +294,19 @@ make_own_root(struct keeper *keeper)
     snprintf(keeper->path, sizeof keeper->path, "/work");
     snprintf(keeper->home, sizeof keeper->home, "/home/task");
     snprintf(keeper->tmp, sizeof keeper->tmp, "/tmp");
-    if (root_open_sources(keeper, &sources) || make_skeleton(keeper) || fill_system(keeper) || fill_dev(keeper) ||
-        fill_proc(keeper) || fill_tmp(keeper) || root_overlay(keeper, &sources) || root_bind(keeper)) {
+    if (root_open_sources(keeper, &sources) || fill_tmp(keeper) || root_overlay(keeper, &sources) ||
+        close_proc(keeper) || root_bind(keeper)) {
         return -1;
     }
     return enter_root(keeper);
 }
 
-/* reduced-copy: the copy stays where it is; what a namespace would give is two folders in scratch. */
+/* reduced-copy: the copy stays where it is; what a namespace would give is two folders in scratch.
+ */
 static int
 use_copy(struct keeper *keeper)
 {
-    const struct plan *plan = keeper->plan;
+    const struct plan *plan = &keeper->plan;
     if (strlen(plan->copy) >= sizeof keeper->path || strlen(plan->scratch) >= KEEPER_PATH_MAX - 8) {
         errno = ENAMETOOLONG;
         return step_refuse(&keeper->ready, "copy", NULL);
@@ -283,7 +316,7 @@ use_copy(struct keeper *keeper)
     snprintf(keeper->tmp, sizeof keeper->tmp, "%s/tmp", plan->scratch);
     if (step_fails("copy") || (mkdir(keeper->home, 0700) && errno != EEXIST) ||
         (mkdir(keeper->tmp, 0700) && errno != EEXIST)) {
-        return step_refuse(&keeper->ready, "copy", keeper->plan->scratch);
+        return step_refuse(&keeper->ready, "copy", keeper->plan.scratch);
     }
     for (size_t i = 0; i < plan->bind_count; i++) {
         if (plan->binds[i].target[0] != '/') {
@@ -304,7 +337,18 @@ use_copy(struct keeper *keeper)
 }
 
 int
+root_prepare(struct keeper *keeper)
+{
+    if (keeper->variant == VW_REDUCED_COPY) {
+        return 0;
+    }
+    return make_skeleton(keeper) || fill_system(keeper) || fill_dev(keeper) || mount_proc(keeper)
+               ? -1
+               : 0;
+}
+
+int
 root_make(struct keeper *keeper)
 {
-    return keeper->plan->variant == VW_REDUCED_COPY ? use_copy(keeper) : make_own_root(keeper);
+    return keeper->variant == VW_REDUCED_COPY ? use_copy(keeper) : make_own_root(keeper);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A pipeline of children: all are forked, confine themselves and wait at a gate; only when each is ready or has failed
- * by its own fault does the gate open, so a confinement that fails in the last stage lets none of them run. */
+/* A pipeline of children: all are forked, confine themselves and wait at a gate; only when each is
+ * ready or has failed by its own fault does the gate open, so a confinement that fails in the last
+ * stage lets none of them run. */
 #include "run.h"
 #include "step.h"
 
@@ -42,7 +43,7 @@ start_stage(struct keeper *keeper, struct run *run, size_t i, int input, int out
     stage->pid = fork();
     if (stage->pid == 0) {
         child_run(keeper, run, stage,
-                  (struct child_fds){ input, output, run->err, status[1], run->gate[0] });
+                  (struct child_fds){input, output, run->err, status[1], run->gate[0]});
     }
     close(status[1]);
     if (stage->pid < 0) {
@@ -59,7 +60,7 @@ static int
 start_all(struct keeper *keeper, struct run *run)
 {
     int input = run->input >= 0 ? run->input : keeper->null;
-    int joint[2] = { -1, -1 };
+    int joint[2] = {-1, -1};
     int code = 0;
     for (size_t i = 0; i < run->stage_count && code == 0; i++) {
         bool last = i + 1 == run->stage_count;
@@ -93,7 +94,8 @@ run_start(struct keeper *keeper, struct run *run)
         run->stages[i].state = STAGE_ENDED;
     }
     run->deadline_ns = now_ns() + run->wall_ns;
-    int code = pipe2(run->gate, O_CLOEXEC) ? step_refuse(&run->refusal, "start", "pipe") : start_all(keeper, run);
+    int code = pipe2(run->gate, O_CLOEXEC) ? step_refuse(&run->refusal, "start", "pipe")
+                                           : start_all(keeper, run);
     close_fd(&run->out);
     close_fd(&run->err);
     close_fd(&run->input);
@@ -119,18 +121,20 @@ run_gate(struct run *run)
     }
     run->gate_open = true;
     int64_t now = now_ns();
-    char bytes[VW_STAGES_MAX] = { 0 };
+    char bytes[VW_STAGES_MAX] = {0};
     for (size_t i = 0; i < run->stage_count; i++) {
         run->stages[i].started_ns = now;
         if (run->stages[i].state == STAGE_READY) {
             run->stages[i].state = STAGE_RUNNING;
         }
     }
-    (void)!write(run->gate[1], bytes, ready); /* an empty pipe holds 64 bytes; without them the children see its end */
+    (void)!write(run->gate[1], bytes,
+                 ready); /* an empty pipe holds 64 bytes; without them the children see its end */
 }
 
 static void
-take_note(struct keeper *keeper, struct run *run, struct run_stage *stage, const struct run_note *note)
+take_note(struct keeper *keeper, struct run *run, struct run_stage *stage,
+          const struct run_note *note)
 {
     if (note->kind == NOTE_READY) {
         stage->state = STAGE_READY;
@@ -183,7 +187,8 @@ run_reap(struct run *run)
 {
     int status;
     struct rusage usage;
-    for (pid_t pid = wait4(-1, &status, WNOHANG, &usage); pid > 0; pid = wait4(-1, &status, WNOHANG, &usage)) {
+    for (pid_t pid = wait4(-1, &status, WNOHANG, &usage); pid > 0;
+         pid = wait4(-1, &status, WNOHANG, &usage)) {
         for (size_t i = 0; run->active && i < run->stage_count; i++) {
             if (run->stages[i].pid == pid) {
                 note_end(&run->stages[i], status, &usage);
@@ -232,5 +237,6 @@ run_answer(struct keeper *keeper, struct run *run)
     close_fd(&run->gate[1]);
     body_unmap(&run->body);
     run->active = false;
-    (void)channel_send(keeper->control, &reply, sizeof reply, NULL, 0); /* a host that is gone is seen by the loop */
+    (void)channel_send(keeper->control, &reply, sizeof reply, NULL,
+                       0); /* a host that is gone is seen by the loop */
 }

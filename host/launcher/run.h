@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One EXEC: its request, decoded, and its pipeline of children while it runs. A stage goes
  *
- *   forked -> ready (confined, waiting at the gate) -> running -> ended          run_gate() opens the gate for all
+ *   forked -> ready (confined, waiting at the gate) -> running -> ended          run_gate() opens
+ * the gate for all
  *          `-> not started (its own fault: program, folder, redirection)
  *          `-> unconfined (ours: the whole pipeline is refused, nothing has run)
  */
@@ -28,7 +29,8 @@ struct run_stage {
     struct vw_stage_reply reply;
 };
 
-/* What a child says on its pipe: READY, or what went wrong. The pipe closes when its program starts. */
+/* What a child says on its pipe: READY, or what went wrong. The pipe closes when its program
+ * starts. */
 struct run_note {
     int32_t kind;
     int32_t error;
@@ -58,10 +60,12 @@ struct run {
 /* request.c: 0, or -1 with errno; takes the descriptors of `message`. */
 int run_read(struct keeper *keeper, struct message *message, struct run *run);
 
-/* run.c: start all stages; -1 with `refusal` filled when a fork or a pipe failed (what was forked is killed). */
+/* run.c: start all stages; -1 with `refusal` filled when a fork or a pipe failed (what was forked
+ * is killed). */
 int run_start(struct keeper *keeper, struct run *run);
-void run_heard(struct keeper *keeper, struct run *run, struct run_stage *stage); /* its pipe is readable */
-void run_reap(struct run *run); /* SIGCHLD */
+void run_heard(struct keeper *keeper, struct run *run,
+               struct run_stage *stage); /* its pipe is readable */
+void run_reap(struct run *run);          /* SIGCHLD */
 void run_kill(struct keeper *keeper, struct run *run, uint32_t end);
 bool run_done(const struct run *run);
 void run_answer(struct keeper *keeper, struct run *run);
@@ -70,8 +74,8 @@ void run_answer(struct keeper *keeper, struct run *run);
 struct child_fds {
     int input, output, error, status, gate;
 };
-_Noreturn void child_run(const struct keeper *keeper, const struct run *run, const struct run_stage *stage,
-                         struct child_fds fds);
+_Noreturn void child_run(const struct keeper *keeper, const struct run *run,
+                         const struct run_stage *stage, struct child_fds fds);
 
 int64_t now_ns(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting keepers, which confine themselves (keeper.c), and host helpers, which run as the host does but with nothing
- * of its descriptors, environment or session. */
+/* Starting keepers, which confine themselves (keeper.c), and host helpers, which run as the host
+ * does but with nothing of its descriptors, environment or session. */
 #include "launcher.h"
 #include "keeper.h"
 #include "step.h"
@@ -28,70 +28,141 @@ answer(const struct vw_reply *reply, uint32_t kind, const int *fds, size_t fd_co
     struct vw_reply copy = *reply;
     copy.magic = VW_MAGIC;
     copy.kind = kind;
-    (void)channel_send(VW_CHANNEL_FD, &copy, sizeof copy, fds, copy.error ? 0 : fd_count); /* seen by the loop */
+    (void)channel_send(VW_CHANNEL_FD, &copy, sizeof copy, fds,
+                       copy.error ? 0 : fd_count); /* seen by the loop */
 }
 
 static void
 note_started(struct launcher *launcher, pid_t pid, enum started_kind kind, int report)
 {
-    launcher->started[launcher->count++] = (struct started){ pid, kind, report };
+    launcher->started[launcher->count++] = (struct started){pid, kind, report};
 }
 
 /* ---- keepers ---- */
 
 static _Noreturn void
-become_keeper(struct launcher *launcher, struct plan *plan, int control)
+become_keeper(struct launcher *launcher, enum vw_variant variant, int hand, bool spare)
 {
     static struct keeper keeper;
-    keeper.plan = plan;
+    keeper.variant = variant;
+    keeper.spare = spare;
     keeper.uid = launcher->uid; /* asked inside, the answer would be "nobody" */
     keeper.gid = launcher->gid;
-    /* Both out of the way first, then to their places; nothing else of the launcher's stays open. */
-    int control_high = fcntl(control, F_DUPFD_CLOEXEC, HIGH_FD);
+    /* Both out of the way first, then to their places; nothing else of the launcher's stays open.
+     */
+    int hand_high = fcntl(hand, F_DUPFD_CLOEXEC, HIGH_FD);
     int life_high = fcntl(launcher->life[0], F_DUPFD_CLOEXEC, HIGH_FD);
-    keeper.control = dup3(control_high, VW_CHANNEL_FD, O_CLOEXEC);
+    keeper.hand = dup3(hand_high, VW_CHANNEL_FD, O_CLOEXEC);
     keeper.life = dup3(life_high, VW_CHANNEL_FD + 1, O_CLOEXEC);
-    if (keeper.control < 0 || keeper.life < 0 || close_range(VW_CHANNEL_FD + 2, ~0u, 0)) {
+    if (keeper.hand < 0 || keeper.life < 0 || close_range(VW_CHANNEL_FD + 2, ~0u, 0)) {
         _exit(1);
     }
     keeper_run(&keeper);
 }
 
+static int
+start_keeper(struct launcher *launcher, enum vw_variant variant, bool is_spare,
+             struct spare *ret_keeper, struct vw_reply *reply)
+{
+    int hand[2];
+    if (launcher->count == STARTED_MAX) {
+        errno = EAGAIN;
+        return step_refuse(reply, "fork", "too many children");
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, hand)) {
+        return step_refuse(reply, "control", NULL);
+    }
+    *ret_keeper = (struct spare){.pidfd = -1, .hand = hand[0]};
+    pid_t pid = ns_clone(variant, &ret_keeper->pidfd, reply);
+    if (pid == 0) {
+        become_keeper(launcher, variant, hand[1], is_spare);
+    }
+    close(hand[1]);
+    if (pid < 0) {
+        close(hand[0]);
+        return -1;
+    }
+    ret_keeper->pid = pid;
+    note_started(launcher, pid, STARTED_KEEPER, -1);
+    return 0;
+}
+
+void
+spawn_forget(struct launcher *launcher, pid_t pid)
+{
+    for (size_t i = 0; i < sizeof launcher->spares / sizeof *launcher->spares; i++) {
+        struct spare *spare = &launcher->spares[i];
+        if (spare->pid == pid) {
+            close(spare->pidfd);
+            close(spare->hand);
+            spare->pid = 0;
+        }
+    }
+}
+
+/* The spare of this variant if it takes the plan, else a new one. */
+static int
+hand_over(struct launcher *launcher, enum vw_variant variant, const struct message *message,
+          int control, struct spare *ret_keeper, struct vw_reply *reply)
+{
+    const int fds[2] = {message->fds[0], control};
+    *ret_keeper = launcher->spares[variant];
+    launcher->spares[variant].pid = 0;
+    if (ret_keeper->pid > 0) {
+        if (channel_send(ret_keeper->hand, &message->head, sizeof message->head, fds, 2) == 0) {
+            return 0;
+        }
+        close(ret_keeper->pidfd);
+        close(ret_keeper->hand);
+    }
+    if (start_keeper(launcher, variant, false, ret_keeper, reply)) {
+        return -1;
+    }
+    if (channel_send(ret_keeper->hand, &message->head, sizeof message->head, fds, 2)) {
+        close(ret_keeper->pidfd);
+        close(ret_keeper->hand);
+        return step_refuse(reply, "control", NULL);
+    }
+    return 0;
+}
+
 void
 spawn_keeper(struct launcher *launcher, struct message *message)
 {
-    static struct plan plan;
-    struct vw_reply reply = { 0 };
-    int control[2] = { -1, -1 };
-    int pidfd = -1;
-    if (plan_read(message, &plan)) {
+    struct vw_reply reply = {0};
+    struct spare keeper;
+    int control[2];
+    uint64_t variant = 0;
+    if (message->fd_count != 1 ||
+        pread(message->fds[0], &variant, sizeof variant, 0) != sizeof variant ||
+        variant < VW_FULL || variant > VW_REDUCED_COPY) {
+        errno = EINVAL;
         step_refuse(&reply, "request", NULL);
         answer(&reply, VW_OPEN, NULL, 0);
         return;
     }
-    if (launcher->count == STARTED_MAX) {
-        errno = EAGAIN;
-        step_refuse(&reply, "fork", "too many children");
-    } else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control)) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control)) {
         step_refuse(&reply, "control", NULL);
+        answer(&reply, VW_OPEN, NULL, 0);
+        return;
+    }
+    if (hand_over(launcher, (enum vw_variant)variant, message, control[1], &keeper, &reply)) {
+        answer(&reply, VW_OPEN, NULL, 0);
     } else {
-        pid_t pid = ns_clone(plan.variant, &pidfd, &reply);
-        if (pid == 0) {
-            become_keeper(launcher, &plan, control[1]);
-        }
-        if (pid > 0) {
-            note_started(launcher, pid, STARTED_KEEPER, -1);
+        answer(&reply, VW_OPEN, (int[]){control[0], keeper.pidfd}, 2);
+        close(keeper.pidfd);
+        close(keeper.hand);
+    }
+    close(control[0]);
+    close(control[1]);
+    /* The next one, while the host works with this one. Without namespaces there is nothing to be
+     * had in advance. */
+    if (reply.error == 0 && variant != VW_REDUCED_COPY && launcher->spares[variant].pid == 0) {
+        struct vw_reply ignored = {0};
+        if (start_keeper(launcher, (enum vw_variant)variant, true, &keeper, &ignored) == 0) {
+            launcher->spares[variant] = keeper;
         }
     }
-    int fds[2] = { control[0], pidfd };
-    answer(&reply, VW_OPEN, fds, 2);
-    int mine[3] = { control[0], control[1], pidfd };
-    for (size_t i = 0; i < 3; i++) {
-        if (mine[i] >= 0) {
-            close(mine[i]);
-        }
-    }
-    body_unmap(&plan.body);
 }
 
 /* ---- host helpers ---- */
@@ -124,8 +195,9 @@ read_tool(const struct message *message, struct tool *tool)
     for (size_t i = 0; i < more && !body->failed; i++) {
         tool->env[env++] = body_text(body);
     }
-    static const char *const base[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
-                                        "LANG=C.UTF-8", "TZ=UTC", "HOME=/nonexistent" };
+    static const char *const base[] = {
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "LANG=C.UTF-8",
+        "TZ=UTC", "HOME=/nonexistent"};
     for (size_t i = 0; i < sizeof base / sizeof *base; i++) {
         size_t name = strcspn(base[i], "=") + 1;
         bool given = false;
@@ -151,8 +223,9 @@ spawn_calm(void)
 {
     sigset_t none;
     for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction standard = { .sa_handler = SIG_DFL };
-        (void)sigaction(signal, &standard, NULL); /* the kernel and the C library keep four for themselves */
+        struct sigaction standard = {.sa_handler = SIG_DFL};
+        (void)sigaction(signal, &standard,
+                        NULL); /* the kernel and the C library keep four for themselves */
     }
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail on a valid set */
@@ -161,7 +234,7 @@ spawn_calm(void)
 static _Noreturn void
 fail_tool(int report, const char *step)
 {
-    struct vw_tool_report note = { .exit_code = -1, .error = errno ? errno : EIO };
+    struct vw_tool_report note = {.exit_code = -1, .error = errno ? errno : EIO};
     snprintf(note.step, sizeof note.step, "%s", step);
     (void)!write(report, &note, sizeof note); /* its reader may be gone */
     _exit(127);
@@ -201,7 +274,7 @@ become_tool(const struct launcher *launcher, const struct message *message, cons
     union {
         const char *const *from;
         char **to;
-    } argv = { .from = tool->argv }, env = { .from = tool->env };
+    } argv = {.from = tool->argv}, env = {.from = tool->env};
     environ = env.to; /* the search goes by its PATH */
     execvp(argv.to[0], argv.to);
     fail_tool(report, "program");
@@ -211,7 +284,7 @@ void
 spawn_tool(struct launcher *launcher, struct message *message)
 {
     static struct tool tool;
-    struct vw_reply reply = { 0 };
+    struct vw_reply reply = {0};
     int pidfd = -1;
     if (read_tool(message, &tool)) {
         step_refuse(&reply, "request", NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Set-up steps have names. Each is guarded as `if (step_fails("netns") || unshare(...)) return step_refuse(...)`, so that
- * a test can make any of them fail and see that nothing runs. Failing is all that the switch can do. */
+/* Set-up steps have names. Each is guarded as `if (step_fails("netns") || unshare(...)) return
+ * step_refuse(...)`, so that a test can make any of them fail and see that nothing runs. Failing is
+ * all that the switch can do. */
 #ifndef VL_STEP_H
 #define VL_STEP_H
 

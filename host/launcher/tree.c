@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signals to everything inside. With a pid namespace the kernel does it in one step. Without one, the keeper is the
- * subreaper of all it started, so its descendants are found in /proc; they are stopped until no new one appears, and
- * only then killed, since a stopped process cannot fork. */
+/* Signals to everything inside. With a pid namespace the kernel does it in one step. Without one,
+ * the keeper is the subreaper of all it started, so its descendants are found in /proc; they are
+ * stopped until no new one appears, and only then killed, since a stopped process cannot fork. */
 #include "keeper.h"
 
 #include <dirent.h>
@@ -60,7 +60,8 @@ read_table(int proc)
     if (!folder) {
         return;
     }
-    for (struct dirent *entry = readdir(folder); entry && table.count < TREE_MAX; entry = readdir(folder)) {
+    for (struct dirent *entry = readdir(folder); entry && table.count < TREE_MAX;
+         entry = readdir(folder)) {
         size_t i = table.count;
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
             read_parent(proc, entry->d_name, &table.parent[i], &table.dead[i])) {
@@ -144,7 +145,7 @@ tree_signal_below(int proc, pid_t root, const pid_t *known, size_t known_count, 
 void
 tree_signal(const struct keeper *keeper, int signal)
 {
-    if (keeper->plan->variant != VW_REDUCED_COPY) {
+    if (keeper->variant != VW_REDUCED_COPY) {
         (void)kill(-1, signal); /* ESRCH: nobody is left */
         return;
     }

@@ -63,7 +63,8 @@ prepare(struct vh_move *move, const struct vh_target *target, struct vh_arena *a
         const struct vh_branch_request *request, struct viv_error *err)
 {
     *move = (struct vh_move){ .target = target, .arena = arena, .err = err, .task = request->task,
-                              .branch = target->branch, .old = target->head, .now = request->commit };
+                              .branch = target->branch, .old = target->head, .now = request->commit,
+                              .exact = request->exact };
     viv_status status = vh_move_open(move);
     return status ? status : vh_move_plan(move, &request->seen);
 }
@@ -120,7 +121,10 @@ go(struct vh_move *move)
     move->path = path;
     move->count = count;
     status = vh_move_compare(move);
-    status = status && status != VIV_E_CONFLICT ? status : vh_move_index_check(move, NULL);
+    if (status == VIV_OK || status == VIV_E_CONFLICT) { /* the index may add to the list of conflicts */
+        viv_status index = vh_move_index_check(move, NULL);
+        status = index ? index : status;
+    }
     if (status) {
         move->count = 0; /* nothing was touched: nothing to undo */
         return status;
@@ -244,7 +248,7 @@ vh_branch_check(struct vh_target *target, struct vh_arena *arena, const struct v
     status = status ? status : vh_move_compare(&move);
     if (status == VIV_OK || status == VIV_E_CONFLICT) {
         viv_status index = vh_move_index_check(&move, NULL);
-        status = index && index != VIV_E_CONFLICT ? index : status ? status : index;
+        status = index ? index : status;
     }
     vh_move_close(&move);
     *ret_conflicts = move.conflicts;
@@ -304,6 +308,10 @@ vh_branch_recover(const struct vh_git_tools *tools, struct vh_arena *arena, stru
         size_t len = strlen(names.name[i]);
         if (len > 5 && strcmp(names.name[i] + len - 5, ".json") == 0) {
             status = recover_one(tools, arena, names.name[i], &recovered, err);
+        } else if (strstr(names.name[i], ".tmp")) { /* a journal that was never finished */
+            const char *path = vh_arena_format(arena, "store/moves/%s", names.name[i]);
+            status = path ? vh_fs_remove_tree(tools->seam, tools->home, path, err)
+                          : vh_error_set(err, VIV_E_MEMORY, "branch", "no memory to clean up");
         }
     }
     if (status == VIV_OK) {

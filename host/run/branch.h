@@ -21,6 +21,7 @@ struct vh_branch_request {
     const char *task;
     struct vh_git_id commit; /* where to; must descend from the branch's tip */
     struct vh_git_id seen;   /* tree the task saw, when it saw uncommitted work; "" otherwise */
+    bool exact;              /* a file that is already as it shall become counts as touched as well */
 };
 
 /* VIV_E_CONFLICT: the person touched a path (listed with both versions), the branch has commits that `commit` lacks

@@ -129,6 +129,7 @@ list_new(const struct vh_target *target, struct vh_arena *arena, const struct vh
         const struct vh_change_path *path = &change->path[i];
         bool is_new = other ? !vh_tree_find(&tree, path->path) : path->kind == VH_CHANGE_ADDED;
         if (is_new) {
+            vh_buf_text(buf, "./"); /* so that no name begins like a pattern's magic */
             vh_buf_add(buf, path->path.data, (size_t)path->path.len + 1);
         }
     }
@@ -213,7 +214,7 @@ vh_change_ignore(const struct vh_target *target, struct vh_arena *arena, const s
     uint64_t at = 0;
     for (size_t i = 0; i < change->count; i++) {
         struct viv_str next = at < ignored.len ? vh_str(ignored.data + at) : (struct viv_str){ NULL, 0 };
-        if (next.len && vh_str_equal(next, change->path[i].path)) {
+        if (next.len > 2 && vh_str_equal((struct viv_str){ next.data + 2, next.len - 2 }, change->path[i].path)) {
             list[dropped++] = change->path[i].path;
             change->bytes -= change->path[i].size;
             at += next.len + 1;

@@ -27,7 +27,7 @@ judge(struct vh_work *work, struct viv_str effect_json, struct vh_json **ret_rea
     struct viv_safety_judge_effect_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .policy_json = work->run->policy.json,
+        .policy_json = work->policy->json,
         .capability_json = work->ask.task.capability,
         .effect_json = effect_json,
     };

@@ -185,7 +185,7 @@ vh_effect_exec(struct vh_effect *effect, struct viv_error *err)
     const struct vh_seam *seam = effect->work->run->seam;
     const struct vh_json *pipelines = vh_json_get(effect->spec, "pipelines");
     int64_t limit = vh_json_int(effect->spec, "timeout_ns", 0);
-    const struct vh_json *policy = vh_run_setting(effect->work->run, "limits.time_ns");
+    const struct vh_json *policy = vh_run_setting(effect->work->policy, "limits.time_ns");
     int64_t most = policy && policy->integer > 0 ? policy->integer : WALL_NS;
     struct run run = { .effect = effect };
     run.until_ns = seam->monotonic_ns(seam->data) + (limit > 0 && limit < most ? limit : most);

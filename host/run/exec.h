@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What to run and what came of it: the plain data of vh_sandbox_exec() and vh_sandbox_tool(). All text is borrowed
- * until the call returns; results come from the call's arena. */
+/* What to run and what came of it: the plain data of vh_sandbox_exec() and vh_sandbox_tool(). All
+ * text is borrowed until the call returns; results come from the call's arena. */
 #ifndef VH_EXEC_H
 #define VH_EXEC_H
 
@@ -13,8 +13,9 @@
 /* argv, environment and paths of one request together. */
 #define VH_EXEC_BYTES_MAX (2u << 20)
 
-/* One program of a pipeline. Paths of redirections are relative to the exec's folder and stay inside the workspace,
- * whatever links there are; "/dev/null" is the one absolute path allowed. NULL: the pipe, or the exec's own. */
+/* One program of a pipeline. Paths of redirections are relative to the exec's folder and stay
+ * inside the workspace, whatever links there are; "/dev/null" is the one absolute path allowed.
+ * NULL: the pipe, or the exec's own. */
 struct vh_exec_stage {
     const char *const *argv; /* argv[0]: a name for PATH, or a path relative to the exec's folder */
     size_t argc;
@@ -38,7 +39,8 @@ struct vh_exec {
     int64_t wall_ns;      /* time limit of the whole pipeline; must be positive */
     size_t output_max;    /* bytes kept of each stream; more is counted and hashed */
     size_t error_max;
-    uint64_t flood_bytes; /* both streams together: beyond it everything is killed; 0 for no such bound */
+    uint64_t flood_bytes; /* both streams together: beyond it everything is killed; 0 for no such
+                             bound */
 };
 
 /* Lets a caller end the wait early. Either may be absent. */
@@ -59,8 +61,8 @@ struct vh_exec_output {
 enum vh_exec_end { VH_EXEC_ENDED, VH_EXEC_TIMED_OUT, VH_EXEC_CANCELLED, VH_EXEC_FLOODED };
 
 struct vh_exec_stage_result {
-    int32_t exit_code; /* -1: it never started, or died by a signal */
-    int32_t signal;    /* 0: none */
+    int32_t exit_code;   /* -1: it never started, or died by a signal */
+    int32_t signal;      /* 0: none */
     int32_t start_errno; /* not 0: it never started, `start_step` says where */
     char start_step[16]; /* "program", "cwd", "stdin", "stdout", "stderr", "exec" */
     int64_t wall_ns;
@@ -84,7 +86,8 @@ struct vh_tool {
     size_t env_count;
     const char *cwd; /* absolute; NULL is "/" */
     struct viv_str input;
-    size_t output_max; /* VIV_E_LIMIT when more came: a cut answer of git must not be taken for a whole one */
+    size_t output_max; /* VIV_E_LIMIT when more came: a cut answer of git must not be taken for a
+                          whole one */
     size_t error_max;  /* more is dropped */
     const int *fds;    /* handed on as 3, 4, ... (at most 4) */
     size_t fd_count;

@@ -60,7 +60,6 @@ command_line(const struct vh_target *target, struct vh_arena *arena, const struc
     add(argv, "git");
     add(argv, "--no-optional-locks");
     add(argv, "--no-replace-objects");
-    add(argv, "--literal-pathspecs");
     bool ours = ask->mode == VH_GIT_OBJECTS || ask->mode == VH_GIT_KEEP;
     const char *git_dir = ours ? target->private_dir : target->git_dir;
     add(argv, vh_arena_format(arena, "--git-dir=%s", git_dir));

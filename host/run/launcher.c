@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting, restarting and asking the launcher. Roles of threads are in launcher.h; what it does with a request is in
- * launcher/launcher.c. */
+/* Starting, restarting and asking the launcher. Roles of threads are in launcher.h; what it does
+ * with a request is in launcher/launcher.c. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ vh_launcher_create(struct vh_arena *arena, const struct vh_seam *seam, const cha
 static bool
 is_dead(const struct vh_launcher *launcher)
 {
-    struct pollfd polled = { .fd = launcher->death, .events = POLLIN };
+    struct pollfd polled = {.fd = launcher->death, .events = POLLIN};
     return launcher->channel < 0 || poll(&polled, 1, 0) != 0;
 }
 
@@ -61,12 +61,13 @@ end_launcher(struct vh_launcher *launcher)
     const struct vh_seam *seam = launcher->seam;
     if (launcher->pid > 0) {
         int status;
-        (void)seam->kill(seam->data, launcher->pid, SIGKILL); /* not reaped, so the number is still its own */
+        (void)seam->kill(seam->data, launcher->pid,
+                         SIGKILL); /* not reaped, so the number is still its own */
         while (seam->wait(seam->data, launcher->pid, &status, 0) < 0 && errno == EINTR) {
             continue;
         }
     }
-    vh_sandbox_close_fds(seam, (int[]){ launcher->channel, launcher->death }, 2);
+    vh_sandbox_close_fds(seam, (int[]){launcher->channel, launcher->death}, 2);
     launcher->channel = launcher->death = -1;
     launcher->pid = 0;
 }
@@ -76,9 +77,11 @@ say_hello(struct vh_launcher *launcher, struct viv_error *err)
 {
     struct vw_reply reply;
     if (vh_sandbox_send(launcher->channel, VW_HELLO, NULL, NULL, 0)) {
-        return vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "cannot greet '%s'", launcher->path);
+        return vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "cannot greet '%s'",
+                              launcher->path);
     }
-    return vh_sandbox_receive(launcher->seam, launcher->channel, launcher->death, &reply, sizeof reply, NULL, 0, err);
+    return vh_sandbox_receive(launcher->seam, launcher->channel, launcher->death, &reply,
+                              sizeof reply, NULL, 0, err);
 }
 
 static viv_status
@@ -90,11 +93,12 @@ start_locked(struct vh_launcher *launcher, struct viv_error *err)
     union {
         const char *from;
         char *to;
-    } words[3] = { { .from = launcher->path }, { .from = parent }, { .from = launcher->fail_step } };
-    char *const argv[] = { words[0].to, words[1].to, words[2].to, NULL };
+    } words[3] = {{.from = launcher->path}, {.from = parent}, {.from = launcher->fail_step}};
+    char *const argv[] = {words[0].to, words[1].to, words[2].to, NULL};
     snprintf(parent, sizeof parent, "--parent=%d", (int)getpid());
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
-        return vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "no socket for '%s'", launcher->path);
+        return vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "no socket for '%s'",
+                              launcher->path);
     }
     int code = seam->spawn(seam->data, launcher->path, argv, &ends[1], 1, &launcher->pid);
     int error = errno;
@@ -104,15 +108,17 @@ start_locked(struct vh_launcher *launcher, struct viv_error *err)
         launcher->pid = 0;
         end_launcher(launcher);
         errno = error;
-        return vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "cannot start '%s'", launcher->path);
+        return vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "cannot start '%s'",
+                              launcher->path);
     }
     launcher->death = (int)syscall(SYS_pidfd_open, launcher->pid, 0);
-    viv_status status = launcher->death < 0 ? vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "cannot watch '%s'",
-                                                             launcher->path)
+    viv_status status = launcher->death < 0 ? vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher",
+                                                             "cannot watch '%s'", launcher->path)
                                             : say_hello(launcher, err);
     if (status) {
         end_launcher(launcher);
-        return vh_error_extend(err, VIV_E_UNAVAILABLE, "launcher '%s' does not start", launcher->path);
+        return vh_error_extend(err, VIV_E_UNAVAILABLE, "launcher '%s' does not start",
+                               launcher->path);
     }
     return VIV_OK;
 }
@@ -157,23 +163,24 @@ vh_launcher_stop(struct vh_launcher *launcher)
 }
 
 viv_status
-vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind, const struct vh_buf *body, const int *fds,
-                size_t fd_count, int *ret_fds, size_t fd_max, struct viv_error *err)
+vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind, const struct vh_buf *body,
+                const int *fds, size_t fd_count, int *ret_fds, size_t fd_max, struct viv_error *err)
 {
     struct vw_reply reply;
     viv_status status = VIV_OK;
     pthread_mutex_lock(&launcher->lock);
     if (launcher->channel < 0) {
-        status = vh_error_set(err, VIV_E_UNAVAILABLE, "launcher", "it is not running");
+        status = vh_error_set(err, VIV_E_UNAVAILABLE, "launcher", "the launcher is not running");
     } else if (vh_sandbox_send(launcher->channel, kind, body, fds, fd_count)) {
-        status = errno == ENOMEM || errno == EMSGSIZE
-                     ? vh_error_errno(err, VIV_E_LIMIT, "launcher", "the request is too large")
-                     : vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "it does not take requests");
+        status =
+            errno == ENOMEM || errno == EMSGSIZE
+                ? vh_error_errno(err, VIV_E_LIMIT, "launcher", "the request is too large")
+                : vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "it does not take requests");
     } else {
-        status = vh_sandbox_receive(launcher->seam, launcher->channel, launcher->death, &reply, sizeof reply, ret_fds,
-                                    fd_max, err);
+        status = vh_sandbox_receive(launcher->seam, launcher->channel, launcher->death, &reply,
+                                    sizeof reply, ret_fds, fd_max, err);
         if (status == VIV_OK && reply.error) {
-            status = vh_sandbox_refused(&reply, "launcher", err);
+            status = vh_sandbox_refused(&reply, "", err);
         }
     }
     pthread_mutex_unlock(&launcher->lock);

@@ -352,6 +352,22 @@ undo_added(struct vh_move *move, size_t which, int dir, const char *name, const 
     return leave(move, path);
 }
 
+static viv_status
+undo_taken(struct vh_move *move, const struct vh_move_path *path, int dir, const char *name, const char *staged)
+{
+    const struct vh_seam *seam = move->target->tools->seam;
+    struct stat stat;
+    if (seam->stat(seam->data, dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(stat.st_mode)) {
+        (void)remove_empty(move, dir, name, 0); /* folders this move made for files that are out again */
+    }
+    if (seam->rename(seam->data, move->stage_fd, staged, dir, name, RENAME_NOREPLACE) == 0) {
+        return VIV_OK;
+    }
+    return errno == EEXIST ? leave(move, path)
+                           : vh_error_errno(move->err, VIV_E_IO, "branch", "cannot put '%.200s' back",
+                                            path->path.data);
+}
+
 /* What the staged name holds tells what to do; see move.h. */
 static viv_status
 undo_one(struct vh_move *move, size_t which)
@@ -381,10 +397,8 @@ undo_one(struct vh_move *move, size_t which)
         status = undo_added(move, which, dir, name, staged);
     } else if (path->now_mode) {
         status = undo_exchange(move, which, dir, name, staged);
-    } else if (seam->rename(seam->data, move->stage_fd, staged, dir, name, RENAME_NOREPLACE)) {
-        status = errno == EEXIST ? leave(move, path)
-                                 : vh_error_errno(move->err, VIV_E_IO, "branch", "cannot put '%.200s' back",
-                                                  path->path.data);
+    } else {
+        status = undo_taken(move, path, dir, name, staged);
     }
     if (status == VIV_OK && seam->sync(seam->data, dir)) {
         status = vh_error_errno(move->err, VIV_E_IO, "branch", "cannot sync the folder of '%.200s'", path->path.data);

@@ -38,6 +38,7 @@ struct vh_move {
     const char *stage_new;
     const char *lock;        /* our file until it becomes index.lock, absolute; NULL for a folder */
     uint64_t lock_ino;
+    bool exact; /* see vh_branch_request */
     int root;
     int stage_fd;
     struct vh_move_path *path;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/str.h"
 
 #define CHUNK 65536
@@ -49,17 +50,19 @@ viv_status
 vh_move_lock_make(struct vh_move *move)
 {
     const struct vh_seam *seam = move->target->tools->seam;
-    uint64_t tag = 0;
     struct stat stat;
+    char key[VH_HASH_HEX];
     char name[48];
     if (move->target->kind == VH_TARGET_FOLDER) {
         return VIV_OK;
     }
-    if (seam->random(seam->data, &tag, sizeof tag)) {
-        return failed(move, "draw a name to lock");
-    }
-    snprintf(name, sizeof name, "viv-index-%016llx", (unsigned long long)tag);
+    /* One name for each home: what a crash before the journal left is ours, and goes here. */
+    vh_hash_text(vh_str(move->target->tools->home_path), key);
+    snprintf(name, sizeof name, "viv-index-%.16s", key);
     move->lock = in_git_dir(move, name);
+    if (seam->unlink(seam->data, AT_FDCWD, move->lock, 0) && errno != ENOENT) {
+        return failed(move, "lock");
+    }
     int fd = seam->open(seam->data, AT_FDCWD, move->lock, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
     if (fd < 0) {
         return failed(move, "lock");

@@ -119,6 +119,9 @@ vh_move_conflict(struct vh_move *move, const struct vh_move_path *path, const st
     if (ours) {
         conflict->ours = *ours;
     }
+    if (move->conflicts.count > 1) {
+        return VIV_E_CONFLICT; /* the text names the first, the list all */
+    }
     struct viv_str text = vh_tree_escape(move->arena, path->path);
     return vh_error_set(move->err, VIV_E_CONFLICT, "branch", "'%.*s' %s: '%.12s' is there, '%.12s' was expected",
                         text.len > 200 ? 200 : (int)text.len, text.len ? text.data : "", reason,
@@ -174,13 +177,13 @@ judge(struct vh_move *move, struct vh_move_path *path, viv_status found, const s
     case VIV_OK:
         path->stat = content->stat;
         path->stat_known = true;
-        path->already = path->already || vh_move_is_new(move, path, content);
+        path->already = path->already || (!move->exact && vh_move_is_new(move, path, content));
         if (path->already || vh_move_accepts(move, path, content)) {
             return VIV_OK;
         }
         return vh_move_conflict(move, path, &content->id, expected ? "was changed by hand" : "was made by hand");
     case VIV_E_NOT_FOUND:
-        path->already = !path->now_mode;
+        path->already = !path->now_mode && !move->exact;
         return !path->old_mode || path->already ? VIV_OK : vh_move_conflict(move, path, NULL, "was deleted by hand");
     case VIV_E_INVALID:
     case VIV_E_CONFLICT:
@@ -199,15 +202,18 @@ vh_move_compare(struct vh_move *move)
     const struct vh_seam *seam = move->target->tools->seam;
     for (size_t i = 0; i < move->count; i++) {
         struct vh_tree_content content = { 0 };
+        struct viv_error said = VIV_ERROR_INIT;
         int dir = -1;
         const char *name = NULL;
-        viv_status status =
-            vh_tree_parent(move->target, move->root, move->path[i].path, false, &dir, &name, move->err);
-        if (status == VIV_OK) {
-            status = vh_tree_look(move->target, move->arena, dir, name, -1, &content, move->err);
+        viv_status found = vh_tree_parent(move->target, move->root, move->path[i].path, false, &dir, &name, &said);
+        if (found == VIV_OK) {
+            found = vh_tree_look(move->target, move->arena, dir, name, -1, &content, &said);
             seam->close(seam->data, dir);
         }
-        status = judge(move, &move->path[i], status, &content);
+        viv_status status = judge(move, &move->path[i], found, &content);
+        if (status && status == found && status != VIV_E_CONFLICT) {
+            return vh_error_set(move->err, status, said.where, "%s", said.text);
+        }
         if (status && status != VIV_E_CONFLICT) {
             return status;
         }

@@ -323,6 +323,7 @@ vh_pool_give(struct vh_pool *pool, struct vh_runner *runner, enum vh_runner_fail
 {
     struct leaving leaving = {NULL, NULL};
     bool held = false;
+    vh_runner_trim(runner);
     pthread_mutex_lock(&pool->lock);
     struct slot *slot = slot_of(pool, runner);
     if (slot) {

@@ -145,7 +145,7 @@ roll_line(struct undo *undo, bool reached, struct vh_git_id *ret_commit, struct 
     if (status) {
         return status;
     }
-    struct vh_branch_request request = { .task = undo->request->task, .commit = *ret_commit };
+    struct vh_branch_request request = { .task = undo->request->task, .commit = *ret_commit, .exact = true };
     status = reached ? vh_branch_check(undo->target, undo->arena, &request, ret_conflicts, undo->err) : VIV_OK;
     if (status) {
         (void)vh_change_discard(undo->target, undo->arena, undo->held, NULL); /* a leftover reference does no harm */

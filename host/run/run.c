@@ -60,9 +60,9 @@ vh_run_answer(struct vh_work *work, const char *kind, struct vh_json *data, stru
 }
 
 const struct vh_json *
-vh_run_setting(const struct vh_run *run, const char *path)
+vh_run_setting(const struct vh_run_policy *policy, const char *path)
 {
-    const struct vh_json *place = run->policy.root;
+    const struct vh_json *place = policy->root;
     while (place && *path) {
         const char *dot = strchr(path, '.');
         size_t len = dot ? (size_t)(dot - path) : strlen(path);
@@ -135,13 +135,20 @@ vh_run_target(struct vh_work *work, struct viv_error *err)
     return status;
 }
 
-static void
-read_id(struct vh_git_id *id, struct viv_str text)
+struct vh_git_id
+vh_run_id(struct viv_str text)
 {
-    if (text.len < sizeof id->hex) {
-        memcpy(id->hex, text.len ? text.data : "", (size_t)text.len);
-        id->hex[text.len] = '\0';
+    struct vh_git_id id = { "" };
+    if (text.len && text.len < sizeof id.hex) {
+        memcpy(id.hex, text.data, (size_t)text.len);
     }
+    return id;
+}
+
+int64_t
+vh_run_time_s(const struct vh_work *work)
+{
+    return (work->ask.task.expires_us - VH_STEP_LEASE_US) / 1000000;
 }
 
 viv_status
@@ -156,11 +163,11 @@ vh_run_base(struct vh_work *work, struct viv_error *err)
         return vh_error_extend(err, status, "base of task '%.*s'", VH_STR_ARGS(work->ask.task.id));
     }
     struct vh_base *base = &work->base;
-    read_id(&base->commit, vh_json_str(doc, "commit"));
-    read_id(&base->tree, vh_json_str(doc, "tree"));
-    read_id(&base->seen, vh_json_str(doc, "seen"));
-    read_id(&base->line, vh_json_str(doc, "line"));
-    read_id(&base->tip, vh_json_str(doc, "tip"));
+    base->commit = vh_run_id(vh_json_str(doc, "commit"));
+    base->tree = vh_run_id(vh_json_str(doc, "tree"));
+    base->seen = vh_run_id(vh_json_str(doc, "seen"));
+    base->line = vh_run_id(vh_json_str(doc, "line"));
+    base->tip = vh_run_id(vh_json_str(doc, "tip"));
     base->time_s = vh_json_int(doc, "time_s", 0);
     base->seen_time_s = vh_json_int(doc, "seen_time_s", 0);
     work->base_known = true;

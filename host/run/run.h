@@ -5,6 +5,7 @@
 #ifndef VH_RUN_H
 #define VH_RUN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "keep/sequencer.h"
@@ -27,7 +28,7 @@ struct vh_run_plugins {
     uint32_t gate_count;
 };
 
-/* The policy in force; replaced as a whole between tasks. */
+/* A policy; replaced as a whole, never changed. A claim keeps the one it began with. */
 struct vh_run_policy {
     struct viv_str json;   /* merged, canonical */
     struct viv_str digest; /* hex, of `json` */
@@ -53,12 +54,14 @@ struct vh_run {
     const char *profile_text;
     const char *fail_step; /* tests: the set-up step that is told to fail */
     struct vh_run_plugins plugins;
-    struct vh_run_policy policy;
+    const struct vh_run_policy *_Atomic policy; /* in force; see policy.h */
+    struct vh_policy_source *policy_source;
     struct viv_str actor_name; /* of the person who runs the host */
     int64_t uid;
     int64_t pid;
     pthread_mutex_t *publish_lock; /* one integration and publication at a time */
     struct vh_router *router;
+    pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
 };
 
 struct vh_workspace;
@@ -72,6 +75,7 @@ struct vh_work {
     int64_t lease;
     int64_t ordinal; /* of the next effect */
     const atomic_uint *cancel;
+    const struct vh_run_policy *policy;
     struct vh_target target;
     bool target_open;
     struct vh_base base;
@@ -93,7 +97,7 @@ void vh_run_failure(struct vh_work *work, struct vh_json *data, const char *clas
 const char *vh_run_class(viv_status status);
 
 /* Member of the policy by path "a.b"; NULL when it is not there. */
-const struct vh_json *vh_run_setting(const struct vh_run *run, const char *path);
+const struct vh_json *vh_run_setting(const struct vh_run_policy *policy, const char *path);
 
 /* JSON text of a plugin as a canonical tree; an empty or unusable text gives `fallback` ("[]" or "{}"). */
 struct vh_json *vh_run_tree(struct vh_work *work, struct viv_str text, const char *fallback);
@@ -104,6 +108,10 @@ struct viv_str vh_run_clean(struct vh_arena *arena, struct viv_str text, size_t 
 /* The task's target, opened once; and its base as recorded, read back into work->base. */
 viv_status vh_run_target(struct vh_work *work, struct viv_error *err);
 viv_status vh_run_base(struct vh_work *work, struct viv_error *err);
+
+/* The recorded time of the claim in UTC seconds, for commits and files; and a text as an object's name. */
+int64_t vh_run_time_s(const struct vh_work *work);
+struct vh_git_id vh_run_id(struct viv_str text);
 
 /* "TASK/ATTEMPT/KIND/ORDINAL" of an effect of the host's own. */
 const char *vh_run_effect_id(struct vh_work *work, const char *kind);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -20,6 +21,7 @@
 #define WARM_FILES 16
 #define FOLDER_FILES 256
 #define END_MS 1000
+#define KEPT_BYTES (UINT64_C(4) << 20)
 #define NAME_BYTES 128
 
 static int64_t
@@ -40,9 +42,9 @@ vh_runner_send(const struct vh_runner *runner, const struct vh_message *message)
 
 /* recv takes no descriptors: what a runner might attach is dropped by the kernel. */
 ssize_t
-vh_runner_packet(const struct vh_runner *runner, void *bytes, size_t size)
+vh_runner_packet(const struct vh_runner *runner, void *bytes, size_t size, bool wait)
 {
-    return recv(runner->channel, bytes, size, MSG_DONTWAIT);
+    return recv(runner->channel, bytes, size, wait ? 0 : MSG_DONTWAIT);
 }
 
 /* ---- start ---- */
@@ -267,6 +269,17 @@ vh_runner_end(struct vh_runner *runner, struct viv_error *err)
     runner->area = NULL;
     runner->channel = runner->pidfd = runner->area_fd = -1;
     return status;
+}
+
+void
+vh_runner_trim(struct vh_runner *runner)
+{
+    struct stat stat;
+    if (runner->area && fstat(runner->area_fd, &stat) == 0 && (uint64_t)stat.st_blocks * 512 > KEPT_BYTES) {
+        /* Failing costs memory, nothing else. */
+        (void)fallocate(runner->area_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, VH_AREA_HEAD_BYTES,
+                        (off_t)(VH_AREA_BYTES - VH_AREA_HEAD_BYTES));
+    }
 }
 
 bool

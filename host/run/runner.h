@@ -82,8 +82,8 @@ viv_status vh_runner_start(struct vh_zygote *zygote, struct vh_arena *arena, con
 /* One call. VIV_OK: the plugin answered within bounds; look at ret_result->plugin_status, and only when that is
  * VIV_OK at `ret_answer`, whose texts live in `arena`. Otherwise the runner is dead, ret_result->failure says how
  * and `err` names plugin, interface, method and what happened: VIV_E_PLUGIN (crashed, exited, lied),
- * VIV_E_TIMEOUT, VIV_E_CANCELLED, VIV_E_UNAVAILABLE. VIV_E_LIMIT, VIV_E_INVALID, VIV_E_MEMORY before anything was
- * sent leave it alive. */
+ * VIV_E_TIMEOUT, VIV_E_CANCELLED, VIV_E_UNAVAILABLE. With ret_result->failure VH_RUNNER_FINE it is alive and was not
+ * asked or not understood for the host's own reasons: VIV_E_LIMIT, VIV_E_UNSUPPORTED, VIV_E_MEMORY, VIV_E_TIMEOUT. */
 viv_status vh_runner_call(struct vh_runner *runner, const struct vh_runner_call *call, void *ret_answer,
                           struct vh_runner_result *ret_result, struct vh_arena *arena, struct viv_error *err);
 
@@ -94,6 +94,8 @@ viv_status vh_runner_end(struct vh_runner *runner, struct viv_error *err);
 bool vh_runner_alive(const struct vh_runner *runner); /* false after a failed call: only end it */
 /* Whether an idle one still waits: it has not died and has said nothing since its last answer. */
 bool vh_runner_quiet(const struct vh_runner *runner);
+/* Between calls: give back what large payloads took of the area. */
+void vh_runner_trim(struct vh_runner *runner);
 pid_t vh_runner_pid(const struct vh_runner *runner);
 /* Own time of all its calls: an upper bound of the processor time it used. */
 int64_t vh_runner_used_ns(const struct vh_runner *runner);

@@ -25,6 +25,7 @@ struct vh_runner {
     struct vh_area *area;
     uint64_t interfaces;
     int64_t used_ns;
+    int64_t patience_ms; /* the channel's time limit for receiving, 0: not set yet */
     void (*log)(void *data, uint32_t level, struct viv_str text);
     void *log_data;
     uint32_t log_lines; /* of this call */
@@ -38,9 +39,10 @@ enum vh_runner_event {
     VH_RUNNER_EVENT_NONSENSE, /* a packet of the wrong size, or a flood of log lines */
 };
 
-/* One message to the runner: 0, or -1 when it is gone. One packet from it without waiting, as recv answers. */
+/* One message to the runner: 0, or -1 when it is gone. One packet from it, as recv answers; `wait`:
+ * within the channel's time limit. */
 int vh_runner_send(const struct vh_runner *runner, const struct vh_message *message);
-ssize_t vh_runner_packet(const struct vh_runner *runner, void *bytes, size_t size);
+ssize_t vh_runner_packet(const struct vh_runner *runner, void *bytes, size_t size, bool wait);
 
 /* Wait for the next message; log lines are taken on the way. `cancel_fd` may be -1. */
 enum vh_runner_event vh_runner_wait(struct vh_runner *runner, int64_t deadline_ns, int cancel_fd,

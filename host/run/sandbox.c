@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening, probing and closing keepers. Running programs in one is in sandbox_exec.c, host helpers in sandbox_tool.c. */
+/* Opening, probing and closing keepers. Running programs in one is in sandbox_exec.c, host helpers
+ * in sandbox_tool.c. */
 #include "sandbox.h"
 
 #include <errno.h>
@@ -21,14 +22,14 @@ static const struct {
     uint32_t bit;
     const char *name;
 } bit_names[] = {
-    { VH_PROFILE_USERNS, "userns" },       { VH_PROFILE_MOUNTNS, "mountns" },
-    { VH_PROFILE_PIDNS, "pidns" },         { VH_PROFILE_NETNS, "netns" },
-    { VH_PROFILE_IPCNS, "ipcns" },         { VH_PROFILE_UTSNS, "utsns" },
-    { VH_PROFILE_OVERLAY, "overlay" },     { VH_PROFILE_PIVOT, "pivot" },
-    { VH_PROFILE_CHROOT, "chroot" },       { VH_PROFILE_SCOPES, "scopes" },
-    { VH_PROFILE_SECCOMP, "seccomp" },     { VH_PROFILE_NO_SOCKETS, "no-sockets" },
-    { VH_PROFILE_CAPS, "capabilities" },   { VH_PROFILE_RLIMITS, "rlimits" },
-    { VH_PROFILE_PROCESSES, "processes" },
+    {VH_PROFILE_USERNS, "userns"},       {VH_PROFILE_MOUNTNS, "mountns"},
+    {VH_PROFILE_PIDNS, "pidns"},         {VH_PROFILE_NETNS, "netns"},
+    {VH_PROFILE_IPCNS, "ipcns"},         {VH_PROFILE_UTSNS, "utsns"},
+    {VH_PROFILE_OVERLAY, "overlay"},     {VH_PROFILE_PIVOT, "pivot"},
+    {VH_PROFILE_CHROOT, "chroot"},       {VH_PROFILE_SCOPES, "scopes"},
+    {VH_PROFILE_SECCOMP, "seccomp"},     {VH_PROFILE_NO_SOCKETS, "no-sockets"},
+    {VH_PROFILE_CAPS, "capabilities"},   {VH_PROFILE_RLIMITS, "rlimits"},
+    {VH_PROFILE_PROCESSES, "processes"},
 };
 
 const char *
@@ -120,15 +121,16 @@ static viv_status
 check_plan(const struct vh_sandbox_plan *plan, struct viv_error *err)
 {
     if (plan->lower_count > VH_SANDBOX_LOWERS_MAX) {
-        return vh_error_set(err, VIV_E_LIMIT, "sandbox", "%zu lower layers, allowed %d", plan->lower_count,
-                            VH_SANDBOX_LOWERS_MAX);
+        return vh_error_set(err, VIV_E_LIMIT, "sandbox", "%zu lower layers, allowed %d",
+                            plan->lower_count, VH_SANDBOX_LOWERS_MAX);
     }
     if (plan->bind_count > VH_SANDBOX_BINDS_MAX) {
         return vh_error_set(err, VIV_E_LIMIT, "sandbox", "%zu binds, allowed %d", plan->bind_count,
                             VH_SANDBOX_BINDS_MAX);
     }
     if (!plan->scratch || plan->scratch[0] != '/') {
-        return vh_error_set(err, VIV_E_INVALID, "sandbox", "the scratch folder is '%s', allowed: an absolute path",
+        return vh_error_set(err, VIV_E_INVALID, "sandbox",
+                            "the scratch folder is '%s', allowed: an absolute path",
                             plan->scratch ? plan->scratch : "");
     }
     return VIV_OK;
@@ -148,16 +150,18 @@ static viv_status
 wait_ready(struct vh_keeper *keeper, enum vh_sandbox_variant variant, struct viv_error *err)
 {
     struct vw_reply ready;
-    viv_status status = vh_sandbox_receive(keeper->seam, keeper->control, keeper->pidfd, &ready, sizeof ready,
-                                           &keeper->root, 1, err);
+    viv_status status = vh_sandbox_receive(keeper->seam, keeper->control, keeper->pidfd, &ready,
+                                           sizeof ready, &keeper->root, 1, err);
     if (status) {
         return status;
     }
     if (ready.error) {
         return vh_sandbox_refused(&ready, vh_sandbox_variant_name(variant), err);
     }
-    keeper->profile = (struct vh_sandbox_profile){ variant, ready.bits, ready.landlock_abi };
-    return keeper->root < 0 ? vh_error_set(err, VIV_E_INTERNAL, "sandbox", "the keeper sent no folder") : VIV_OK;
+    keeper->profile = (struct vh_sandbox_profile){variant, ready.bits, ready.landlock_abi};
+    return keeper->root < 0
+               ? vh_error_set(err, VIV_E_INTERNAL, "sandbox", "the keeper sent no folder")
+               : VIV_OK;
 }
 
 /* The caller closes the keeper's descriptors when this fails. */
@@ -166,9 +170,10 @@ open_variant(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_s
              enum vh_sandbox_variant variant, struct viv_error *err)
 {
     struct vh_buf body;
-    int fds[2] = { -1, -1 };
+    int fds[2] = {-1, -1};
     if (!has_parts(plan, variant)) {
-        return vh_error_set(err, VIV_E_INVALID, "sandbox", "%s: the plan has no %s", vh_sandbox_variant_name(variant),
+        return vh_error_set(err, VIV_E_INVALID, "sandbox", "%s: the plan has no %s",
+                            vh_sandbox_variant_name(variant),
                             variant == VH_SANDBOX_REDUCED_COPY ? "copy" : "layers");
     }
     vh_buf_init(&body, arena, VW_BODY_MAX);
@@ -187,8 +192,9 @@ open_variant(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_s
 static void
 end_keeper(struct vh_keeper *keeper)
 {
-    struct pollfd gone = { .fd = keeper->pidfd, .events = POLLIN };
-    /* Without a pid namespace a killed keeper would leave its children to the launcher; let it clean up itself first. */
+    struct pollfd gone = {.fd = keeper->pidfd, .events = POLLIN};
+    /* Without a pid namespace a killed keeper would leave its children to the launcher; let it
+     * clean up itself first. */
     bool gentle = keeper->profile.variant == VH_SANDBOX_REDUCED_COPY;
     if (keeper->pidfd < 0) {
         return;
@@ -197,20 +203,22 @@ end_keeper(struct vh_keeper *keeper)
         (void)shutdown(keeper->control, SHUT_RDWR); /* it may be gone already */
     }
     if (!gentle || poll(&gone, 1, (int)(VH_SANDBOX_ANSWER_NS / 1000000)) != 1) {
-        (void)syscall(SYS_pidfd_send_signal, keeper->pidfd, SIGKILL, NULL, 0); /* ESRCH: gone already */
+        (void)syscall(SYS_pidfd_send_signal, keeper->pidfd, SIGKILL, NULL,
+                      0); /* ESRCH: gone already */
     }
     while (poll(&gone, 1, -1) < 0 && errno == EINTR) {
         continue;
     }
     if (gentle) {
-        (void)vh_launcher_ask(keeper->launcher, VW_HELLO, NULL, NULL, 0, NULL, 0, NULL); /* it sweeps what is left */
+        (void)vh_launcher_ask(keeper->launcher, VW_HELLO, NULL, NULL, 0, NULL, 0,
+                              NULL); /* it sweeps what is left */
     }
 }
 
 static void
 close_descriptors(struct vh_keeper *keeper)
 {
-    vh_sandbox_close_fds(keeper->seam, (int[]){ keeper->control, keeper->pidfd, keeper->root }, 3);
+    vh_sandbox_close_fds(keeper->seam, (int[]){keeper->control, keeper->pidfd, keeper->root}, 3);
     keeper->control = keeper->pidfd = keeper->root = -1;
 }
 
@@ -234,7 +242,8 @@ close_with_arena(void *data)
 
 /* First that works; the text of the refusal holds the reason of each that did not. */
 static viv_status
-open_first(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_sandbox_plan *plan, struct viv_error *err)
+open_first(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_sandbox_plan *plan,
+           struct viv_error *err)
 {
     struct vh_buf reasons;
     viv_status status = VIV_E_UNSUPPORTED;
@@ -255,13 +264,15 @@ open_first(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_san
             return vh_error_set(err, status, "sandbox", "%s", one.text);
         }
     }
-    return vh_error_set(err, VIV_E_UNSUPPORTED, "sandbox", "no sandbox can be set up: %s; 'vivhost doctor' says more",
+    return vh_error_set(err, VIV_E_UNSUPPORTED, "sandbox",
+                        "no sandbox can be set up: %s; 'vivhost doctor' says more",
                         reasons.len ? reasons.data : "the plan has neither layers nor a copy");
 }
 
 viv_status
-vh_sandbox_open(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_sandbox_plan *plan,
-                struct vh_keeper **ret_keeper, struct viv_error *err)
+vh_sandbox_open(struct vh_launcher *launcher, struct vh_arena *arena,
+                const struct vh_sandbox_plan *plan, struct vh_keeper **ret_keeper,
+                struct viv_error *err)
 {
     viv_status status = check_plan(plan, err);
     if (status) {
@@ -274,8 +285,9 @@ vh_sandbox_open(struct vh_launcher *launcher, struct vh_arena *arena, const stru
     keeper->launcher = launcher;
     keeper->seam = launcher->seam;
     keeper->control = keeper->pidfd = keeper->root = -1;
-    status = plan->variant == VH_SANDBOX_AUTO ? open_first(keeper, arena, plan, err)
-                                              : open_variant(keeper, arena, plan, plan->variant, err);
+    status = plan->variant == VH_SANDBOX_AUTO
+                 ? open_first(keeper, arena, plan, err)
+                 : open_variant(keeper, arena, plan, plan->variant, err);
     if (status == VIV_OK) {
         bool copy = keeper->profile.variant == VH_SANDBOX_REDUCED_COPY;
         keeper->path = copy ? vh_arena_text(arena, plan->copy) : "/work";

@@ -23,10 +23,10 @@ vh_feed_open(const struct vh_seam *seam, struct vh_arena *arena, const size_t ma
         vh_sandbox_close_fds(seam, out, 2);
         return vh_error_errno(err, VIV_E_IO, "sandbox", "no pipe for output");
     }
-    const int reading[2] = { out[0], error[0] };
+    const int reading[2] = {out[0], error[0]};
     for (size_t i = 0; i < 2; i++) {
         (void)fcntl(reading[i], F_SETFL, O_NONBLOCK); /* cannot fail on a pipe of ours */
-        ret_streams[i] = (struct vh_feed_stream){ .fd = reading[i] };
+        ret_streams[i] = (struct vh_feed_stream){.fd = reading[i]};
         vh_buf_init(&ret_streams[i].kept, arena, max[i] + 1);
         vh_hasher_init(&ret_streams[i].hasher);
     }
@@ -63,14 +63,16 @@ vh_feed_drain(const struct vh_seam *seam, struct vh_feed_stream *stream, uint64_
 }
 
 viv_status
-vh_feed_finish(const struct vh_seam *seam, struct vh_feed_stream *stream, struct vh_exec_output *ret_output,
-               struct viv_error *err)
+vh_feed_finish(const struct vh_seam *seam, struct vh_feed_stream *stream,
+               struct vh_exec_output *ret_output, struct viv_error *err)
 {
     vh_sandbox_close_fds(seam, &stream->fd, 1);
-    *ret_output = (struct vh_exec_output){ .kept = vh_buf_view(&stream->kept), .total_bytes = stream->total_bytes };
+    *ret_output = (struct vh_exec_output){.kept = vh_buf_view(&stream->kept),
+                                          .total_bytes = stream->total_bytes};
     bool hashed = vh_hasher_finish(&stream->hasher, &ret_output->hash);
     if (stream->kept.failed || !hashed) {
-        return vh_error_set(err, VIV_E_MEMORY, "sandbox", "no memory for %zu bytes of output", stream->kept.len);
+        return vh_error_set(err, VIV_E_MEMORY, "sandbox", "no memory for %zu bytes of output",
+                            stream->kept.len);
     }
     return VIV_OK;
 }
@@ -82,7 +84,7 @@ vh_feed_cancelled(const struct vh_exec_watch *watch)
         return true;
     }
     if (watch && watch->cancel_fd > 0) {
-        struct pollfd polled = { .fd = watch->cancel_fd, .events = POLLIN };
+        struct pollfd polled = {.fd = watch->cancel_fd, .events = POLLIN};
         return poll(&polled, 1, 0) > 0;
     }
     return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the sandbox client share; nobody else includes it. The protocol is in launcher/wire.h. */
+/* What the files of the sandbox client share; nobody else includes it. The protocol is in
+ * launcher/wire.h. */
 #ifndef VH_SANDBOX_INSIDE_H
 #define VH_SANDBOX_INSIDE_H
 
@@ -8,8 +9,10 @@
 #include "launcher/wire.h"
 #include "sandbox.h"
 
-#define VH_SANDBOX_ANSWER_NS INT64_C(20000000000) /* for what should take milliseconds: then it is taken for dead */
-#define VH_SANDBOX_GRACE_NS INT64_C(5000000000)   /* after a time limit, before the keeper itself is killed */
+#define VH_SANDBOX_ANSWER_NS                                                                       \
+    INT64_C(20000000000) /* for what should take milliseconds: then it is taken for dead */
+#define VH_SANDBOX_GRACE_NS                                                                        \
+    INT64_C(5000000000) /* after a time limit, before the keeper itself is killed */
 
 struct vh_launcher {
     const struct vh_seam *seam;
@@ -46,29 +49,34 @@ void vh_sandbox_put_list(struct vh_buf *body, const char *const *texts, size_t c
 int vh_sandbox_memory_file(struct viv_str bytes);
 
 /* Send one message; `body` may be NULL. 0, or -1 with errno. `fds` come after the body. */
-int vh_sandbox_send(int socket, enum vw_kind kind, const struct vh_buf *body, const int *fds, size_t fd_count);
+int vh_sandbox_send(int socket, enum vw_kind kind, const struct vh_buf *body, const int *fds,
+                    size_t fd_count);
 
-/* Wait for one answer of exactly `len` bytes and up to `fd_max` descriptors (others are closed). `death` is a pidfd or
- * -1. VIV_E_TIMEOUT; VIV_E_UNAVAILABLE when the other side is gone. */
-viv_status vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_bytes, size_t len,
-                              int *ret_fds, size_t fd_max, struct viv_error *err);
+/* Wait for one answer of exactly `len` bytes and up to `fd_max` descriptors (others are closed).
+ * `death` is a pidfd or -1. VIV_E_TIMEOUT; VIV_E_UNAVAILABLE when the other side is gone. */
+viv_status vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_bytes,
+                              size_t len, int *ret_fds, size_t fd_max, struct viv_error *err);
 
-/* One receive without waiting, after poll said so: 1, 0 when the other side is gone, -1 for nothing yet. */
+/* One receive without waiting, after poll said so: 1, 0 when the other side is gone, -1 for nothing
+ * yet. */
 int vh_sandbox_take(int socket, void *ret_bytes, size_t len, int *ret_fds, size_t fd_max);
 
 /* Milliseconds for poll until `until_ns`; 0 when past, -1 for `until_ns` 0. */
 int vh_sandbox_wait_ms(const struct vh_seam *seam, int64_t until_ns);
 
-/* "step 'netns' failed: Operation not permitted (detail)" */
-viv_status vh_sandbox_refused(const struct vw_reply *reply, const char *what, struct viv_error *err);
+/* "full: step 'netns' failed: Operation not permitted (detail)", VIV_E_UNSUPPORTED; `what` may be
+ * "" */
+viv_status vh_sandbox_refused(const struct vw_reply *reply, const char *what,
+                              struct viv_error *err);
 
 void vh_sandbox_close_fds(const struct vh_seam *seam, int *fds, size_t count);
 
 /* ---- launcher.c ---- */
 
 /* Send a request and wait for its answer, under the lock. */
-viv_status vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind, const struct vh_buf *body, const int *fds,
-                           size_t fd_count, int *ret_fds, size_t fd_max, struct viv_error *err);
+viv_status vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind,
+                           const struct vh_buf *body, const int *fds, size_t fd_count, int *ret_fds,
+                           size_t fd_max, struct viv_error *err);
 
 /* ---- sandbox_feed.c: feeding and draining pipes ---- */
 
@@ -81,12 +89,13 @@ struct vh_feed_stream {
 
 /* Two pipes for a child's output; `ret_child` gets the writing ends. */
 viv_status vh_feed_open(const struct vh_seam *seam, struct vh_arena *arena, const size_t max[2],
-                        struct vh_feed_stream ret_streams[2], int ret_child[2], struct viv_error *err);
+                        struct vh_feed_stream ret_streams[2], int ret_child[2],
+                        struct viv_error *err);
 /* Read what is there, up to `most` bytes; closes at the end. */
 void vh_feed_drain(const struct vh_seam *seam, struct vh_feed_stream *stream, uint64_t most);
 /* Close and take the result. VIV_E_MEMORY. */
-viv_status vh_feed_finish(const struct vh_seam *seam, struct vh_feed_stream *stream, struct vh_exec_output *ret_output,
-                          struct viv_error *err);
+viv_status vh_feed_finish(const struct vh_seam *seam, struct vh_feed_stream *stream,
+                          struct vh_exec_output *ret_output, struct viv_error *err);
 /* Whether the caller wants to stop. */
 bool vh_feed_cancelled(const struct vh_exec_watch *watch);
 

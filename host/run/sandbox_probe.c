@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a machine can do is found by doing it: a real keeper over empty folders, where workspaces will be. */
+/* What a machine can do is found by doing it: a real keeper over empty folders, where workspaces
+ * will be. */
 #include "sandbox.h"
 
 #include <errno.h>
@@ -11,10 +12,11 @@
 #include "sandbox_inside.h"
 
 static viv_status
-probe_in(struct vh_launcher *launcher, struct vh_arena *arena, const char *folder, enum vh_sandbox_variant variant,
-         struct vh_sandbox_profile *ret_profile, struct viv_error *err)
+probe_in(struct vh_launcher *launcher, struct vh_arena *arena, const char *folder,
+         enum vh_sandbox_variant variant, struct vh_sandbox_profile *ret_profile,
+         struct viv_error *err)
 {
-    static const char *const names[] = { "lower", "upper", "work", "scratch", "copy" };
+    static const char *const names[] = {"lower", "upper", "work", "scratch", "copy"};
     const struct vh_seam *seam = launcher->seam;
     const char *paths[5];
     for (size_t i = 0; i < 5; i++) {
@@ -26,13 +28,13 @@ probe_in(struct vh_launcher *launcher, struct vh_arena *arena, const char *folde
             return vh_error_errno(err, VIV_E_IO, "sandbox", "cannot make folder '%s'", paths[i]);
         }
     }
-    struct vh_sandbox_plan plan = { .variant = variant,
-                                    .lowers = &paths[0],
-                                    .lower_count = 1,
-                                    .upper = paths[1],
-                                    .work = paths[2],
-                                    .scratch = paths[3],
-                                    .copy = paths[4] };
+    struct vh_sandbox_plan plan = {.variant = variant,
+                                   .lowers = &paths[0],
+                                   .lower_count = 1,
+                                   .upper = paths[1],
+                                   .work = paths[2],
+                                   .scratch = paths[3],
+                                   .copy = paths[4]};
     struct vh_keeper *keeper = NULL;
     viv_status status = vh_sandbox_open(launcher, arena, &plan, &keeper, err);
     if (status == VIV_OK) {

@@ -78,8 +78,8 @@ send_message(int socket, const struct vw_request *request, const int *fds, size_
     struct vw_request copy = *request;
     union control control;
     memset(&control, 0, sizeof control);
-    struct iovec piece = { &copy, sizeof copy };
-    struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1 };
+    struct iovec piece = {&copy, sizeof copy};
+    struct msghdr header = {.msg_iov = &piece, .msg_iovlen = 1};
     if (fd_count > 0) {
         header.msg_control = &control;
         header.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
@@ -97,9 +97,11 @@ send_message(int socket, const struct vw_request *request, const int *fds, size_
 }
 
 int
-vh_sandbox_send(int socket, enum vw_kind kind, const struct vh_buf *body, const int *fds, size_t fd_count)
+vh_sandbox_send(int socket, enum vw_kind kind, const struct vh_buf *body, const int *fds,
+                size_t fd_count)
 {
-    struct vw_request request = { .magic = VW_MAGIC, .kind = (uint32_t)kind, .body_len = body ? body->len : 0 };
+    struct vw_request request = {
+        .magic = VW_MAGIC, .kind = (uint32_t)kind, .body_len = body ? body->len : 0};
     int all[VW_FDS_MAX];
     size_t count = 0;
     if (fd_count + 1 > VW_FDS_MAX || (body && (body->failed || body->len > VW_BODY_MAX))) {
@@ -150,9 +152,11 @@ int
 vh_sandbox_take(int socket, void *ret_bytes, size_t len, int *ret_fds, size_t fd_max)
 {
     union control control;
-    struct iovec piece = { ret_bytes, len };
-    struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
-                             .msg_controllen = sizeof control };
+    struct iovec piece = {ret_bytes, len};
+    struct msghdr header = {.msg_iov = &piece,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
     for (size_t i = 0; i < fd_max; i++) {
         ret_fds[i] = -1;
     }
@@ -178,12 +182,13 @@ vh_sandbox_wait_ms(const struct vh_seam *seam, int64_t until_ns)
 }
 
 viv_status
-vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_bytes, size_t len, int *ret_fds,
-                   size_t fd_max, struct viv_error *err)
+vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_bytes, size_t len,
+                   int *ret_fds, size_t fd_max, struct viv_error *err)
 {
     int64_t until_ns = seam->monotonic_ns(seam->data) + VH_SANDBOX_ANSWER_NS;
     for (;;) {
-        struct pollfd polled[2] = { { .fd = socket, .events = POLLIN }, { .fd = death, .events = POLLIN } };
+        struct pollfd polled[2] = {{.fd = socket, .events = POLLIN},
+                                   {.fd = death, .events = POLLIN}};
         int ready = poll(polled, 2, vh_sandbox_wait_ms(seam, until_ns));
         if (ready == 0) {
             return vh_error_set(err, VIV_E_TIMEOUT, "launcher", "no answer within %lld s",
@@ -198,7 +203,8 @@ vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_
                 return VIV_OK;
             }
             if (got == 0 || polled[1].revents) {
-                return vh_error_set(err, VIV_E_UNAVAILABLE, "launcher", "it ended before it answered");
+                return vh_error_set(err, VIV_E_UNAVAILABLE, "launcher",
+                                    "it ended before it answered");
             }
         }
     }
@@ -212,8 +218,9 @@ vh_sandbox_refused(const struct vw_reply *reply, const char *what, struct viv_er
     snprintf(step, sizeof step, "%.*s", (int)sizeof reply->step - 1, reply->step);
     snprintf(detail, sizeof detail, "%.*s", (int)sizeof reply->detail - 1, reply->detail);
     errno = reply->error;
-    return vh_error_set(err, VIV_E_UNSUPPORTED, "sandbox", "%s: step '%s' failed: %s%s%s%s", what, step,
-                        strerror(reply->error), *detail ? " (" : "", detail, *detail ? ")" : "");
+    return vh_error_set(err, VIV_E_UNSUPPORTED, "sandbox", "%s%sstep '%s' failed: %s%s%s%s", what,
+                        *what ? ": " : "", step, strerror(reply->error), *detail ? " (" : "",
+                        detail, *detail ? ")" : "");
 }
 
 void

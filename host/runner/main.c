@@ -191,6 +191,7 @@ settle(struct viv_error *err)
     if (null < 0) {
         return vh_error_errno(err, VIV_E_IO, "zygote", "'/dev/null' cannot be opened");
     }
+    (void)setsid(); /* Ctrl-C is for the host, which ends its runners in order; it fails for a leader, which is well */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
         return vh_error_errno(err, VIV_E_IO, "zygote", "the parent-death signal was refused");
     }

@@ -36,12 +36,13 @@ MANIFEST_REFUSED = [
     ({"surprise": 1}, "/surprise"), ({"experimental": "yes"}, "/experimental"), ({"abi": {"min": 1}}, "/abi/max"),
     ({"options": [dict(OPTION, type="float")]}, "/options/0/type"), ({"options": [dict(OPTION, name="A b")]}, "/options/0/name"),
     ({"options": [{"name": "n"}]}, "/options/0/type"), ({"provenance": {"origin": "mine"}}, "/provenance/origin"),
-    ({"templates": [{"bind": {}}]}, "/templates/0/text"), ({"description": ""}, "/description"),
+    ({"templates": [{"bind": {}}]}, "/templates/0/text"), ({"templates": [{"text": "a", "bind": {"b": "c"}}]}, "/templates/0/bind/b"),
+    ({"templates": [{"text": "a", "bind": {"b": {"to": "/c", "as": "magic"}}}]}, "/templates/0/bind/b"), ({"description": ""}, "/description"),
 ]
 MANIFEST_TAKEN = [
     {}, {"interfaces": [{"id": "viv.gate/1", "rev": 2}]}, {"grants": {"services": ["viv.effect/1"], "effects": ["read"], "folder": "read"}},
     {"options": [OPTION, dict(OPTION, type="duration", default="60s", min="1ms", max="1h")]}, {"libraries": ["libpcre2-8.so.0"]},
-    {"templates": [{"text": "weigh {what:word}", "bind": {"what": "/what"}, "set": {"/mode": "x"}, "accept": ["weigh it"], "refuse": []}]},
+    {"templates": [{"text": "weigh {what:word}", "bind": {"what": {"to": "/what", "as": "lower"}}, "set": {"/mode": "x"}, "accept": ["weigh it"], "refuse": []}]},
 ]
 EXEC_TAKEN = [
     {"stages": [{"argv": ["true"]}]},

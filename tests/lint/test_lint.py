@@ -16,7 +16,7 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 COMPILER = sys.argv[2]
 SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 MANIFEST = json.dumps({"id": "acme.tally_moons", "templates": [
-    {"text": "tally the moons of {planet:word}", "accept": ["tally the moons of saturn"], "refuse": []}]})
+    {"text": "tally the bright moons of {planet:word}", "accept": ["tally the moons of saturn"], "refuse": []}]})
 
 # (lint, file, text, what must be reported). Text "+..." is added to the file's end; otherwise the file is replaced.
 BREACHES = [
@@ -57,6 +57,8 @@ BREACHES = [
     ("onedoor", "host/run/a.c", SPDX + "void *\nvh_a(void)\n{\n    return malloc(1);\n}\n", "host/run/a.c:5: 'malloc'"),
     ("onedoor", "host/run/a.c", SPDX + "void\nvh_a(void)\n{\n    printf(0);\n}\n", "host/run/a.c:5: 'printf'"),
     ("onedoor", "host/run/a.c", SPDX + "void\nvh_a(void)\n{\n    syscall(1);\n}\n", "host/run/a.c:5: 'syscall'"),
+    ("onedoor", "host/run/sandbox.c", SPDX + "void\nvh_a(void)\n{\n    syscall(SYS_execveat, 1);\n}\n", "host/run/sandbox.c:5: 'execveat'"),
+    ("onedoor", "host/run/sandbox.c", SPDX + "void\nvh_a(void)\n{\n    syscall(SYS_pidfd_send_signal, 1);\n}\n", None),
     ("onedoor", "tests/unit/base/test_a.c", SPDX + "void\na(void)\n{\n    usleep(1);\n}\n", "test_a.c:5: 'usleep'"),
     ("onedoor", "host/keep/b.c", SPDX + "int a = SQLITE_OPEN_CREATE;\nint b = SQLITE_OPEN_CREATE;\n", "allowed once"),
     ("onedoor", "host/run/a.c", SPDX + "/* fork() */\nconst char *a = \"fork()\";\nint b = s->fork(1);\nint fork(void);\n", None),
@@ -95,7 +97,7 @@ BREACHES = [
     # examples; the skill tally_moons is in the copy
     ("examples", "host/run/a.c", SPDX + "const char *a = \"acme.tally_moons\";\n", "host/run/a.c:2: the skill 'acme.tally_moons'"),
     ("examples", "host/run/a.c", SPDX + "/* as acme.tally_moons does */\n", "host/run/a.c:2: the skill"),
-    ("examples", "host/run/a.c", SPDX + "const char *a = \"moons: %d (tally)\";\n", "host/run/a.c:2: all words of the template"),
+    ("examples", "host/run/a.c", SPDX + "const char *a = \"moons: %d (tally, bright)\";\n", "host/run/a.c:2: all words of the template"),
     ("examples", "host/run/a.c", SPDX + "/* Tally the moons\n * of Saturn */\n", "the example 'tally the moons of saturn'"),
     ("examples", "host/run/a.c", SPDX + "/* \"weigh the planets\" */\n", None),
     # docs

@@ -61,6 +61,12 @@ open_file(void *data, int dir, const char *path, int flags, mode_t mode)
 }
 
 static int
+open_beneath(void *data, int dir, const char *path, int flags, mode_t mode, int no_links)
+{
+    PASS(SEAM_OPEN, u->open_beneath(u->data, dir, path, flags, mode, no_links));
+}
+
+static int
 close_file(void *data, int fd)
 {
     struct seam_fail *fail = data;
@@ -249,6 +255,7 @@ seam_fail_init(struct seam_fail *fail, const struct vh_seam *under)
     fail->seam.wall_us = wall_us;
     fail->seam.random = random_bytes;
     fail->seam.open = open_file;
+    fail->seam.open_beneath = open_beneath;
     fail->seam.close = close_file;
     fail->seam.read = read_file;
     fail->seam.write = write_file;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a hostile name could forge lines of the operator's log, or the log could drown in what nobody asked. */
+/* If this fails, a hostile name could forge lines of the operator's log, or it could drown in what nobody asked. */
 #include "../../support/cm.h"
 
 #include <string.h>

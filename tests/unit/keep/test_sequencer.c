@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, an acknowledged step can be lost or answered twice, or a task's life does not run as the table says. */
+/* If this fails, an acknowledged step can be lost or answered twice, or a task's life does not run by the table. */
 #include "../../support/cm.h"
 
 #include <stdio.h>
@@ -141,7 +141,8 @@ a_task_gets_ready(void **state)
          "{\"lease\":1,\"ordinal\":1,\"effect\":\"publish\",\"verdict\":2,\"digest\":\"p\",\"outside\":1}");
     a = must(&home, "publish.finished", "{\"lease\":1,\"published\":\"C2\"}");
     assert_int_equal(a.ask.what, VH_PHASE_SETTLE);
-    a = must(&home, "settle.priced", "{\"lease\":1,\"cost_micro\":20,\"entries\":[{\"account\":\"home\",\"micro\":20,\"reason\":\"work\"}]}");
+    a = must(&home, "settle.priced",
+             "{\"lease\":1,\"cost_micro\":20,\"entries\":[{\"account\":\"home\",\"micro\":20,\"reason\":\"work\"}]}");
     assert_int_equal(a.ask.what, VH_PHASE_IDLE);
     assert_int_equal(a.ask.task.state, VH_STATE_READY);
     assert_int_equal(a.ask.task.cost_micro, 20);

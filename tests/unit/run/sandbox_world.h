@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A workspace on disk and a launcher, for the tests of the sandbox; each test program includes it once. */
+/* A workspace on disk and a launcher, for the tests of the sandbox; each test program includes it
+ * once. */
 #ifndef SANDBOX_WORLD_H
 #define SANDBOX_WORLD_H
 
@@ -21,6 +22,13 @@
 #include "run/sandbox.h"
 
 #define SECOND_NS INT64_C(1000000000)
+
+/* A sanitizer's shadow counts as memory. 0: the default. */
+#ifdef VH_SANITIZED
+#define WORLD_MEMORY UINT64_MAX
+#else
+#define WORLD_MEMORY 0
+#endif
 
 struct world {
     struct vh_arena *arena;
@@ -64,10 +72,11 @@ world_make(struct world *world, const char *fail_step)
     memset(world, 0, sizeof *world);
     world->arena = vh_arena_create(NULL, 0);
     world->seam = vh_seam_real();
-    snprintf(world->folder, sizeof world->folder, "/tmp/viv-sandbox-XXXXXX");
+    const char *tmp = getenv("TMPDIR");
+    snprintf(world->folder, sizeof world->folder, "%.100s/viv-sandbox-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(world->folder));
-    char *const folders[] = { world->lower, world->upper, world->work, world->scratch, world->copy };
-    static const char *const names[] = { "lower", "upper", "work", "scratch", "copy" };
+    char *const folders[] = {world->lower, world->upper, world->work, world->scratch, world->copy};
+    static const char *const names[] = {"lower", "upper", "work", "scratch", "copy"};
     for (size_t i = 0; i < 5; i++) {
         snprintf(folders[i], 300, "%s/%s", world->folder, names[i]);
         assert_int_equal(mkdir(folders[i], 0755), 0);
@@ -83,9 +92,9 @@ world_make(struct world *world, const char *fail_step)
     world->lowers[0] = world->lower;
     ssize_t len = readlink("/proc/self/exe", world->self, sizeof world->self - 1);
     assert_true(len > 0);
-    world->binds[0] = (struct vh_sandbox_bind){ world->self, "/opt/self", false };
+    world->binds[0] = (struct vh_sandbox_bind){world->self, "/opt/self", false};
     world_launcher_path(path, sizeof path);
-    struct vh_launcher_options options = { fail_step };
+    struct vh_launcher_options options = {fail_step};
     world->launcher = vh_launcher_create(world->arena, world->seam, path, &options);
     struct viv_error err = VIV_ERROR_INIT;
     if (vh_launcher_start(world->launcher, &err)) {
@@ -106,15 +115,16 @@ world_end(struct world *world)
 static inline struct vh_sandbox_plan
 world_plan(const struct world *world, enum vh_sandbox_variant variant)
 {
-    return (struct vh_sandbox_plan){ .variant = variant,
-                                     .lowers = world->lowers,
-                                     .lower_count = 1,
-                                     .upper = world->upper,
-                                     .work = world->work,
-                                     .scratch = world->scratch,
-                                     .copy = world->copy,
-                                     .binds = world->binds,
-                                     .bind_count = 1 };
+    return (struct vh_sandbox_plan){.variant = variant,
+                                    .lowers = world->lowers,
+                                    .lower_count = 1,
+                                    .upper = world->upper,
+                                    .work = world->work,
+                                    .scratch = world->scratch,
+                                    .copy = world->copy,
+                                    .binds = world->binds,
+                                    .bind_count = 1,
+                                    .limits.memory_bytes = WORLD_MEMORY};
 }
 
 static inline struct vh_keeper *
@@ -133,7 +143,8 @@ world_open(struct world *world, enum vh_sandbox_variant variant)
 static inline const char *
 world_self(const struct world *world, const struct vh_keeper *keeper)
 {
-    return vh_keeper_profile(keeper)->variant == VH_SANDBOX_REDUCED_COPY ? world->self : "/opt/self";
+    return vh_keeper_profile(keeper)->variant == VH_SANDBOX_REDUCED_COPY ? world->self
+                                                                         : "/opt/self";
 }
 
 static inline struct vh_exec_result
@@ -141,10 +152,16 @@ world_run(struct world *world, struct vh_keeper *keeper, const char *const *argv
 {
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_exec_result result;
-    struct vh_exec_stage stage = { .argv = argv, .argc = argc };
-    struct vh_exec exec = {
-        .stages = &stage, .stage_count = 1, .wall_ns = 30 * SECOND_NS, .output_max = 65536, .error_max = 65536
-    };
+    struct vh_exec_stage stage = {.argv = argv, .argc = argc};
+    static const char *const env[] = {
+        "ASAN_OPTIONS=detect_leaks=0"}; /* it would trace, which is forbidden */
+    struct vh_exec exec = {.stages = &stage,
+                           .stage_count = 1,
+                           .wall_ns = 30 * SECOND_NS,
+                           .output_max = 65536,
+                           .error_max = 65536,
+                           .env = env,
+                           .env_count = WORLD_MEMORY ? 1 : 0};
     if (vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err)) {
         fail_msg("%s", err.text);
     }
@@ -154,7 +171,7 @@ world_run(struct world *world, struct vh_keeper *keeper, const char *const *argv
 static inline struct vh_exec_result
 world_shell(struct world *world, struct vh_keeper *keeper, const char *script)
 {
-    const char *const argv[] = { "sh", "-c", script };
+    const char *const argv[] = {"sh", "-c", script};
     return world_run(world, keeper, argv, 3);
 }
 
@@ -170,11 +187,12 @@ world_expect(struct world *world, struct vh_keeper *keeper, const char *script, 
 {
     struct vh_exec_result result = world_shell(world, keeper, script);
     const char *errors = world_text(world, result.errors.kept);
-    if (result.stages[0].exit_code != 0 || strcmp(world_text(world, result.output.kept), output) != 0) {
+    if (result.stages[0].exit_code != 0 ||
+        strcmp(world_text(world, result.output.kept), output) != 0) {
         fail_msg("[%s] '%s': code %d signal %d start %d %s, output '%s', errors '%s'",
-                 vh_sandbox_variant_name(vh_keeper_profile(keeper)->variant), script, result.stages[0].exit_code,
-                 result.stages[0].signal, result.stages[0].start_errno, result.stages[0].start_step,
-                 world_text(world, result.output.kept), errors);
+                 vh_sandbox_variant_name(vh_keeper_profile(keeper)->variant), script,
+                 result.stages[0].exit_code, result.stages[0].signal, result.stages[0].start_errno,
+                 result.stages[0].start_step, world_text(world, result.output.kept), errors);
     }
 }
 
@@ -184,7 +202,8 @@ world_refuse(struct world *world, struct vh_keeper *keeper, const char *script)
 {
     struct vh_exec_result result = world_shell(world, keeper, script);
     if (result.stages[0].exit_code == 0) {
-        fail_msg("[%s] '%s' worked: '%s'", vh_sandbox_variant_name(vh_keeper_profile(keeper)->variant), script,
+        fail_msg("[%s] '%s' worked: '%s'",
+                 vh_sandbox_variant_name(vh_keeper_profile(keeper)->variant), script,
                  world_text(world, result.output.kept));
     }
 }
@@ -201,8 +220,8 @@ world_probe(void)
     for (int variant = VH_SANDBOX_FULL; variant <= VH_SANDBOX_REDUCED_COPY; variant++) {
         struct vh_sandbox_profile profile;
         struct viv_error err = VIV_ERROR_INIT;
-        if (vh_sandbox_probe(world.launcher, world.folder, (enum vh_sandbox_variant)variant, &profile, &err) ==
-            VIV_OK) {
+        if (vh_sandbox_probe(world.launcher, world.folder, (enum vh_sandbox_variant)variant,
+                             &profile, &err) == VIV_OK) {
             fprintf(stderr, "can do %s\n", vh_sandbox_profile_text(world.arena, &profile));
             world_variants[world_variant_count++] = (enum vh_sandbox_variant)variant;
         } else {

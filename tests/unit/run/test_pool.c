@@ -4,6 +4,7 @@
 #include "../../support/tier1.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -175,6 +176,75 @@ folder_runners_are_never_kept(void **state)
     vh_pool_end(pool);
 }
 
+#define THREADS 6
+#define ROUNDS 40
+
+struct worker {
+    struct vh_pool *pool;
+    struct tier1_plan plan;
+    pthread_t thread;
+    int worked, busy, other;
+};
+
+static void
+work_once(struct worker *worker, int round)
+{
+    const struct viv_value value = {.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("small")};
+    struct viv_skill_run_request request = {.size = sizeof request, .rev = 1, .values = &value, .values_count = 1,
+                                            .values_stride = sizeof value, .input_json = VH_STR("[]")};
+    struct vh_runner_call call = {.interface = VIV_INDEX_SKILL, .request = &request, .cancel_fd = -1,
+                                  .deadline_ns = vh_seam_real()->monotonic_ns(NULL) + INT64_C(20000000000)};
+    struct viv_skill_run_answer answer;
+    struct vh_runner_result result;
+    struct vh_runner *runner = NULL;
+    viv_status status = vh_pool_take(worker->pool, &worker->plan.plan, "good", 0, round, &runner, NULL);
+    if (status != VIV_OK) {
+        *(status == VIV_E_BUSY ? &worker->busy : &worker->other) += 1;
+        return;
+    }
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    status = vh_runner_call(runner, &call, &answer, &result, arena, NULL);
+    *(status == VIV_OK && vh_str_is(answer.output_json, "[]") ? &worker->worked : &worker->other) += 1;
+    vh_arena_destroy(arena);
+    if (vh_pool_give(worker->pool, runner, result.failure, NULL, round)) {
+        worker->other++;
+    }
+}
+
+static void *
+work(void *data)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        work_once(data, round);
+        (void)vh_pool_retire(((struct worker *)data)->pool, round);
+    }
+    return NULL;
+}
+
+static void
+many_threads(void **state)
+{
+    struct tier1 *tier1 = *state;
+    struct vh_pool *pool = make_pool(tier1, THREADS - 2, 2);
+    struct worker workers[THREADS] = {0};
+    for (int i = 0; i < THREADS; i++) {
+        workers[i].pool = pool;
+        tier1_plan(tier1, "tier1_good", &workers[i].plan);
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    int worked = 0, busy = 0;
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        assert_int_equal(workers[i].other, 0);
+        worked += workers[i].worked;
+        busy += workers[i].busy;
+    }
+    assert_int_equal(worked + busy, THREADS * ROUNDS);
+    assert_true(worked >= ROUNDS);
+    vh_pool_end(pool);
+    assert_int_equal(tier1_children(tier1), 0);
+}
+
 int
 main(void)
 {
@@ -184,6 +254,7 @@ main(void)
         cmocka_unit_test_setup_teardown(one_that_died_idle_is_replaced, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(three_crashes_in_ten_minutes, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(failed_starts_count_refusals_do_not, tier1_setup, tier1_teardown),
+        cmocka_unit_test_setup_teardown(many_threads, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(folder_runners_are_never_kept, tier1_setup, tier1_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

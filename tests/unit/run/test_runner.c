@@ -170,6 +170,30 @@ grants_are_needed(void **state)
     tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "service 'viv.random/1' is not among the grants");
 }
 
+/* ---- libraries ---- */
+
+static void
+libraries_are_the_ones_named(void **state)
+{
+    struct tier1 *tier1 = *state;
+    static const char *const libraries[] = {"libm.so.6"};
+    struct tier1_plan plan;
+    tier1_plan(tier1, "tier1_good_library", &plan);
+#ifndef VH_SANITIZED /* a sanitizer has brought it already */
+    tier1_refused(tier1, &plan, VH_RUNNER_REFUSED, "libm.so.6: cannot open shared object file");
+#endif
+    plan.plan.libraries = libraries;
+    plan.plan.library_count = 1;
+    struct vh_runner *runner = tier1_start(tier1, &plan);
+    struct viv_value values[] = {{.name = VH_STR("do"), .type = VIV_VALUE_TEXT, .text = VH_STR("root")},
+                                 {.name = VH_STR("n"), .type = VIV_VALUE_INTEGER, .integer = 27}};
+    struct vh_runner_call call = tier1_skill(tier1, values, 2);
+    struct tier1_answer answer;
+    assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_OK);
+    assert_string_equal(vh_arena_text_of(tier1->arena, answer.skill.text), "3.0");
+    assert_int_equal(vh_runner_end(runner, NULL), VIV_OK);
+}
+
 /* ---- the folder ---- */
 
 static void
@@ -301,9 +325,16 @@ large_requests_and_answers(void **state)
     struct vh_arena *small = vh_arena_create(tier1->arena, 4096);
     assert_int_equal(vh_runner_call(runner, &call, &answer.skill, &answer.result, small, &answer.err), VIV_E_MEMORY);
     assert_true(vh_runner_alive(runner));
+    vh_runner_trim(runner); /* and the runner does not mind */
     tier1->skill_request.input_json = VH_STR("{}");
     assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_OK);
     assert_true(vh_str_is(answer.skill.output_json, "{}"));
+    call.deadline_ns = vh_seam_real()->monotonic_ns(NULL) - 1;
+    assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_E_TIMEOUT);
+    assert_string_equal(answer.err.text,
+                        "the deadline passed before plugin 'tests.tier1_good' was called for viv.skill/1 run");
+    assert_int_equal(answer.result.failure, VH_RUNNER_FINE);
+    assert_true(vh_runner_alive(runner));
     assert_int_equal(vh_runner_end(runner, NULL), VIV_OK);
 }
 
@@ -412,6 +443,7 @@ main(void)
         cmocka_unit_test_setup_teardown(options_are_checked, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(effects_are_served_and_refused, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(grants_are_needed, tier1_setup, tier1_teardown),
+        cmocka_unit_test_setup_teardown(libraries_are_the_ones_named, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(folder_is_read_and_nothing_else, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(cancelling_asks_first, tier1_setup, tier1_teardown),
         cmocka_unit_test_setup_teardown(large_requests_and_answers, tier1_setup, tier1_teardown),

@@ -4,9 +4,13 @@
  * name, and followed by a call that works. */
 #include "../../support/tier1.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* ---- deeds ---- */
 

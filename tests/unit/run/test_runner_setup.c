@@ -3,11 +3,16 @@
  * by a filter that answers its system call with an error: nothing runs, and the message names the step. */
 #include "../../support/tier1.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* The host's own set-up is done before the filter; the zygote inherits it. */
@@ -57,7 +62,9 @@ each_step_refuses(void **state)
         {SYS_capset, "has ended"}, /* the zygote itself says more on its standard error */
         {SYS_seccomp, "has ended"},
         {SYS_pidfd_open, "no runner could be forked"},
+#ifndef VH_SANITIZED /* the sanitizer needs it itself */
         {SYS_prlimit64, "limit 'core' cannot be"},
+#endif
         {SYS_landlock_create_ruleset, "the kernel has no landlock (abi 0, needed 1)"},
         {SYS_landlock_add_rule, "landlock rule for 'the granted folder' was refused"},
         {SYS_landlock_restrict_self, "landlock could not be entered"},
