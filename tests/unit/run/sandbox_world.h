@@ -153,15 +153,11 @@ world_run(struct world *world, struct vh_keeper *keeper, const char *const *argv
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_exec_result result;
     struct vh_exec_stage stage = {.argv = argv, .argc = argc};
-    static const char *const env[] = {
-        "ASAN_OPTIONS=detect_leaks=0"}; /* it would trace, which is forbidden */
     struct vh_exec exec = {.stages = &stage,
                            .stage_count = 1,
                            .wall_ns = 30 * SECOND_NS,
                            .output_max = 65536,
-                           .error_max = 65536,
-                           .env = env,
-                           .env_count = WORLD_MEMORY ? 1 : 0};
+                           .error_max = 65536};
     if (vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err)) {
         fail_msg("%s", err.text);
     }
