@@ -384,9 +384,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_freezing_stops_the_clock),
         cmocka_unit_test(test_host_works_by_descriptor),
     };
-    world_probe();
-    if (world_variant_count == 0) {
-        fprintf(stderr, "skipped: no variant of the sandbox can be set up here\n");
+    if (!world_probe()) {
         return 77;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

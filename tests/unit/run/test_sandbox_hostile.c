@@ -284,9 +284,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_processes_are_bounded),
         cmocka_unit_test(test_setuid_has_no_effect),
     };
-    world_probe();
-    if (world_variant_count == 0) {
-        fprintf(stderr, "skipped: no variant of the sandbox can be set up here\n");
+    if (!world_probe()) {
         return 77;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
