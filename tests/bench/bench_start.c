@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measures a start with many installed skills (--skills N, 10,000 unless said otherwise): the index is read, no plugin
- * is opened. The skills are copies of one real plugin, each with an id of its own, put there by the ordinary
+/* Measures a start with many installed skills (--skills N, 10,000 unless said otherwise): the index is read, no
+ * plugin is opened. The skills are copies of one real plugin, each with an id of its own, put there by the ordinary
  * installation but without its syncs, which are not what is measured. */
 #include "bench.h"
 
@@ -74,7 +74,8 @@ fill(struct start *start)
         }
     }
     struct viv_error err = VIV_ERROR_INIT;
-    bool good = paths && vh_registry_install_all(start->registry, &rules, AT_FDCWD, paths, start->count, &err) == VIV_OK;
+    bool good =
+        paths && vh_registry_install_all(start->registry, &rules, AT_FDCWD, paths, start->count, &err) == VIV_OK;
     if (!good) {
         fprintf(stderr, "start: %s\n", err.text);
     }

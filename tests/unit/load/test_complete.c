@@ -137,8 +137,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_size_of_every_table), cmocka_unit_test(no_table_at_all), cmocka_unit_test(stubs_answer),
-        cmocka_unit_test(broken_descriptors),        cmocka_unit_test(wider_rows_are_stepped_over),
+        cmocka_unit_test(every_size_of_every_table),
+        cmocka_unit_test(no_table_at_all),
+        cmocka_unit_test(stubs_answer),
+        cmocka_unit_test(broken_descriptors),
+        cmocka_unit_test(wider_rows_are_stepped_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,9 +22,9 @@ inspect_and_load(struct vh_arena *arena, const char *name, struct fault_probe *p
     struct vh_plugin_file *file = vh_arena_alloc(arena, sizeof *file);
     struct viv_host *host = vh_arena_alloc(arena, sizeof *host);
     *host = (struct viv_host){ .size = sizeof *host, .rev = 1, .abi_major = VIV_ABI_MAJOR, .host_data = probe };
-    viv_status status = vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, name), file, err);
-    return status ? status
-                  : vh_plugin_load(arena, file, host, (struct viv_str){ NULL, 0 }, NULL, ret_plugin, err);
+    viv_status status =
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, name), file, err);
+    return status ? status : vh_plugin_load(arena, file, host, (struct viv_str){ NULL, 0 }, NULL, ret_plugin, err);
 }
 
 static void
@@ -155,13 +155,14 @@ nobody_answers_for_unsigned_bytes(void **state)
     struct vh_plugin *plugin = NULL;
     struct viv_host host = { .size = sizeof host, .rev = 1 };
     struct viv_error err = VIV_ERROR_INIT;
-    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err),
-                     VIV_OK);
+    assert_int_equal(
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err), VIV_OK);
     assert_int_equal(file.trust, VH_TRUST_UNSIGNED);
     assert_int_equal(vh_plugin_load(arena, &file, &host, (struct viv_str){ NULL, 0 }, NULL, &plugin, &err),
                      VIV_E_DENIED);
     assert_string_equal(err.where, "signature");
-    assert_non_null(strstr(err.text, "it is unsigned, allowed in the host's process: bundled, or signed by your key"));
+    assert_non_null(
+        strstr(err.text, "it is unsigned, allowed in the host's process: bundled, or signed by your key"));
     vh_arena_destroy(arena);
 }
 
@@ -195,8 +196,8 @@ an_id_is_taken_once(void **state)
     struct viv_host host = { .size = sizeof host, .rev = 1 };
     struct viv_error err = VIV_ERROR_INIT;
     struct viv_str none = { NULL, 0 };
-    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err),
-                     VIV_OK);
+    assert_int_equal(
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err), VIV_OK);
     assert_int_equal(vh_plugin_load(arena, &file, &host, none, &set, &plugin, &err), VIV_OK);
     assert_int_equal(vh_plugin_load(arena, &file, &host, none, &set, &second, &err), VIV_E_EXISTS);
     assert_non_null(strstr(err.text, "'fault.good' 1.2.3 is loaded already, from bytes"));
@@ -215,9 +216,10 @@ settings_reach_the_plugin(void **state)
     struct fault_probe probe = { 0 };
     struct viv_host host = { .size = sizeof host, .rev = 1, .host_data = &probe };
     struct viv_error err = VIV_ERROR_INIT;
-    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err),
-                     VIV_OK);
-    assert_int_equal(vh_plugin_load(arena, &file, &host, VH_STR("{\"level\":10}"), NULL, &plugin, &err), VIV_E_INVALID);
+    assert_int_equal(
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err), VIV_OK);
+    assert_int_equal(vh_plugin_load(arena, &file, &host, VH_STR("{\"level\":10}"), NULL, &plugin, &err),
+                     VIV_E_INVALID);
     assert_non_null(strstr(err.text, "option 'level' is 10, allowed -5 to 9"));
     assert_int_equal(probe.created, 0);
     assert_int_equal(vh_plugin_load(arena, &file, &host, VH_STR("{\"level\":-2}"), NULL, &plugin, &err), VIV_OK);
@@ -241,7 +243,8 @@ memory_runs_out(void **state)
         struct viv_host host = { .size = sizeof host, .rev = 1, .host_data = &probe };
         vh_arena_fail_at(n);
         viv_status status = vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, path, &file, NULL);
-        status = status ? status : vh_plugin_load(arena, &file, &host, (struct viv_str){ NULL, 0 }, NULL, &plugin, NULL);
+        status =
+            status ? status : vh_plugin_load(arena, &file, &host, (struct viv_str){ NULL, 0 }, NULL, &plugin, NULL);
         vh_arena_fail_at(0);
         vh_arena_destroy(arena);
         assert_int_equal(probe.created, probe.destroyed);
@@ -258,10 +261,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_good_one_lives_and_ends),       cmocka_unit_test(each_fault_is_named),
-        cmocka_unit_test(other_sizes_are_completed),       cmocka_unit_test(nobody_answers_for_unsigned_bytes),
-        cmocka_unit_test(what_is_not_trusted_may_still_run_apart), cmocka_unit_test(an_id_is_taken_once),
-        cmocka_unit_test(settings_reach_the_plugin),       cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(a_good_one_lives_and_ends),
+        cmocka_unit_test(each_fault_is_named),
+        cmocka_unit_test(other_sizes_are_completed),
+        cmocka_unit_test(nobody_answers_for_unsigned_bytes),
+        cmocka_unit_test(what_is_not_trusted_may_still_run_apart),
+        cmocka_unit_test(an_id_is_taken_once),
+        cmocka_unit_test(settings_reach_the_plugin),
+        cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
