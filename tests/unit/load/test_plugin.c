@@ -72,6 +72,7 @@ static const struct refusal inspected[] = {
     { "experimental", VIV_E_UNSUPPORTED, "manifest", "marked experimental; the policy must allow" },
     { "machine_made", VIV_E_DENIED, "manifest", "made by a machine and offers 'viv.critic/1'" },
     { "newer_abi", VIV_E_UNSUPPORTED, "manifest", "wants ABI 2 to 3, this host offers 1; use a newer host" },
+    { "newer_revision", VIV_E_UNSUPPORTED, "manifest", "wants revision 9 of 'viv.critic/1', this host has 1" },
     { "unknown_interface", VIV_E_UNSUPPORTED, "manifest", "'viv.oracle/1', which this host does not know" },
 #ifndef VH_SANITIZED
     { "extra_needed", VIV_E_DENIED, "audit", "rule 'needed': found 'libm.so.6'" },
@@ -95,6 +96,8 @@ static const struct refusal loaded[] = {
     { "lying_id", VIV_E_PLUGIN, "manifest", "says id 'viv.safety_policy', its manifest 'fault.lying_id'" },
     { "lying_version", VIV_E_PLUGIN, "manifest", "says version '9.9.9', its manifest '1.2.3'" },
     { "lying_offer", VIV_E_PLUGIN, "manifest", "no table for 'viv.critic/1'" },
+    { "lying_option", VIV_E_PLUGIN, "manifest", "row of option 'strict' is not the manifest's; rebuild it" },
+    { "missing_option", VIV_E_PLUGIN, "manifest", "has 1 options in 72 bytes, its manifest 7 in 72; rebuild it" },
     { "create_fails", VIV_E_UNAVAILABLE, "create", "it could not begin: the moon is not full" },
     { "short_table", VIV_E_PLUGIN, "offers", "the table of 'viv.critic/1' has 8 bytes, allowed 16 to 4096" },
 };

@@ -53,8 +53,8 @@ the_highest_version_unless_pinned(void **state)
     assert_int_equal(entry.version[1], 9);
     assert_int_equal(vh_registry_find(home.registry, "fault.good", "3.0.0", &entry, &err), VIV_E_VERSION);
     assert_string_equal(err.text,
-                        "there is no 3.0.0 of 'fault.good', there is: 2.0.0 (ABI 1 to 1), 1.9.9 (ABI 1 to 1), "
-                        "1.2.3 (ABI 1 to 1)");
+                        "there is no version 3.0.0 of 'fault.good' that this host (ABI 1) can use, there is: "
+                                  "2.0.0 (ABI 1 to 1), 1.9.9 (ABI 1 to 1), 1.2.3 (ABI 1 to 1)");
     assert_int_equal(vh_registry_find(home.registry, "fault.good", "3", &entry, &err), VIV_E_INVALID);
     assert_true(vh_registry_next(home.registry, VIV_INDEX_CRITIC, &cursor, &entry));
     assert_true(vh_str_is(entry.id, "fault.good") && entry.version[0] == 2);
@@ -143,6 +143,9 @@ bundled_and_installed_are_one_list(void **state)
     assert_int_equal(entry.version[0], 1);
     assert_int_equal(vh_registry_find(home.registry, "fault.good", NULL, &entry, &err), VIV_OK);
     assert_int_equal(entry.version[0], 1); /* 9.0.0 is for another ABI */
+    assert_int_equal(vh_registry_find(home.registry, "fault.good", "9.0.0", &entry, &err), VIV_E_VERSION);
+    assert_string_equal(err.text, "there is no version 9.0.0 of 'fault.good' that this host (ABI 1) can use, there is: "
+                                  "9.0.0 (ABI 2 to 2), 1.2.3 (ABI 1 to 1)");
     assert_int_equal(vh_registry_find(home.registry, "a.first", NULL, &entry, &err), VIV_OK);
     assert_string_equal(vh_registry_path(home.registry, home.arena, &entry), "/usr/lib/vivarium/1/first.so");
     struct vh_hash digest = entry.digest;
