@@ -81,9 +81,9 @@ try_examples(struct compile *compile, const struct yaml_value *value, const stru
     const json_t *examples = json_object_get(rule->json, "examples");
     for (int wanted = 0; wanted < 2; wanted++) {
         const json_t *list = json_object_get(examples, wanted ? "match" : "no_match");
-        for (size_t i = 0; i < json_array_size(list) && compile->status == VIV_OK; i++) {
+        for (size_t i = 0; i < json_array_size(list) && compile->status == VIV_OK && !compile->failed; i++) {
             const char *text = json_string_value(json_array_get(list, i));
-            if (example_matches(compile, value, rule, text) != wanted) {
+            if (example_matches(compile, value, rule, text) != wanted && !compile->failed) {
                 (void)compile_fault(compile, value, "rule '%s' %s its example '%.100s'",
                                     json_string_value(json_object_get(rule->json, "id")),
                                     wanted ? "does not match" : "matches", text);
@@ -142,8 +142,9 @@ compile_commands(struct compile *compile, const struct yaml_value *value)
         const char *id = json_string_value(json_object_get(json_array_get(rules, i), "id"));
         for (size_t j = 0; j < i; j++) {
             if (strcmp(id, json_string_value(json_object_get(json_array_get(rules, j), "id"))) == 0) {
+                (void)compile_fault(compile, place, "rule id '%s' stands here a second time", id);
                 json_decref(rules);
-                return compile_fault(compile, place, "rule id '%s' stands here a second time", id);
+                return NULL;
             }
         }
     }

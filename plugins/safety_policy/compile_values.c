@@ -26,10 +26,11 @@ shown(struct viv_str text)
 static json_t *
 wrong(struct compile *compile, const struct yaml_value *value, const char *allowed)
 {
+    static const struct viv_str list = { "a list", 6 };
+    static const struct viv_str map = { "a mapping", 9 };
+    struct viv_str found = value->kind == YAML_TEXT ? value->text : value->kind == YAML_LIST ? list : map;
     return compile_fault(compile, value, "'%.*s' is '%.*s', allowed: %s", shown(value->key),
-                         value->key.data ? value->key.data : "", shown(value->text),
-                         value->kind == YAML_TEXT ? value->text.data : value->kind == YAML_LIST ? "a list" : "a mapping",
-                         allowed);
+                         value->key.data ? value->key.data : "", shown(found), found.data, allowed);
 }
 
 struct json_t *
@@ -155,7 +156,7 @@ struct json_t *
 compile_words(struct compile *compile, const struct yaml_value *value)
 {
     json_t *words = compile_list(compile, value, compile_text, LIST_MAX);
-    if (words && json_array_size(words) == 0) {
+    if (words && value->count == 0) {
         json_decref(words);
         return compile_fault(compile, value, "'%.*s' is an empty list, allowed: one word and more", shown(value->key),
                              value->key.data ? value->key.data : "");

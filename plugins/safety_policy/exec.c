@@ -184,7 +184,7 @@ judge_argv(struct exec_judge *judge, const struct argv *argv, uint32_t from_pipe
     }
     struct viv_str first = argv->words[0];
     if (first.len == 0 || rules_starts(first, "-")) {
-        report_add(judge->report, "exec.program", DENY, "name the program", "'%.*s' is not the name of a program",
+        report_add(judge->report, "exec.program", judge->guess ? ASK : DENY, "name the program", "'%.*s' is not the name of a program",
                    shown(first), first.data ? first.data : "");
     }
     judge_capability(judge, argv);

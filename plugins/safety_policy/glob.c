@@ -24,9 +24,10 @@ is_double(struct viv_str pattern, uint64_t at)
     return at + 1 < pattern.len && pattern.data[at] == '*' && pattern.data[at + 1] == '*';
 }
 
-/* Mark a position and all that it reaches without a byte: a star may match nothing, "**" and a slash too. */
+/* Mark a position and all that it reaches without a byte: a star may match nothing, and where a component begins
+ * (`fresh`) "**" and a slash too. */
 static void
-reach(const struct glob *glob, unsigned char *set, uint64_t at)
+reach(const struct glob *glob, unsigned char *set, uint64_t at, uint32_t fresh)
 {
     struct viv_str pattern = glob->pattern;
     while (at <= pattern.len && !set[at]) {
@@ -37,8 +38,8 @@ reach(const struct glob *glob, unsigned char *set, uint64_t at)
             at++;
             continue;
         }
-        if (at + 2 < pattern.len && pattern.data[at + 2] == '/' && !set[at + 3]) {
-            reach(glob, set, at + 3); /* goes forward only, so at most GLOB_MAX / 3 deep */
+        if (fresh && at + 2 < pattern.len && pattern.data[at + 2] == '/' && !set[at + 3]) {
+            reach(glob, set, at + 3, fresh); /* goes forward only, so at most GLOB_MAX / 3 deep */
         }
         at += 2;
     }
@@ -55,10 +56,10 @@ step(struct glob *glob, char c)
         char p = pattern.data[at];
         if (p == '*') {
             if (c != '/' || is_double(pattern, at)) {
-                reach(glob, glob->next, at);
+                reach(glob, glob->next, at, c == '/');
             }
         } else if (p == c || (p == '?' && c != '/')) {
-            reach(glob, glob->next, at + 1);
+            reach(glob, glob->next, at + 1, c == '/');
         }
     }
     memcpy(glob->now, glob->next, pattern.len + 1);
@@ -80,7 +81,7 @@ match_from_start(struct viv_str pattern, struct viv_str text)
         return match_plain(pattern, text);
     }
     struct glob glob = { .pattern = pattern };
-    reach(&glob, glob.now, 0);
+    reach(&glob, glob.now, 0, 1);
     for (uint64_t i = 0; i < text.len; i++) {
         if (text.data[i] == '/' && glob.now[pattern.len]) {
             return 1;

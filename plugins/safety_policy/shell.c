@@ -60,7 +60,7 @@ is_assignment(struct viv_str word)
 static int
 is_before_command(struct reader *reader, struct viv_str word)
 {
-    if (reader->plain_word && rules_is_one(word, "! time")) {
+    if (reader->plain_word && rules_is(word, "!")) {
         return 1;
     }
     if (reader->plain_word && rules_is_one(word, "if then elif else fi for while until do done case esac select function "
@@ -112,7 +112,7 @@ end_stage(struct reader *reader, uint32_t next_piped)
             reader->shell->count++;
         }
     } else {
-        reader->shell->unread |= next_piped;
+        reader->shell->unread |= next_piped | reader->piped;
     }
     reader->first = reader->word_count;
     reader->piped = next_piped;
@@ -341,7 +341,6 @@ shell_read(struct viv_call *call, struct viv_str text, struct shell **ret_shell)
         take(&reader);
     }
     end_stage(&reader, 0);
-    reader.shell->unread |= reader.piped;
     *ret_shell = reader.shell;
     return VIV_OK;
 }

@@ -12,6 +12,7 @@
 #include "rules.h"
 
 #define GAP_MAX 8
+#define SENTENCE_MAX 100 /* words */
 
 struct token {
     struct viv_str text;
@@ -238,15 +239,18 @@ is_place(struct viv_str text)
     return dots >= 1 && others == 0 && text.len > 4 && text.data[0] != '.';
 }
 
+/* A sentence too long to be looked at as a whole may hold one. */
 static int
 names_place(const struct tokens *tokens, uint32_t at)
 {
     uint32_t first = at;
     while (first > 0 && !tokens->list[first - 1].ends_sentence) {
-        first--;
+        if (at - --first > SENTENCE_MAX) {
+            return 1;
+        }
     }
     for (uint32_t i = first; i < tokens->count; i++) {
-        if (is_place(tokens->list[i].text)) {
+        if (is_place(tokens->list[i].text) || i - first > SENTENCE_MAX) {
             return 1;
         }
         if (tokens->list[i].ends_sentence)
@@ -310,7 +314,7 @@ hit(struct hits *hits, enum signal_family family, const char *reason, struct viv
 static void
 find_phrases(const struct tokens *tokens, struct hits *hits)
 {
-    for (uint32_t at = 0; at < tokens->count; at++) {
+    for (uint32_t at = 0; at < tokens->count && hits->count < SIGNALS_MAX; at++) {
         for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
             const struct phrase *phrase = &phrases[i];
             if (!rules_is_one(tokens->list[at].text, phrase->verbs))
