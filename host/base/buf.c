@@ -8,7 +8,8 @@
 void
 vh_buf_init(struct vh_buf *buf, struct vh_arena *arena, size_t max)
 {
-    *buf = (struct vh_buf){ .arena = arena, .max = max };
+    /* Half of all addresses is more than there is; below it no sum here can overflow. */
+    *buf = (struct vh_buf){ .arena = arena, .max = max < SIZE_MAX / 4 ? max : SIZE_MAX / 4 };
 }
 
 static bool

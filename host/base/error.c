@@ -6,15 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
-one_line(char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            *text = '?';
-        }
-    }
-}
+#include "str.h"
 
 static void
 fill(struct viv_error *err, viv_status status, const char *where, const char *format, va_list list)
@@ -24,7 +16,7 @@ fill(struct viv_error *err, viv_status status, const char *where, const char *fo
     err->status = status;
     snprintf(err->where, sizeof err->where, "%s", where);
     vsnprintf(err->text, sizeof err->text, format, list);
-    one_line(err->text);
+    vh_str_clean(err->text);
 }
 
 viv_status
@@ -66,9 +58,9 @@ vh_error_extend(struct viv_error *err, viv_status status, const char *format, ..
         va_start(list, format);
         vsnprintf(err->text, sizeof err->text, format, list);
         va_end(list);
-        one_line(err->text);
         size_t len = strlen(err->text);
         snprintf(err->text + len, sizeof err->text - len, ": %s", old);
+        vh_str_clean(err->text); /* last: the cut may fall into the middle of a character */
         err->status = status;
     }
     return status;

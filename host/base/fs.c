@@ -14,7 +14,8 @@
 #include "str.h"
 #include <viv/limits.h>
 
-#define TREE_DEPTH_MAX 512 /* deeper folders than this only exist to exhaust a stack */
+/* Folders deeper than this are first moved up, so that neither the stack nor the descriptors run out. */
+#define REMOVE_DEPTH 32
 
 static viv_status
 open_failed(struct viv_error *err, const char *path)
@@ -172,6 +173,13 @@ vh_fs_make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t
         }
         part[i] = kept;
     }
+    struct stat stat;
+    if (seam->stat(seam->data, dir, path, &stat, 0)) {
+        return vh_error_errno(err, VIV_E_IO, "file", "cannot make folder '%s'", path);
+    }
+    if (!S_ISDIR(stat.st_mode)) {
+        return vh_error_set(err, VIV_E_EXISTS, "file", "'%s' exists and is not a folder", path);
+    }
     return VIV_OK;
 }
 
@@ -231,51 +239,94 @@ vh_fs_list(const struct vh_seam *seam, struct vh_arena *arena, int dir, const ch
     }
     DIR *folder = fdopendir(fd);
     if (!folder) {
+        viv_status failed = vh_error_errno(err, VIV_E_IO, "file", "cannot list '%s'", path);
         seam->close(seam->data, fd);
-        return vh_error_errno(err, VIV_E_IO, "file", "cannot list '%s'", path);
+        return failed;
     }
     viv_status status = read_names(arena, folder, ret_names, err);
     closedir(folder);
     return status ? vh_error_extend(err, status, "folder '%s'", path) : VIV_OK;
 }
 
-static viv_status
-remove_inside(const struct vh_seam *seam, int dir, const char *name, int depth, struct viv_error *err)
+struct removal {
+    const struct vh_seam *seam;
+    struct viv_error *err;
+    int top;        /* the folder being removed; where too deep ones are moved to */
+    uint64_t moved; /* number of those, for their names */
+};
+
+static viv_status remove_inside(struct removal *removal, int dir, const char *name, int depth);
+
+/* Open a folder for reading and changing whatever its mode, without following a link: the mode is changed through the
+ * descriptor, so a name that turns into a link meanwhile leads nowhere. */
+static int
+open_up(const struct vh_seam *seam, int dir, const char *name)
 {
+    int fd = seam->open(seam->data, dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    char self[64];
+    struct stat stat;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (seam->fstat(seam->data, fd, &stat) == 0 && (stat.st_mode & 0700) != 0700) {
+        (void)seam->chmod(seam->data, AT_FDCWD, self, 0700); /* if this fails the open below says so */
+    }
+    int opened = seam->open(seam->data, fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    int code = errno;
+    seam->close(seam->data, fd);
+    errno = code;
+    return opened;
+}
+
+static viv_status
+remove_entries(struct removal *removal, int fd, int depth)
+{
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    if (!arena) {
+        return vh_error_set(removal->err, VIV_E_MEMORY, "file", "no memory to list a folder");
+    }
+    struct vh_fs_names names = { 0 };
+    viv_status status = vh_fs_list(removal->seam, arena, fd, ".", &names, removal->err);
+    for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
+        status = remove_inside(removal, fd, names.name[i], depth);
+    }
+    vh_arena_destroy(arena);
+    return status;
+}
+
+/* Rename a folder that is too deep to the top, where the next round finds it. */
+static viv_status
+move_up(struct removal *removal, int dir, const char *name)
+{
+    const struct vh_seam *seam = removal->seam;
+    char to[64];
+    snprintf(to, sizeof to, ".remove-%llu", (unsigned long long)removal->moved++);
+    while (seam->rename(seam->data, dir, name, removal->top, to, RENAME_NOREPLACE)) {
+        if (errno != EEXIST) {
+            return vh_error_errno(removal->err, VIV_E_IO, "file", "cannot move the deep folder '%s'", name);
+        }
+        snprintf(to, sizeof to, ".remove-%llu", (unsigned long long)removal->moved++);
+    }
+    return VIV_OK;
+}
+
+static viv_status
+remove_inside(struct removal *removal, int dir, const char *name, int depth)
+{
+    const struct vh_seam *seam = removal->seam;
     if (seam->unlink(seam->data, dir, name, 0) == 0 || errno == ENOENT) {
         return VIV_OK;
     }
-    if (errno != EISDIR && errno != EPERM && errno != EACCES) {
-        return vh_error_errno(err, VIV_E_IO, "file", "cannot remove '%s'", name);
-    }
-    if (depth >= TREE_DEPTH_MAX) {
-        return vh_error_set(err, VIV_E_LIMIT, "file", "folder '%s' is deeper than %d", name, TREE_DEPTH_MAX);
-    }
-    if (seam->unlink(seam->data, dir, name, AT_REMOVEDIR) == 0) {
-        return VIV_OK;
-    }
-    int fd = seam->open(seam->data, dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (fd < 0 && errno == EACCES && seam->chmod(seam->data, dir, name, 0700) == 0) {
-        fd = seam->open(seam->data, dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    }
+    int fd = errno == EISDIR ? open_up(seam, dir, name) : -1;
     if (fd < 0) {
-        return vh_error_errno(err, VIV_E_IO, "file", "cannot remove '%s'", name);
+        return vh_error_errno(removal->err, VIV_E_IO, "file", "cannot remove '%s'", name);
     }
-    struct stat stat;
-    if (seam->fstat(seam->data, fd, &stat) == 0 && (stat.st_mode & 0700) != 0700) {
-        (void)seam->chmod(seam->data, dir, name, 0700); /* if this fails the removal below says so */
-    }
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    struct vh_fs_names names = { 0 };
-    viv_status status = arena ? vh_fs_list(seam, arena, fd, ".", &names, err)
-                              : vh_error_set(err, VIV_E_MEMORY, "file", "no memory to list '%s'", name);
-    for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
-        status = remove_inside(seam, fd, names.name[i], depth + 1, err);
-    }
-    vh_arena_destroy(arena);
+    bool deep = depth >= REMOVE_DEPTH;
+    viv_status status = deep ? move_up(removal, dir, name) : remove_entries(removal, fd, depth + 1);
     seam->close(seam->data, fd);
-    if (status == VIV_OK && seam->unlink(seam->data, dir, name, AT_REMOVEDIR) && errno != ENOENT) {
-        status = vh_error_errno(err, VIV_E_IO, "file", "cannot remove folder '%s'", name);
+    if (!deep && status == VIV_OK && seam->unlink(seam->data, dir, name, AT_REMOVEDIR) && errno != ENOENT) {
+        status = vh_error_errno(removal->err, VIV_E_IO, "file", "cannot remove folder '%s'", name);
     }
     return status;
 }
@@ -283,7 +334,24 @@ remove_inside(const struct vh_seam *seam, int dir, const char *name, int depth, 
 viv_status
 vh_fs_remove_tree(const struct vh_seam *seam, int dir, const char *path, struct viv_error *err)
 {
-    return remove_inside(seam, dir, path, 0, err);
+    if (seam->unlink(seam->data, dir, path, 0) == 0 || errno == ENOENT) {
+        return VIV_OK;
+    }
+    struct removal removal = { .seam = seam, .err = err, .top = errno == EISDIR ? open_up(seam, dir, path) : -1 };
+    if (removal.top < 0) {
+        return vh_error_errno(err, VIV_E_IO, "file", "cannot remove '%s'", path);
+    }
+    viv_status status;
+    uint64_t moved;
+    do {
+        moved = removal.moved;
+        status = remove_entries(&removal, removal.top, 0);
+    } while (status == VIV_OK && removal.moved != moved);
+    seam->close(seam->data, removal.top);
+    if (status == VIV_OK && seam->unlink(seam->data, dir, path, AT_REMOVEDIR) && errno != ENOENT) {
+        status = vh_error_errno(err, VIV_E_IO, "file", "cannot remove folder '%s'", path);
+    }
+    return status ? vh_error_extend(err, status, "tree '%s'", path) : VIV_OK;
 }
 
 bool

@@ -240,6 +240,9 @@ vh_json_write(const struct vh_json *value, struct vh_buf *buf)
             vh_buf_char(buf, ',');
         }
         if (object) {
+            if (!vh_str_utf8(child->key)) {
+                buf->failed = true;
+            }
             write_string(child->key, buf);
             vh_buf_char(buf, ':');
         }

@@ -70,7 +70,41 @@ read_escape(struct reader *r)
     return high < 0 || low < 0 || value >= 0x20 || short_form ? -1 : value;
 }
 
-/* The text between quotes. Without escapes it is a view of the input. */
+/* Where the closing quote of the string that starts at `r->at` is, or r->len when there is none. */
+static size_t
+string_end(const struct reader *r, bool *ret_escaped)
+{
+    size_t at = r->at;
+    *ret_escaped = false;
+    while (at < r->len && r->data[at] != '"') {
+        if (r->data[at] == '\\') {
+            *ret_escaped = true;
+            at++;
+        }
+        at++;
+    }
+    return at < r->len ? at : r->len;
+}
+
+/* Decode up to `end` into `to`, which has room for it. False when a character is not in its canonical form. */
+static bool
+decode(struct reader *r, size_t end, char *to, size_t *ret_len)
+{
+    size_t len = 0;
+    while (r->at < end) {
+        unsigned char c = (unsigned char)r->data[r->at++];
+        int value = c == '\\' ? read_escape(r) : c;
+        if (value < 0 || c < 0x20) {
+            return false;
+        }
+        to[len++] = (char)value;
+    }
+    *ret_len = len;
+    return true;
+}
+
+/* The text between quotes. Without escapes it is a view of the input; with them a copy no longer than the string, so
+ * that reading takes memory in proportion to the document. */
 static bool
 read_string(struct reader *r, struct viv_str *ret_text)
 {
@@ -78,30 +112,29 @@ read_string(struct reader *r, struct viv_str *ret_text)
         bad(r, "a string was expected");
         return false;
     }
+    bool escaped;
     size_t start = r->at;
-    while (r->at < r->len && r->data[r->at] != '"' && r->data[r->at] != '\\' && (unsigned char)r->data[r->at] >= 0x20) {
-        r->at++;
-    }
-    struct viv_str text = { r->data + start, r->at - start };
-    if (r->at < r->len && r->data[r->at] == '\\') {
-        char *copy = vh_arena_alloc(r->arena, r->len - start + 1);
+    size_t end = string_end(r, &escaped);
+    struct viv_str text = { r->data + start, end - start };
+    if (escaped) {
+        char *copy = vh_arena_alloc(r->arena, end - start + 1);
+        size_t len = 0;
         if (!copy) {
             r->memory = true;
             bad(r, "out of memory");
             return false;
         }
-        size_t len = (size_t)text.len;
-        memcpy(copy, text.data, len);
-        while (r->at < r->len && r->data[r->at] != '"') {
-            unsigned char c = (unsigned char)r->data[r->at++];
-            int value = c == '\\' ? read_escape(r) : c;
-            if (value < 0 || c < 0x20) {
-                bad(r, "a character is not in its canonical form");
-                return false;
-            }
-            copy[len++] = (char)value;
+        if (!decode(r, end, copy, &len)) {
+            bad(r, "a character is not in its canonical form");
+            return false;
         }
         text = (struct viv_str){ copy, len };
+    }
+    for (; r->at < end; r->at++) {
+        if ((unsigned char)r->data[r->at] < 0x20) {
+            bad(r, "a character is not in its canonical form");
+            return false;
+        }
     }
     if (!take(r, '"')) {
         bad(r, "a string does not end");

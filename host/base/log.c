@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "str.h"
+
 /* The log sink: one of the two globals of the host. */
 static enum vh_log_level lowest = VH_LOG_WARNING;
 
@@ -28,11 +30,7 @@ vh_log(enum vh_log_level level, const char *part, const char *format, ...)
     va_start(list, format);
     vsnprintf(line + at, sizeof line - (size_t)at - 1, format, list);
     va_end(list);
-    for (char *c = line; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
+    vh_str_clean(line);
     size_t len = strlen(line);
     line[len++] = '\n';
     ssize_t put = write(STDERR_FILENO, line, len);

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -13,7 +15,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,7 +43,14 @@ static int
 real_random(void *data, void *bytes, size_t len)
 {
     (void)data;
-    return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : -1;
+    for (size_t at = 0; at < len;) {
+        ssize_t got = getrandom((char *)bytes + at, len - at, 0);
+        if (got < 0 && errno != EINTR) {
+            return -1;
+        }
+        at += got > 0 ? (size_t)got : 0;
+    }
+    return 0;
 }
 
 static int
@@ -47,6 +58,18 @@ real_open(void *data, int dir, const char *path, int flags, mode_t mode)
 {
     (void)data;
     return openat(dir, path, flags | O_CLOEXEC, mode);
+}
+
+static int
+real_open_beneath(void *data, int dir, const char *path, int flags, mode_t mode, int no_links)
+{
+    (void)data;
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
+        .mode = flags & O_CREAT ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (no_links ? RESOLVE_NO_SYMLINKS : 0),
+    };
+    return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
 static int
@@ -169,10 +192,57 @@ real_utimens(void *data, int dir, const char *path, const struct timespec times[
 }
 
 static int
+real_chown(void *data, int dir, const char *path, uid_t uid, gid_t gid)
+{
+    (void)data;
+    return fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW);
+}
+
+static int
+real_mknod(void *data, int dir, const char *path, mode_t mode, dev_t device)
+{
+    (void)data;
+    return mknodat(dir, path, mode, device);
+}
+
+static int
+real_sync_all(void *data, int fd)
+{
+    (void)data;
+    return syncfs(fd);
+}
+
+static ssize_t
+real_get_attribute(void *data, int fd, const char *name, void *bytes, size_t size)
+{
+    (void)data;
+    return fgetxattr(fd, name, bytes, size);
+}
+
+static int
 real_lock(void *data, int fd, int exclusive)
 {
     (void)data;
     return flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
+}
+
+/* Put fds[i] at 3 + i. First all of them above every descriptor involved, then to their places, so that none is
+ * overwritten before it was moved. Returns an errno value. */
+static int
+place_descriptors(posix_spawn_file_actions_t *actions, const int *fds, size_t fd_count)
+{
+    int free_from = 3 + (int)fd_count;
+    for (size_t i = 0; i < fd_count; i++) {
+        free_from = fds[i] >= free_from ? fds[i] + 1 : free_from;
+    }
+    int code = 0;
+    for (size_t i = 0; i < fd_count && !code; i++) {
+        code = posix_spawn_file_actions_adddup2(actions, fds[i], free_from + (int)i);
+    }
+    for (size_t i = 0; i < fd_count && !code; i++) {
+        code = posix_spawn_file_actions_adddup2(actions, free_from + (int)i, 3 + (int)i);
+    }
+    return code ? code : posix_spawn_file_actions_addclosefrom_np(actions, 3 + (int)fd_count);
 }
 
 static int
@@ -190,15 +260,10 @@ real_spawn(void *data, const char *path, char *const argv[], const int *fds, siz
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    /* First out of the way, then to their place, so that none is overwritten before it is moved. */
-    for (size_t i = 0; i < fd_count; i++) {
-        posix_spawn_file_actions_adddup2(&actions, fds[i], 100 + (int)i);
+    int code = place_descriptors(&actions, fds, fd_count);
+    if (!code) {
+        code = posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
     }
-    for (size_t i = 0; i < fd_count; i++) {
-        posix_spawn_file_actions_adddup2(&actions, 100 + (int)i, 3 + (int)i);
-    }
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3 + (int)fd_count);
-    int code = posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     errno = code;
@@ -217,6 +282,23 @@ real_wait(void *data, pid_t pid, int *ret_status, int options)
 {
     (void)data;
     return waitpid(pid, ret_status, options);
+}
+
+static int
+real_kill_pidfd(void *data, int pidfd, int signal)
+{
+    (void)data;
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+static int
+real_pin(void *data, pid_t pid, int cpu)
+{
+    (void)data;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    return sched_setaffinity(pid, sizeof set, &set);
 }
 
 /* ---- crash places ---- */
@@ -256,6 +338,7 @@ static const struct vh_seam real = {
     .wall_us = real_wall_us,
     .random = real_random,
     .open = real_open,
+    .open_beneath = real_open_beneath,
     .close = real_close,
     .read = real_read,
     .write = real_write,
@@ -273,10 +356,16 @@ static const struct vh_seam real = {
     .readlink = real_readlink,
     .chmod = real_chmod,
     .utimens = real_utimens,
+    .chown = real_chown,
+    .mknod = real_mknod,
+    .sync_all = real_sync_all,
+    .get_attribute = real_get_attribute,
     .lock = real_lock,
     .spawn = real_spawn,
     .kill = real_kill,
     .wait = real_wait,
+    .kill_pidfd = real_kill_pidfd,
+    .pin = real_pin,
     .place = real_place,
 };
 

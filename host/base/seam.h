@@ -22,6 +22,8 @@ struct vh_seam {
 
     /* files; `dir` is a directory descriptor or AT_FDCWD */
     int (*open)(void *data, int dir, const char *path, int flags, mode_t mode);
+    /* As open, by openat2: never leaves `dir`, follows no magic link, and with `no_links` no symbolic link at all. */
+    int (*open_beneath)(void *data, int dir, const char *path, int flags, mode_t mode, int no_links);
     int (*close)(void *data, int fd);
     ssize_t (*read)(void *data, int fd, void *bytes, size_t len);
     ssize_t (*write)(void *data, int fd, const void *bytes, size_t len);
@@ -39,12 +41,18 @@ struct vh_seam {
     ssize_t (*readlink)(void *data, int dir, const char *path, char *bytes, size_t size);
     int (*chmod)(void *data, int dir, const char *path, mode_t mode);
     int (*utimens)(void *data, int dir, const char *path, const struct timespec times[2]);
+    int (*chown)(void *data, int dir, const char *path, uid_t uid, gid_t gid); /* not through links */
+    int (*mknod)(void *data, int dir, const char *path, mode_t mode, dev_t device);
+    int (*sync_all)(void *data, int fd); /* the whole file system that holds fd */
+    ssize_t (*get_attribute)(void *data, int fd, const char *name, void *bytes, size_t size);
     int (*lock)(void *data, int fd, int exclusive); /* whole file, without waiting; 0 or -1 */
 
     /* processes: programs of our own (launcher, zygote), started by posix_spawn; fds[i] becomes descriptor 3 + i */
     int (*spawn)(void *data, const char *path, char *const argv[], const int *fds, size_t fd_count, pid_t *ret_pid);
     int (*kill)(void *data, pid_t pid, int signal);
     pid_t (*wait)(void *data, pid_t pid, int *ret_status, int options);
+    int (*kill_pidfd)(void *data, int pidfd, int signal);
+    int (*pin)(void *data, pid_t pid, int cpu); /* keep a process on one processor */
 
     /* named crash places in shipped code: tests stop the process here */
     void (*place)(void *data, const char *name);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Texts given by pointer and length: order, UTF-8, identifiers. What allocates is in arena.c and buf.c. */
 #include "str.h"
 
 #include <viv/limits.h>
@@ -48,6 +49,21 @@ vh_str_utf8(struct viv_str text)
         }
     }
     return true;
+}
+
+void
+vh_str_clean(char *text)
+{
+    size_t left = strlen(text);
+    while (left) {
+        size_t len = sequence((const unsigned char *)text, left);
+        if (len == 0 || (len == 1 && ((unsigned char)*text < 0x20 || *text == 0x7f))) {
+            *text = '?';
+            len = 1;
+        }
+        text += len;
+        left -= len;
+    }
 }
 
 static bool

@@ -32,7 +32,7 @@ static inline bool
 vh_str_starts(struct viv_str a, const char *prefix)
 {
     size_t len = strlen(prefix);
-    return a.len >= len && memcmp(a.data, prefix, len) == 0;
+    return a.len >= len && (len == 0 || memcmp(a.data, prefix, len) == 0);
 }
 
 /* Order by bytes, shorter first when one starts the other. */
@@ -40,6 +40,10 @@ int vh_str_compare(struct viv_str a, struct viv_str b);
 
 /* Well-formed UTF-8 without surrogates and over-long forms. */
 bool vh_str_utf8(struct viv_str text);
+
+/* Replace control characters and what is not well-formed UTF-8 by '?', in place. Messages quote file names, and a file
+ * name may be any bytes; a message must be one line that can be stored. */
+void vh_str_clean(char *text);
 
 /* A word safe as identifier and file name: [A-Za-z0-9][A-Za-z0-9._-]*, at most VIV_ID_MAX, no "..". */
 bool vh_str_id(struct viv_str text);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* One comparison; see entry.h. */
 #include "entry.h"
 
 #include <stdio.h>

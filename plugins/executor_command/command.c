@@ -60,7 +60,8 @@ list_of(json_t *document, json_t **ret_list, struct viv_error *err)
     json_t *many = json_object_get(document, "pipelines");
     json_t *stages = json_object_get(document, "stages");
     if (many && stages) {
-        return viv_tree_fail(err, VIV_E_INVALID, "command", "the command has both 'stages' and 'pipelines', allowed: one");
+        return viv_tree_fail(err, VIV_E_INVALID, "command", "the command has both 'stages' and 'pipelines', "
+                                                 "allowed: one");
     }
     if (json_array_size(many) == 0 && json_array_size(stages) == 0 && (!many || json_is_array(many)) &&
         (!stages || json_is_array(stages))) {

@@ -175,7 +175,8 @@ huge_and_foreign_output_is_bounded_and_repaired(void **state)
     memset(bytes, 0xff, size);
     bytes[0] = '\0';
     bytes[1] = '\x1b';
-    fake_host_effect(&fix.host, (struct fake_effect){ .output_bytes = { bytes, size }, .flags = VIV_EFFECT_OUTPUT_CUT });
+    fake_host_effect(&fix.host, (struct fake_effect){ .output_bytes = { bytes, size },
+                                                      .flags = VIV_EFFECT_OUTPUT_CUT });
     assert_int_equal(run(&fix, "{\"stages\":[{\"argv\":[\"cat\"]}]}"), VIV_OK);
     assert_true(fix.answer.result_json.len < 3 * 16384 + 1024);
     assert_non_null(strstr(fix.answer.result_json.data, "[1032192 bytes left out]"));

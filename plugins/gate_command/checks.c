@@ -68,7 +68,8 @@ checks_read(struct viv_str config_json, struct json_t **ret_checks, struct viv_e
     }
     size_t count = json_array_size(checks);
     if (json_object_size(checks) > 0 || (!json_is_array(checks) && !json_is_object(checks)) || count > CHECKS_MAX) {
-        status = viv_tree_fail(err, VIV_E_INVALID, "config", "config_json is not a list of at most %d checks", CHECKS_MAX);
+        status = viv_tree_fail(err, VIV_E_INVALID, "config", "config_json is not a list of at most %d checks",
+                               CHECKS_MAX);
     }
     for (size_t i = 0; status == VIV_OK && i < count; i++) {
         status = check_one(json_array_get(checks, i), i, err);

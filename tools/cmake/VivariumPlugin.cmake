@@ -14,7 +14,7 @@ function(viv_add_plugin name)
         COMMAND Python3::Interpreter ${VIV_GEN_DIR}/manifest.py ${manifest} ${name} ${out}
         DEPENDS ${manifest} ${VIV_GEN_DIR}/manifest.py VERBATIM)
     add_library(${name} MODULE ${arg_SOURCES} ${out}/${name}_manifest.h ${out}/${name}_note.c)
-    set_target_properties(${name} PROPERTIES PREFIX "" C_STANDARD 11 C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden
+    set_target_properties(${name} PROPERTIES VIV_ONE_THREAD ON PREFIX "" C_STANDARD 11 C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
     target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${out})
     target_link_libraries(${name} PRIVATE viv::plugin-api viv::plugin-kit ${arg_LIBRARIES})

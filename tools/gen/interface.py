@@ -244,6 +244,10 @@ def page(ifaces, out):
                 out.write(f"\n| {side} | type | meaning |\n| --- | --- | --- |\n")
                 for field in method[side]:
                     out.write(f"| `{field['name']}` | {field['type']} | {field['doc']} |\n")
+        if iface.get("constant"):
+            out.write("\n## Constants\n\n| name | value | meaning |\n| --- | --- | --- |\n")
+        for constant in iface.get("constant", []):
+            out.write(f"| `{constant['name']}` | {constant['value']} | {constant['doc']} |\n")
         out.write("\n")
 
 

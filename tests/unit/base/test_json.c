@@ -59,7 +59,8 @@ import_is_strict(void **state)
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     struct vh_json *value = NULL;
     struct viv_error err = VIV_ERROR_INIT;
-    assert_int_equal(vh_json_import(arena, VH_STR("{ \"b\": true, \"a\": [1, \"x\"], \"n\": null }"), &value, &err), VIV_OK);
+    struct viv_str foreign = VH_STR("{ \"b\": true, \"a\": [1, \"x\"], \"n\": null }");
+    assert_int_equal(vh_json_import(arena, foreign, &value, &err), VIV_OK);
     assert_string_equal(vh_json_print(arena, value).data, "{\"a\":[1,\"x\"],\"b\":1}");
     assert_int_equal(vh_json_import(arena, VH_STR("{\"cost\": 0.5}"), &value, &err), VIV_E_INVALID);
     assert_string_equal(err.text, "value of 'cost' is a number with a fraction, allowed: integers");

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event.h"
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define EVENT_VERSION 1
+
+const struct vh_event_kind vh_event_kinds[] = {
+    /* home and host */
+    { "home.created", true, true, "the home begins: genesis seed and home id" },
+    { "host.started", true, true, "a host took the home: epoch, pid, version" },
+    { "host.stopped", true, true, "the host ended in order" },
+    { "policy.loaded", true, true, "the policy in force: digests, bound plugins, thresholds" },
+    { "trust.changed", true, true, "a person pinned or withdrew a project policy by digest" },
+    { "plugin.blamed", true, false, "a plugin crashed, hung, lied or refused to start" },
+    { "calls.made", true, false, "a batch of read-only calls with what they cost" },
+    { "command.refused", true, true, "a client's command was refused: status and reason" },
+    { "clock.stepped", true, false, "the wall clock went back; recorded time stands still meanwhile" },
+    /* a task's life: what was said to the core */
+    { "task.submitted", true, true, "somebody wants something done" },
+    { "task.claimed", true, false, "a worker holds the task: lease number, worker, epoch" },
+    { "lease.expired", true, false, "the holder is gone or too late" },
+    { "intent.captured", true, false, "what was meant, read out of the request" },
+    { "plan.answered", true, false, "the task stays whole or becomes a plan" },
+    { "safety.report", true, false, "all checks of the task, with the capability set" },
+    { "budget.estimated", true, false, "worst case and the accounts it is held in" },
+    { "route.chosen", true, false, "a skill or an executor, with every candidate and why not" },
+    { "base.captured", true, false, "the immutable tree the task starts from" },
+    { "effect.started", true, false, "intent record: judged, allowed, about to happen" },
+    { "effect.refused", true, false, "judged and denied; nothing happened" },
+    { "effect.asked", true, false, "judged; a person must decide first" },
+    { "effect.finished", true, false, "outcome of an effect" },
+    { "execute.finished", true, false, "what the executor or skill says" },
+    { "change.frozen", true, false, "the change set as a commit and a tree" },
+    { "gate.answered", true, false, "what a gate found, for which tree" },
+    { "integration.made", true, false, "the result merged with the line's tip, or a conflict" },
+    { "review.made", true, false, "the critic's score and findings" },
+    { "publish.finished", true, true, "the line moved, or the compare-and-set was lost" },
+    { "settle.priced", true, false, "what the work used and cost" },
+    { "rollback.finished", true, true, "the task's change was reversed, or why not" },
+    /* people */
+    { "cancel.requested", true, true, "a person cancels the task" },
+    { "retry.requested", true, true, "a person wants one more attempt" },
+    { "approval.given", true, true, "a person allows what was asked, bound to its digest" },
+    { "approval.refused", true, true, "a person refuses what was asked" },
+    { "answer.given", true, true, "a person answers the open questions" },
+    { "rollback.requested", true, true, "a person wants the task undone" },
+    /* derived */
+    { "intent.unclear", false, false, "questions are open" },
+    { "gate.passed", false, false, "the stage's gate passed on this tree" },
+    { "gate.failed", false, false, "the stage's gate failed, or was inconclusive" },
+    { "budget.held", false, false, "money set aside" },
+    { "budget.refused", false, false, "a limit forbids the hold" },
+    { "budget.settled", false, false, "hold turned into spend" },
+    { "ledger.posted", false, false, "one entry of the ledger" },
+    { "task.rejected", false, false, "the attempt is thrown away; its reasons stay" },
+    { "task.asked", false, false, "a question for a person, bound to a digest" },
+    { "task.delayed", false, false, "infrastructure failed; tried again later" },
+    { "task.blocked", false, false, "state" },
+    { "task.pending", false, false, "state" },
+    { "task.running", false, false, "state" },
+    { "task.needs_qa", false, false, "state" },
+    { "task.integration", false, false, "state" },
+    { "task.e2e", false, false, "state" },
+    { "task.ready", false, false, "state" },
+    { "task.failed", false, false, "state" },
+    { "task.awaiting_approval", false, false, "state" },
+    { "task.expanded", false, false, "state" },
+    { "task.cancelled", false, false, "state" },
+    { "task.rolled_back", false, false, "state" },
+    { "task.child", false, false, "one step of a plan became a task" },
+    { "task.phase", false, false, "the next answer that is wanted" },
+};
+
+const size_t vh_event_kinds_count = sizeof vh_event_kinds / sizeof *vh_event_kinds;
+
+const struct vh_event_kind *
+vh_event_kind_of(struct viv_str name)
+{
+    for (size_t i = 0; i < vh_event_kinds_count; i++) {
+        if (vh_str_is(name, vh_event_kinds[i].name)) {
+            return &vh_event_kinds[i];
+        }
+    }
+    return NULL;
+}
+
+struct viv_str
+vh_event_encode(struct vh_arena *arena, const struct vh_event *event)
+{
+    struct vh_json *actor = vh_json_object(arena);
+    vh_json_set_str(arena, actor, "name", event->actor.name);
+    vh_json_set_int(arena, actor, "pid", event->actor.pid);
+    vh_json_set_str(arena, actor, "role", event->actor.role);
+    vh_json_set_int(arena, actor, "uid", event->actor.uid);
+    struct vh_json *line = vh_json_object(arena);
+    vh_json_set(line, "actor", actor);
+    if (event->attempt) {
+        vh_json_set_int(arena, line, "attempt", event->attempt);
+    }
+    vh_json_set_int(arena, line, "batch", event->batch);
+    vh_json_set_int(arena, line, "cause", event->cause);
+    /* The data keep their own place in the tree they were built in; a shallow twin is written here. */
+    struct vh_json *data = vh_arena_alloc(arena, sizeof *data);
+    if (data) {
+        *data = *event->data;
+        data->next = NULL;
+    }
+    vh_json_set(line, "data", data);
+    if (event->key.len) {
+        vh_json_set_str(arena, line, "key", event->key);
+    }
+    vh_json_set_str(arena, line, "kind", event->kind);
+    vh_json_set_int(arena, line, "seq", event->seq);
+    if (event->task.len) {
+        vh_json_set_str(arena, line, "task", event->task);
+    }
+    vh_json_set_int(arena, line, "time_us", event->time_us);
+    vh_json_set_int(arena, line, "v", EVENT_VERSION);
+    return vh_json_print(arena, line);
+}
+
+viv_status
+vh_event_decode(struct vh_arena *arena, struct viv_str text, struct vh_event *ret_event, struct viv_error *err)
+{
+    struct vh_json *line = NULL;
+    viv_status status = vh_json_read(arena, text, &line, err);
+    if (status) {
+        return vh_error_extend(err, status, "event");
+    }
+    int64_t version = vh_json_int(line, "v", 0);
+    if (version > EVENT_VERSION) {
+        return vh_error_set(err, VIV_E_VERSION, "event", "event version is %lld, this program reads up to %d",
+                            (long long)version, EVENT_VERSION);
+    }
+    struct vh_json *data = NULL;
+    for (struct vh_json *member = line->child; member; member = member->next) {
+        if (vh_str_is(member->key, "data") && member->type == VH_JSON_OBJECT) {
+            data = member;
+        }
+    }
+    const struct vh_json *actor = vh_json_get(line, "actor");
+    struct vh_event event = {
+        .seq = vh_json_int(line, "seq", 0),
+        .batch = vh_json_int(line, "batch", 0),
+        .time_us = vh_json_int(line, "time_us", 0),
+        .cause = vh_json_int(line, "cause", 0),
+        .actor = { vh_json_str(actor, "role"), vh_json_str(actor, "name"), vh_json_int(actor, "uid", 0),
+                   vh_json_int(actor, "pid", 0) },
+        .kind = vh_json_str(line, "kind"),
+        .task = vh_json_str(line, "task"),
+        .attempt = vh_json_int(line, "attempt", 0),
+        .key = vh_json_str(line, "key"),
+        .data = data,
+    };
+    if (event.seq < 1 || event.cause < 1 || event.cause > event.seq || !data || !vh_event_kind_of(event.kind)) {
+        return vh_error_set(err, VIV_E_CORRUPT, "event", "event %lld of kind '%.*s' is not one this program wrote",
+                            (long long)event.seq, VH_STR_ARGS(event.kind));
+    }
+    *ret_event = event;
+    return VIV_OK;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The entry, the money and the facts about no task. Rows about one task are in fold_task.c. */
+#include "fold_rows.h"
+
+#include "base/error.h"
+#include "base/str.h"
+
+/* ---- money ---- */
+
+static viv_status
+each_scope(struct vh_folding *fold, int64_t reserve, int64_t settle)
+{
+    const struct vh_json *scopes = vh_json_get(fold->event->data, "scopes");
+    for (const struct vh_json *s = scopes ? scopes->child : NULL; s; s = s->next) {
+        struct viv_str name = s->type == VH_JSON_STRING ? s->text : vh_json_str(s, "scope");
+        struct vh_scope scope = { .name = name };
+        viv_status status = fold->state->get_scope(fold->state->data, fold->arena, name, &scope, fold->err);
+        if (status && status != VIV_E_NOT_FOUND) {
+            return status;
+        }
+        scope.limit_micro = vh_json_int(s, "limit_micro", scope.limit_micro);
+        scope.reserved_micro += reserve;
+        scope.settled_micro += settle;
+        if (scope.reserved_micro < 0) {
+            return vh_error_set(fold->err, VIV_E_CORRUPT, "fold", "account '%.*s' would hold less than nothing",
+                                VH_STR_ARGS(name));
+        }
+        status = fold->state->put_scope(fold->state->data, &scope, fold->err);
+        if (status) {
+            return status;
+        }
+    }
+    return VIV_OK;
+}
+
+viv_status
+vh_fold_budget_held(struct vh_folding *fold)
+{
+    fold->task.held_micro = vh_fold_int(fold, "micro");
+    struct vh_json *names = vh_json_array(fold->arena);
+    const struct vh_json *scopes = vh_json_get(fold->event->data, "scopes");
+    for (const struct vh_json *s = scopes ? scopes->child : NULL; s; s = s->next) {
+        vh_json_push(names, vh_json_string(fold->arena, vh_json_str(s, "scope")));
+    }
+    fold->task.holds = vh_json_print(fold->arena, names);
+    return each_scope(fold, fold->task.held_micro, 0);
+}
+
+/* The last word of a lease: hold gone, lease gone. */
+viv_status
+vh_fold_budget_settled(struct vh_folding *fold)
+{
+    struct vh_task *task = &fold->task;
+    int64_t held = task->held_micro;
+    int64_t cost = vh_fold_int(fold, "micro");
+    task->held_micro = 0;
+    task->holds = (struct viv_str){ NULL, 0 };
+    task->cost_micro += cost;
+    task->leased = 0;
+    task->worker = (struct viv_str){ NULL, 0 };
+    if (task->phase == VH_PHASE_SETTLE) {
+        task->phase = VH_PHASE_IDLE;
+    }
+    return each_scope(fold, -held, cost);
+}
+
+/* A child of a plan ended well: its parent has one less to wait for. */
+static viv_status
+count_child(struct vh_folding *fold)
+{
+    struct vh_task parent;
+    if (fold->task.parent.len == 0 || fold->task.state != VH_STATE_READY) {
+        return VIV_OK;
+    }
+    viv_status status = fold->state->get_task(fold->state->data, fold->arena, fold->task.parent, &parent, fold->err);
+    if (status) {
+        return status;
+    }
+    parent.children_left--;
+    return fold->state->put_task(fold->state->data, &parent, fold->err);
+}
+
+/* ---- events about no task ---- */
+
+static viv_status
+put_fact(struct vh_folding *fold, const char *name, struct viv_str text)
+{
+    return fold->state->put_fact(fold->state->data, name, text, fold->err);
+}
+
+static viv_status
+fold_fact(struct vh_folding *fold)
+{
+    struct viv_str kind = fold->event->kind;
+    if (vh_str_is(kind, "home.created")) {
+        viv_status status = put_fact(fold, "seed", vh_fold_str(fold, "seed"));
+        return status ? status : put_fact(fold, "home", vh_fold_str(fold, "home"));
+    }
+    if (vh_str_is(kind, "host.started")) {
+        char *epoch = vh_arena_format(fold->arena, "%lld", (long long)vh_fold_int(fold, "epoch"));
+        return epoch ? put_fact(fold, "epoch", vh_str(epoch))
+                     : vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a number");
+    }
+    if (vh_str_is(kind, "policy.loaded")) {
+        return put_fact(fold, "policy", vh_json_print(fold->arena, fold->event->data));
+    }
+    if (vh_str_is(kind, "trust.changed")) {
+        return put_fact(fold, "trust", vh_json_print(fold->arena, fold->event->data));
+    }
+    return VIV_OK;
+}
+
+viv_status
+vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_event *event, struct viv_error *err)
+{
+    struct vh_folding fold = { .state = state, .arena = arena, .event = event, .err = err };
+    vh_fold_fn function = vh_fold_row(event->kind);
+    if (event->task.len == 0) {
+        return fold_fact(&fold);
+    }
+    if (function == vh_fold_nothing) {
+        return VIV_OK;
+    }
+    if (!function) {
+        return vh_error_set(err, VIV_E_CORRUPT, "fold", "event %lld of kind '%.*s' has no fold",
+                            (long long)event->seq, VH_STR_ARGS(event->kind));
+    }
+    if (!vh_fold_is_new_task(function)) {
+        viv_status status = state->get_task(state->data, arena, event->task, &fold.task, err);
+        if (status) {
+            return vh_error_extend(err, VIV_E_CORRUPT, "event %lld about task '%.*s'", (long long)event->seq,
+                                   VH_STR_ARGS(event->task));
+        }
+    }
+    viv_status status = function(&fold);
+    if (status == VIV_OK && fold.failed) {
+        status = vh_error_set(err, VIV_E_MEMORY, "fold", "no memory to fold event %lld", (long long)event->seq);
+    }
+    if (status == VIV_OK) {
+        status = state->put_task(state->data, &fold.task, err);
+    }
+    return status == VIV_OK && vh_fold_is_move(function) ? count_child(&fold) : status;
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One function per kind of event about a task: what it does to the task's row. Nothing is decided here; the events were
+ * decided by step*.c. Read event.c for the list of kinds. */
+#include "fold_rows.h"
+
+#include "base/error.h"
+#include "base/str.h"
+
+struct viv_str
+vh_fold_str(const struct vh_folding *fold, const char *key)
+{
+    return vh_json_str(fold->event->data, key);
+}
+
+int64_t
+vh_fold_int(const struct vh_folding *fold, const char *key)
+{
+    return vh_json_int(fold->event->data, key, 0);
+}
+
+struct viv_str
+vh_fold_json(struct vh_folding *fold, const char *key)
+{
+    const struct vh_json *member = vh_json_get(fold->event->data, key);
+    struct viv_str text = member ? vh_json_print(fold->arena, member) : (struct viv_str){ NULL, 0 };
+    fold->failed = fold->failed || (member && !text.data);
+    return text;
+}
+
+/* `list` is the JSON text of an array or empty. */
+static viv_status
+append(struct vh_folding *fold, struct viv_str *list, const struct vh_json *item)
+{
+    struct vh_json *array = NULL;
+    if (list->len) {
+        viv_status status = vh_json_read(fold->arena, *list, &array, fold->err);
+        if (status) {
+            return status;
+        }
+    } else {
+        array = vh_json_array(fold->arena);
+    }
+    vh_json_push(array, vh_json_clone(fold->arena, item));
+    *list = vh_json_print(fold->arena, array);
+    return list->data ? VIV_OK : vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a list");
+}
+
+/* What an attempt left behind goes; what was asked, meant, judged and said stays. */
+static void
+clear_attempt(struct vh_task *task)
+{
+    static const struct viv_str none = { NULL, 0 };
+    task->route = task->route_input = task->base_tree = task->base_commit = task->base = none;
+    task->result = task->tree = task->commit = task->change = none;
+    task->merged_tree = task->merged_commit = task->line_tip = task->gates = none;
+    task->gate_index = task->effects = task->outside = task->score_permille = 0;
+}
+
+static viv_status
+submitted(struct vh_folding *fold)
+{
+    struct viv_str count = { NULL, 0 };
+    viv_status status = fold->state->get_fact(fold->state->data, fold->arena, "tasks", &count, fold->err);
+    if (status) {
+        return status;
+    }
+    int64_t number = 1;
+    for (uint64_t i = 0; i < count.len; i++) {
+        number = (i ? number * 10 : 0) + (count.data[i] - '0');
+    }
+    number += count.len ? 1 : 0;
+    char *text = vh_arena_format(fold->arena, "%lld", (long long)number);
+    if (!text) {
+        return vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a number");
+    }
+    fold->task = (struct vh_task){
+        .id = fold->event->task,
+        .goal = vh_fold_str(fold, "goal"),
+        .command = vh_fold_json(fold, "command"),
+        .skill = vh_fold_str(fold, "skill"),
+        .input = vh_fold_json(fold, "input"),
+        .target = vh_fold_str(fold, "target"),
+        .parent = vh_fold_str(fold, "parent"),
+        .spec = vh_fold_json(fold, "spec"),
+        .number = number,
+        .attempts_max = vh_fold_int(fold, "attempts_max"),
+        .attempt = 1,
+    };
+    const struct vh_json *depends = vh_json_get(fold->event->data, "depends");
+    for (const struct vh_json *d = depends ? depends->child : NULL; d && status == VIV_OK; d = d->next) {
+        status = fold->state->put_edge(fold->state->data, fold->event->task, d->text, fold->err);
+    }
+    return status ? status : fold->state->put_fact(fold->state->data, "tasks", vh_str(text), fold->err);
+}
+
+static viv_status
+claimed(struct vh_folding *fold)
+{
+    struct vh_task *task = &fold->task;
+    task->lease = vh_fold_int(fold, "lease");
+    task->leased = 1;
+    task->epoch = vh_fold_int(fold, "epoch");
+    task->expires_us = vh_fold_int(fold, "expires_us");
+    task->worker = vh_fold_str(fold, "worker");
+    return VIV_OK;
+}
+
+static viv_status
+lease_expired(struct vh_folding *fold)
+{
+    fold->task.leased = 0;
+    fold->task.worker = (struct viv_str){ NULL, 0 };
+    fold->task.recoveries++;
+    return VIV_OK;
+}
+
+static viv_status
+intent_captured(struct vh_folding *fold)
+{
+    fold->task.intent = vh_fold_json(fold, "intent");
+    fold->task.phase = VH_PHASE_PLAN;
+    return VIV_OK;
+}
+
+static viv_status
+plan_answered(struct vh_folding *fold)
+{
+    const struct vh_json *steps = vh_json_get(fold->event->data, "steps");
+    fold->task.children_left = steps ? (int64_t)steps->count : 0;
+    fold->task.phase = VH_PHASE_SAFETY;
+    return VIV_OK;
+}
+
+static viv_status
+safety_report(struct vh_folding *fold)
+{
+    fold->task.capability = vh_fold_json(fold, "capability");
+    fold->task.phase = VH_PHASE_BUDGET;
+    return VIV_OK;
+}
+
+static viv_status
+budget_estimated(struct vh_folding *fold)
+{
+    fold->task.phase = VH_PHASE_ROUTE;
+    return VIV_OK;
+}
+
+static viv_status
+route_chosen(struct vh_folding *fold)
+{
+    fold->task.route = vh_fold_str(fold, "route");
+    fold->task.route_input = vh_fold_json(fold, "input");
+    fold->task.phase = VH_PHASE_BASE;
+    return VIV_OK;
+}
+
+static viv_status
+base_captured(struct vh_folding *fold)
+{
+    fold->task.base_tree = vh_fold_str(fold, "tree");
+    fold->task.base_commit = vh_fold_str(fold, "commit");
+    fold->task.base = vh_fold_json(fold, "base");
+    fold->task.phase = VH_PHASE_EXECUTE;
+    return VIV_OK;
+}
+
+static viv_status
+put_effect(struct vh_folding *fold, const char *state)
+{
+    struct vh_effect_row row = {
+        .task = fold->event->task,
+        .attempt = fold->event->attempt,
+        .ordinal = vh_fold_int(fold, "ordinal"),
+        .kind = vh_fold_str(fold, "effect"),
+        .digest = vh_fold_str(fold, "digest"),
+        .state = vh_str(state),
+        .lease = vh_fold_int(fold, "lease"),
+    };
+    return fold->state->put_effect(fold->state->data, &row, fold->err);
+}
+
+static viv_status
+effect_started(struct vh_folding *fold)
+{
+    fold->task.effects = vh_fold_int(fold, "ordinal") + 1;
+    if (vh_fold_int(fold, "outside")) {
+        fold->task.outside = 1;
+    }
+    return put_effect(fold, "started");
+}
+
+static viv_status
+effect_refused(struct vh_folding *fold)
+{
+    fold->task.effects = vh_fold_int(fold, "ordinal") + 1;
+    return put_effect(fold, "refused");
+}
+
+static viv_status
+effect_asked(struct vh_folding *fold)
+{
+    fold->task.effects = vh_fold_int(fold, "ordinal") + 1;
+    return put_effect(fold, "asked");
+}
+
+static viv_status
+effect_finished(struct vh_folding *fold)
+{
+    return put_effect(fold, "finished");
+}
+
+/* A skill that failed is a miss: the route goes on without it. */
+static viv_status
+execute_finished(struct vh_folding *fold)
+{
+    fold->task.result = vh_fold_json(fold, "result");
+    fold->task.phase = VH_PHASE_FREEZE;
+    const struct vh_json *missed = vh_json_get(fold->event->data, "missed");
+    if (!missed) {
+        return VIV_OK;
+    }
+    clear_attempt(&fold->task);
+    fold->task.phase = VH_PHASE_ROUTE;
+    return append(fold, &fold->task.missed, missed);
+}
+
+static viv_status
+change_frozen(struct vh_folding *fold)
+{
+    fold->task.tree = vh_fold_str(fold, "tree");
+    fold->task.commit = vh_fold_str(fold, "commit");
+    fold->task.change = vh_fold_str(fold, "change");
+    return VIV_OK;
+}
+
+static viv_status
+gate_answered(struct vh_folding *fold)
+{
+    struct vh_json *entry = vh_json_object(fold->arena);
+    vh_json_set_str(fold->arena, entry, "gate", vh_fold_str(fold, "gate"));
+    vh_json_set_str(fold->arena, entry, "outcome", vh_fold_str(fold, "outcome"));
+    vh_json_set_str(fold->arena, entry, "stage", vh_fold_str(fold, "stage"));
+    vh_json_set_str(fold->arena, entry, "tree", vh_fold_str(fold, "tree"));
+    if (!entry) {
+        return vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a gate's answer");
+    }
+    return append(fold, &fold->task.gates, entry);
+}
+
+static viv_status
+gate_passed(struct vh_folding *fold)
+{
+    fold->task.gate_index++;
+    return VIV_OK;
+}
+
+static viv_status
+integration_made(struct vh_folding *fold)
+{
+    fold->task.merged_tree = vh_fold_str(fold, "tree");
+    fold->task.merged_commit = vh_fold_str(fold, "commit");
+    fold->task.line_tip = vh_fold_str(fold, "line_tip");
+    fold->task.phase = VH_PHASE_GATE_INTEGRATION;
+    fold->task.gate_index = 0;
+    return VIV_OK;
+}
+
+static viv_status
+review_made(struct vh_folding *fold)
+{
+    fold->task.score_permille = vh_fold_int(fold, "score_permille");
+    fold->task.phase = VH_PHASE_PUBLISH;
+    return VIV_OK;
+}
+
+static viv_status
+publish_finished(struct vh_folding *fold)
+{
+    fold->task.published = vh_fold_str(fold, "published");
+    return VIV_OK;
+}
+
+static viv_status
+rollback_finished(struct vh_folding *fold)
+{
+    fold->task.rollback_commit = vh_fold_str(fold, "commit");
+    fold->task.phase = VH_PHASE_IDLE;
+    fold->task.leased = 0;
+    fold->task.worker = (struct viv_str){ NULL, 0 };
+    return VIV_OK;
+}
+
+static viv_status
+rollback_requested(struct vh_folding *fold)
+{
+    fold->task.phase = VH_PHASE_ROLLBACK;
+    return VIV_OK;
+}
+
+static viv_status
+rejected(struct vh_folding *fold)
+{
+    clear_attempt(&fold->task);
+    fold->task.attempt++;
+    fold->task.recoveries = 0;
+    const struct vh_json *reasons = vh_json_get(fold->event->data, "reasons");
+    return reasons ? append(fold, &fold->task.feedback, reasons) : VIV_OK;
+}
+
+static viv_status
+asked(struct vh_folding *fold)
+{
+    fold->task.awaiting = vh_fold_str(fold, "why");
+    fold->task.awaiting_digest = vh_fold_str(fold, "digest");
+    fold->task.resume_state = vh_task_state_of(vh_fold_str(fold, "resume_state"));
+    fold->task.resume_phase = vh_task_phase_of(vh_fold_str(fold, "resume_phase"));
+    return VIV_OK;
+}
+
+static viv_status
+delayed(struct vh_folding *fold)
+{
+    fold->task.retry_at_us = vh_fold_int(fold, "retry_at_us");
+    fold->task.recoveries = vh_fold_int(fold, "recoveries");
+    if (vh_fold_int(fold, "release")) {
+        fold->task.leased = 0;
+        fold->task.worker = (struct viv_str){ NULL, 0 };
+    }
+    return VIV_OK;
+}
+
+static viv_status
+approval_given(struct vh_folding *fold)
+{
+    const struct vh_json *digest = vh_json_get(fold->event->data, "digest");
+    fold->task.awaiting = fold->task.awaiting_digest = (struct viv_str){ NULL, 0 };
+    return digest ? append(fold, &fold->task.approved, digest) : VIV_OK;
+}
+
+static viv_status
+answer_given(struct vh_folding *fold)
+{
+    fold->task.answers = vh_fold_json(fold, "answers");
+    fold->task.awaiting = fold->task.awaiting_digest = (struct viv_str){ NULL, 0 };
+    fold->task.intent = (struct viv_str){ NULL, 0 };
+    return VIV_OK;
+}
+
+static viv_status
+retry_requested(struct vh_folding *fold)
+{
+    clear_attempt(&fold->task);
+    fold->task.attempt++;
+    fold->task.attempts_max = fold->task.attempts_max >= fold->task.attempt ? fold->task.attempts_max
+                                                                            : fold->task.attempt;
+    fold->task.recoveries = fold->task.retry_at_us = 0;
+    fold->task.failure = fold->task.awaiting = fold->task.awaiting_digest = (struct viv_str){ NULL, 0 };
+    return VIV_OK;
+}
+
+static viv_status
+person_refused(struct vh_folding *fold)
+{
+    fold->task.awaiting = fold->task.awaiting_digest = (struct viv_str){ NULL, 0 };
+    return VIV_OK;
+}
+
+viv_status
+vh_fold_nothing(struct vh_folding *fold)
+{
+    (void)fold;
+    return VIV_OK;
+}
+
+/* task.<state>: the only place where a state changes. */
+static viv_status
+moved(struct vh_folding *fold)
+{
+    struct vh_task *task = &fold->task;
+    struct viv_str name = { fold->event->kind.data + 5, fold->event->kind.len - 5 };
+    task->state = vh_task_state_of(name);
+    task->phase = vh_task_phase_of(vh_fold_str(fold, "phase"));
+    if (vh_fold_int(fold, "release")) {
+        task->leased = 0;
+        task->worker = (struct viv_str){ NULL, 0 };
+    }
+    if (vh_fold_int(fold, "again")) {
+        clear_attempt(task);
+    }
+    if (task->state == VH_STATE_NEEDS_QA || task->state == VH_STATE_INTEGRATION || task->state == VH_STATE_E2E) {
+        task->gate_index = vh_fold_int(fold, "gate_index");
+    }
+    if (task->state == VH_STATE_FAILED) {
+        task->failure = vh_fold_str(fold, "reason");
+    }
+    return VIV_OK;
+}
+
+static const struct row {
+    const char *kind;
+    vh_fold_fn fold;
+} rows[] = {
+    { "task.submitted", submitted },
+    { "task.child", submitted },
+    { "task.claimed", claimed },
+    { "lease.expired", lease_expired },
+    { "intent.captured", intent_captured },
+    { "intent.unclear", vh_fold_nothing },
+    { "plan.answered", plan_answered },
+    { "safety.report", safety_report },
+    { "budget.estimated", budget_estimated },
+    { "budget.held", vh_fold_budget_held },
+    { "budget.refused", vh_fold_nothing },
+    { "budget.settled", vh_fold_budget_settled },
+    { "ledger.posted", vh_fold_nothing },
+    { "route.chosen", route_chosen },
+    { "base.captured", base_captured },
+    { "effect.started", effect_started },
+    { "effect.refused", effect_refused },
+    { "effect.asked", effect_asked },
+    { "effect.finished", effect_finished },
+    { "execute.finished", execute_finished },
+    { "change.frozen", change_frozen },
+    { "gate.answered", gate_answered },
+    { "gate.passed", gate_passed },
+    { "gate.failed", vh_fold_nothing },
+    { "integration.made", integration_made },
+    { "review.made", review_made },
+    { "publish.finished", publish_finished },
+    { "settle.priced", vh_fold_nothing },
+    { "rollback.requested", rollback_requested },
+    { "rollback.finished", rollback_finished },
+    { "cancel.requested", person_refused },
+    { "retry.requested", retry_requested },
+    { "approval.given", approval_given },
+    { "approval.refused", person_refused },
+    { "answer.given", answer_given },
+    { "task.rejected", rejected },
+    { "task.asked", asked },
+    { "task.delayed", delayed },
+    { "plugin.blamed", vh_fold_nothing },
+    { "command.refused", vh_fold_nothing },
+};
+
+vh_fold_fn
+vh_fold_row(struct viv_str kind)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (vh_str_is(kind, rows[i].kind)) {
+            return rows[i].fold;
+        }
+    }
+    if (vh_str_starts(kind, "task.") &&
+        vh_task_state_of((struct viv_str){ kind.data + 5, kind.len - 5 }) != VH_STATE_NONE) {
+        return moved;
+    }
+    return NULL;
+}
+
+
+bool
+vh_fold_is_new_task(vh_fold_fn function)
+{
+    return function == submitted;
+}
+
+bool
+vh_fold_is_move(vh_fold_fn function)
+{
+    return function == moved;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The dispatcher and the parts every handler uses. Handlers: step_life.c (submit, claim, lease), step_answers.c
+ * (opinions and outcomes), step_gates.c (stages, review, publish), step_money.c, step_people.c. */
+#include "step_inside.h"
+
+static const struct handler {
+    const char *kind;
+    vh_step_fn function;
+} handlers[] = {
+    { "home.created", vh_step_record },
+    { "host.started", vh_step_record },
+    { "host.stopped", vh_step_record },
+    { "policy.loaded", vh_step_record },
+    { "trust.changed", vh_step_record },
+    { "plugin.blamed", vh_step_record },
+    { "calls.made", vh_step_record },
+    { "command.refused", vh_step_record },
+    { "clock.stepped", vh_step_record },
+    { "task.submitted", vh_step_task_submitted },
+    { "task.claimed", vh_step_task_claimed },
+    { "lease.expired", vh_step_lease_expired },
+    { "intent.captured", vh_step_intent_captured },
+    { "plan.answered", vh_step_plan_answered },
+    { "safety.report", vh_step_safety_report },
+    { "budget.estimated", vh_step_budget_estimated },
+    { "route.chosen", vh_step_route_chosen },
+    { "base.captured", vh_step_base_captured },
+    { "effect.started", vh_step_effect },
+    { "effect.refused", vh_step_effect },
+    { "effect.asked", vh_step_effect },
+    { "effect.finished", vh_step_effect_finished },
+    { "execute.finished", vh_step_execute_finished },
+    { "change.frozen", vh_step_change_frozen },
+    { "gate.answered", vh_step_gate_answered },
+    { "integration.made", vh_step_integration_made },
+    { "review.made", vh_step_review_made },
+    { "publish.finished", vh_step_publish_finished },
+    { "settle.priced", vh_step_settle_priced },
+    { "rollback.finished", vh_step_rollback_finished },
+    { "cancel.requested", vh_step_cancel_requested },
+    { "retry.requested", vh_step_retry_requested },
+    { "approval.given", vh_step_approval_given },
+    { "approval.refused", vh_step_approval_refused },
+    { "answer.given", vh_step_answer_given },
+    { "rollback.requested", vh_step_rollback_requested },
+};
+
+struct vh_json *
+vh_step_object(struct vh_stepping *step)
+{
+    return vh_json_object(step->arena);
+}
+
+struct viv_str
+vh_step_str(const struct vh_stepping *step, const char *key)
+{
+    return vh_json_str(step->command->data, key);
+}
+
+int64_t
+vh_step_int(const struct vh_stepping *step, const char *key, int64_t fallback)
+{
+    return vh_json_int(step->command->data, key, fallback);
+}
+
+struct viv_str
+vh_step_failure(const struct vh_stepping *step)
+{
+    return vh_json_str(vh_json_get(step->command->data, "failure"), "class");
+}
+
+struct viv_str
+vh_step_failure_text(const struct vh_stepping *step)
+{
+    return vh_json_str(vh_json_get(step->command->data, "failure"), "text");
+}
+
+viv_status
+vh_step_load(struct vh_stepping *step, struct viv_str id)
+{
+    viv_status status = step->state->get_task(step->state->data, step->arena, id, &step->task, step->err);
+    if (status == VIV_E_NOT_FOUND) {
+        return vh_error_set(step->err, VIV_E_NOT_FOUND, "task",
+                            "there is no task '%.*s'; 'vivhost queue list' shows all",
+                            VH_STR_ARGS(id));
+    }
+    return status;
+}
+
+viv_status
+vh_step_emit(struct vh_stepping *step, const char *kind, struct viv_str task, struct vh_json *data)
+{
+    if (!data || data->failed) {
+        return vh_error_set(step->err, VIV_E_MEMORY, "core", "no memory for event '%s'", kind);
+    }
+    struct vh_decision *decision = step->decision;
+    if (decision->count == VH_STEP_EVENTS_MAX) {
+        return vh_error_set(step->err, VIV_E_LIMIT, "core", "one command leads to more than %d events",
+                            VH_STEP_EVENTS_MAX);
+    }
+    if ((decision->count & (decision->count - 1)) == 0) {
+        size_t room = decision->count ? decision->count * 2 : 1;
+        struct vh_event *more = vh_arena_array(step->arena, room, sizeof *more);
+        if (!more) {
+            return vh_error_set(step->err, VIV_E_MEMORY, "core", "no memory for event '%s'", kind);
+        }
+        for (size_t i = 0; i < decision->count; i++) {
+            more[i] = decision->events[i];
+        }
+        decision->events = more;
+    }
+    bool own = vh_str_equal(task, step->task.id);
+    struct vh_event *event = &decision->events[decision->count];
+    *event = (struct vh_event){
+        .seq = step->seq,
+        .batch = step->batch,
+        .time_us = step->time_us,
+        .cause = step->input_seq,
+        .actor = step->command->actor,
+        .kind = vh_str(kind),
+        .task = task,
+        .attempt = own ? step->task.attempt : 0,
+        .data = data,
+    };
+    if (step->seq == step->input_seq) {
+        event->key = step->command->key;
+    }
+    viv_status status = vh_fold(step->state, step->arena, event, step->err);
+    if (status) {
+        return status;
+    }
+    decision->count++;
+    step->seq++;
+    return own && task.len ? vh_step_load(step, task) : VIV_OK;
+}
+
+viv_status
+vh_step_input_as(struct vh_stepping *step, const char *kind, struct vh_json *data)
+{
+    step->decision->task = step->task.id.len ? step->task.id : step->command->task;
+    return vh_step_emit(step, kind, step->decision->task, data);
+}
+
+viv_status
+vh_step_input(struct vh_stepping *step)
+{
+    const struct vh_event_kind *kind = vh_event_kind_of(step->command->kind);
+    return vh_step_input_as(step, kind->name, step->command->data);
+}
+
+viv_status
+vh_step_record(struct vh_stepping *step)
+{
+    return vh_step_input(step);
+}
+
+static int64_t
+number_of(struct viv_str text)
+{
+    int64_t number = 0;
+    for (uint64_t i = 0; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+        number = number * 10 + (text.data[i] - '0');
+    }
+    return number;
+}
+
+viv_status
+vh_step_fence(struct vh_stepping *step, enum vh_phase phase)
+{
+    struct viv_str epoch = { NULL, 0 };
+    viv_status status = vh_step_load(step, step->command->task);
+    if (status == VIV_OK) {
+        status = step->state->get_fact(step->state->data, step->arena, "epoch", &epoch, step->err);
+    }
+    if (status) {
+        return status;
+    }
+    int64_t lease = vh_step_int(step, "lease", 0);
+    if (!step->task.leased || step->task.lease != lease || step->task.epoch != number_of(epoch)) {
+        return vh_error_set(step->err, VIV_E_FENCED, "lease",
+                            "lease %lld of task '%.*s' is over, the valid lease is %lld of epoch %lld",
+                            (long long)lease, VH_STR_ARGS(step->task.id), (long long)step->task.lease,
+                            (long long)step->task.epoch);
+    }
+    if (phase != VH_PHASE_IDLE && step->task.phase != (int64_t)phase) {
+        return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' is %s and wants '%s', not '%s'",
+                            VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state),
+                            vh_task_phase_name(step->task.phase), vh_task_phase_name(phase));
+    }
+    return VIV_OK;
+}
+
+/* "task." and the state's name, from the table of kinds, so that it outlives the step. */
+static const char *
+move_kind(enum vh_state to)
+{
+    for (size_t i = 0; i < vh_event_kinds_count; i++) {
+        const char *name = vh_event_kinds[i].name;
+        if (strncmp(name, "task.", 5) == 0 && strcmp(name + 5, vh_task_state_name(to)) == 0) {
+            return name;
+        }
+    }
+    return "task.none";
+}
+
+viv_status
+vh_step_move(struct vh_stepping *step, enum vh_state to, enum vh_phase phase, struct viv_str reason, int64_t flags)
+{
+    struct vh_task *task = &step->task;
+    if (!vh_moves_allowed(task->state, to)) {
+        return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' is %s and cannot become %s",
+                            VH_STR_ARGS(task->id), vh_task_state_name(task->state), vh_task_state_name(to));
+    }
+    struct vh_json *data = vh_step_object(step);
+    vh_json_set_text(step->arena, data, "from", vh_task_state_name(task->state));
+    if (phase != VH_PHASE_IDLE) {
+        vh_json_set_text(step->arena, data, "phase", vh_task_phase_name(phase));
+    }
+    if (reason.len) {
+        vh_json_set_str(step->arena, data, "reason", reason);
+    }
+    if (task->state == VH_STATE_AWAITING && task->gate_index) {
+        vh_json_set_int(step->arena, data, "gate_index", task->gate_index); /* gates that answered stay answered */
+    }
+    if (flags & VH_MOVE_RELEASE) {
+        vh_json_set_int(step->arena, data, "release", 1);
+    }
+    if (flags & VH_MOVE_AGAIN) {
+        vh_json_set_int(step->arena, data, "again", 1);
+    }
+    return vh_step_emit(step, move_kind(to), task->id, data);
+}
+
+const struct vh_json *
+vh_step_policy(struct vh_stepping *step)
+{
+    struct viv_str text = { NULL, 0 };
+    struct vh_json *policy = NULL;
+    if (step->state->get_fact(step->state->data, step->arena, "policy", &text, NULL) || text.len == 0 ||
+        vh_json_read(step->arena, text, &policy, NULL)) {
+        return NULL;
+    }
+    return policy;
+}
+
+bool
+vh_step_approved(struct vh_stepping *step, struct viv_str digest)
+{
+    struct vh_json *list = NULL;
+    if (step->task.approved.len == 0 || vh_json_read(step->arena, step->task.approved, &list, NULL)) {
+        return false;
+    }
+    for (const struct vh_json *item = list->child; item; item = item->next) {
+        if (vh_str_equal(item->text, digest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+viv_status
+vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_command *command, int64_t time_us,
+        int64_t first_seq, int64_t batch, struct vh_decision *ret_decision, struct viv_error *err)
+{
+    struct vh_stepping step = { .state = state,
+                                .arena = arena,
+                                .command = command,
+                                .time_us = time_us,
+                                .seq = first_seq,
+                                .batch = batch,
+                                .input_seq = first_seq,
+                                .decision = ret_decision,
+                                .err = err };
+    *ret_decision = (struct vh_decision){ 0 };
+    if (!command->data || command->data->type != VH_JSON_OBJECT || command->data->failed) {
+        return vh_error_set(err, VIV_E_INVALID, "core", "command '%.*s' carries no data", VH_STR_ARGS(command->kind));
+    }
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+        if (vh_str_is(command->kind, handlers[i].kind)) {
+            return handlers[i].function(&step);
+        }
+    }
+    return vh_error_set(err, VIV_E_INVALID, "core", "there is no command '%.*s'", VH_STR_ARGS(command->kind));
+}
+
+void
+vh_step_command_of(const struct vh_event *event, struct vh_command *ret_command)
+{
+    *ret_command = (struct vh_command){
+        .kind = event->kind,
+        .task = event->task,
+        .key = event->key,
+        .actor = event->actor,
+        .data = event->data,
+    };
+}
+
+void
+vh_step_refuse(struct vh_arena *arena, const struct vh_command *refused, viv_status status, const char *text,
+               struct vh_command *ret_command)
+{
+    struct vh_json *data = vh_json_object(arena);
+    vh_json_set_str(arena, data, "command", refused->kind);
+    vh_json_set_int(arena, data, "status", status);
+    vh_json_set_text(arena, data, "text", text);
+    *ret_command = *refused;
+    ret_command->kind = VH_STR("command.refused");
+    ret_command->task = (struct viv_str){ NULL, 0 };
+    ret_command->data = data;
+}
+
+bool
+vh_step_sync(const struct vh_command *command)
+{
+    const struct vh_event_kind *kind = vh_event_kind_of(command->kind);
+    return !kind || kind->sync || vh_json_int(command->data, "outside", 0) != 0;
+}

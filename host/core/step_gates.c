@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stages after the freeze: needs_qa, integration, e2e, review, publish. Every bound gate must answer, for the very tree
+ * the stage is about; a stage without gates is passed through and its move says "not configured". */
+#include "step_inside.h"
+
+#include "core/ask.h"
+
+#define CRITIC_THRESHOLD_PERMILLE 500 /* when the policy names none */
+
+static const struct vh_json *
+bound_gates(struct vh_stepping *step, int64_t state)
+{
+    return vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(state));
+}
+
+static enum vh_phase
+gate_phase(int64_t state)
+{
+    return state == VH_STATE_NEEDS_QA ? VH_PHASE_GATE_QA
+           : state == VH_STATE_INTEGRATION ? VH_PHASE_GATE_INTEGRATION
+                                           : VH_PHASE_GATE_E2E;
+}
+
+/* The tree a stage's gates must have seen. */
+static struct viv_str
+stage_tree(const struct vh_task *task)
+{
+    return task->state == VH_STATE_NEEDS_QA ? task->tree : task->merged_tree;
+}
+
+static enum vh_phase
+after_e2e(struct vh_stepping *step)
+{
+    const struct vh_json *critics = vh_json_get(vh_step_policy(step), "critics");
+    return critics && critics->count ? VH_PHASE_REVIEW : VH_PHASE_PUBLISH;
+}
+
+/* Move into a stage. Integration begins with the merge; its gates follow. */
+viv_status
+vh_step_enter_gates(struct vh_stepping *step, enum vh_state state)
+{
+    const struct vh_json *gates = bound_gates(step, state);
+    bool some = gates && gates->count > 0;
+    struct viv_str reason = some ? (struct viv_str){ NULL, 0 } : VH_STR("not configured: no gate is bound here");
+    enum vh_phase phase = state == VH_STATE_INTEGRATION ? VH_PHASE_INTEGRATE : gate_phase(state);
+    if (!some && state == VH_STATE_E2E) {
+        phase = after_e2e(step);
+    }
+    viv_status status = vh_step_move(step, state, phase, reason, 0);
+    if (status || some || state != VH_STATE_NEEDS_QA) {
+        return status;
+    }
+    return vh_step_enter_gates(step, VH_STATE_INTEGRATION);
+}
+
+/* All gates of the present stage have answered well. */
+static viv_status
+leave_stage(struct vh_stepping *step)
+{
+    if (step->task.state == VH_STATE_NEEDS_QA) {
+        return vh_step_enter_gates(step, VH_STATE_INTEGRATION);
+    }
+    if (step->task.state == VH_STATE_INTEGRATION) {
+        return vh_step_enter_gates(step, VH_STATE_E2E);
+    }
+    return VIV_OK; /* e2e: ask.c sees that every gate has answered and goes on to review or publish */
+}
+
+viv_status
+vh_step_gate_passed(struct vh_stepping *step, struct viv_str gate, const char *by)
+{
+    const struct vh_json *gates = bound_gates(step, step->task.state);
+    struct vh_json *data = vh_step_object(step);
+    vh_json_set_text(step->arena, data, "by", by);
+    vh_json_set_str(step->arena, data, "gate", gate);
+    vh_json_set_text(step->arena, data, "stage", vh_task_state_name(step->task.state));
+    vh_json_set_str(step->arena, data, "tree", stage_tree(&step->task));
+    viv_status status = vh_step_emit(step, "gate.passed", step->task.id, data);
+    if (status || !gates || step->task.gate_index < (int64_t)gates->count) {
+        return status;
+    }
+    return leave_stage(step);
+}
+
+static viv_status
+gate_failed(struct vh_stepping *step, struct viv_str gate, const char *how, const struct vh_json *findings)
+{
+    struct vh_json *data = vh_step_object(step);
+    vh_json_set_str(step->arena, data, "gate", gate);
+    vh_json_set_text(step->arena, data, "how", how);
+    vh_json_set_text(step->arena, data, "stage", vh_task_state_name(step->task.state));
+    viv_status status = vh_step_emit(step, "gate.failed", step->task.id, data);
+    if (status) {
+        return status;
+    }
+    if (strcmp(how, "inconclusive") == 0) {
+        return vh_step_ask(step, "gate-inconclusive", stage_tree(&step->task), vh_step_failure_text(step),
+                           (enum vh_state)step->task.state, (enum vh_phase)step->task.phase);
+    }
+    struct vh_json *none = vh_json_array(step->arena);
+    return vh_step_reject(step, findings ? findings : none);
+}
+
+viv_status
+vh_step_gate_answered(struct vh_stepping *step)
+{
+    viv_status status = vh_step_fence(step, VH_PHASE_IDLE);
+    if (status) {
+        return status;
+    }
+    struct vh_task *task = &step->task;
+    const struct vh_json *gates = bound_gates(step, task->state);
+    const struct vh_json *bound = gates ? gates->child : NULL;
+    for (int64_t i = 0; bound && i < task->gate_index; i++) {
+        bound = bound->next;
+    }
+    struct viv_str gate = vh_step_str(step, "gate");
+    if (task->phase != (int64_t)gate_phase(task->state) || !bound || !vh_str_equal(bound->text, gate)) {
+        return vh_error_set(step->err, VIV_E_STATE, "gate", "task '%.*s' does not wait for gate '%.*s'",
+                            VH_STR_ARGS(task->id), VH_STR_ARGS(gate));
+    }
+    status = vh_step_input(step);
+    if (status) {
+        return status;
+    }
+    if (vh_str_is(vh_step_failure(step), "infrastructure")) {
+        return vh_step_delay(step, vh_step_failure_text(step));
+    }
+    struct viv_str outcome = vh_step_failure(step).len ? VH_STR("inconclusive") : vh_step_str(step, "outcome");
+    if (!vh_str_equal(vh_step_str(step, "tree"), stage_tree(task))) {
+        outcome = VH_STR("inconclusive");
+    }
+    if (vh_str_is(outcome, "passed") || vh_str_is(outcome, "not_configured")) {
+        return vh_step_gate_passed(step, gate, vh_str_is(outcome, "passed") ? "gate" : "not configured");
+    }
+    bool failed = vh_str_is(outcome, "failed");
+    return gate_failed(step, gate, failed ? "failed" : "inconclusive",
+                       vh_json_get(step->command->data, "findings"));
+}
+
+viv_status
+vh_step_integration_made(struct vh_stepping *step)
+{
+    viv_status status = vh_step_fence(step, VH_PHASE_INTEGRATE);
+    if (status == VIV_OK) {
+        status = vh_step_input(step);
+    }
+    if (status) {
+        return status;
+    }
+    struct viv_str failure = vh_step_failure(step);
+    if (vh_str_is(failure, "infrastructure")) {
+        return vh_step_delay(step, vh_step_failure_text(step));
+    }
+    if (failure.len) {
+        return vh_step_ask(step, "conflict", vh_step_str(step, "digest"), vh_step_failure_text(step),
+                           VH_STATE_INTEGRATION, VH_PHASE_INTEGRATE);
+    }
+    const struct vh_json *gates = bound_gates(step, VH_STATE_INTEGRATION);
+    return gates && gates->count ? VIV_OK : leave_stage(step);
+}
+
+/* critic: a failure abstains; without a score a person decides. */
+viv_status
+vh_step_review_made(struct vh_stepping *step)
+{
+    viv_status status = vh_step_fence(step, VH_PHASE_IDLE);
+    if (status) {
+        return status;
+    }
+    if (vh_ask_phase(&step->task, vh_step_policy(step)) != VH_PHASE_REVIEW) {
+        return vh_error_set(step->err, VIV_E_STATE, "review", "task '%.*s' does not wait for a review",
+                            VH_STR_ARGS(step->task.id));
+    }
+    status = vh_step_input(step);
+    if (status) {
+        return status;
+    }
+    if (vh_step_failure(step).len) {
+        return vh_step_ask(step, "critic-abstained", step->task.merged_tree, vh_step_failure_text(step), VH_STATE_E2E,
+                           VH_PHASE_PUBLISH);
+    }
+    int64_t threshold = vh_json_int(vh_step_policy(step), "critic_threshold_permille", CRITIC_THRESHOLD_PERMILLE);
+    if (vh_step_int(step, "score_permille", 0) >= threshold) {
+        return VIV_OK;
+    }
+    const struct vh_json *findings = vh_json_get(step->command->data, "findings");
+    struct vh_json *none = vh_json_array(step->arena);
+    return vh_step_reject(step, findings ? findings : none);
+}
+
+/* ready, or: the line moved (integrate again), a person edited the same file (conflict). */
+viv_status
+vh_step_publish_finished(struct vh_stepping *step)
+{
+    viv_status status = vh_step_fence(step, VH_PHASE_IDLE);
+    if (status) {
+        return status;
+    }
+    if (step->task.state != VH_STATE_E2E ||
+        vh_ask_phase(&step->task, vh_step_policy(step)) != VH_PHASE_PUBLISH) {
+        return vh_error_set(step->err, VIV_E_STATE, "publish", "task '%.*s' is %s and has gates or a review open",
+                            VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state));
+    }
+    status = vh_step_input(step);
+    if (status) {
+        return status;
+    }
+    struct viv_str failure = vh_step_failure(step);
+    if (vh_str_is(failure, "moved")) {
+        return vh_step_enter_gates(step, VH_STATE_INTEGRATION);
+    }
+    if (vh_str_is(failure, "infrastructure")) {
+        return vh_step_delay(step, vh_step_failure_text(step));
+    }
+    if (failure.len) {
+        return vh_step_ask(step, "conflict", vh_step_str(step, "digest"), vh_step_failure_text(step), VH_STATE_E2E,
+                           VH_PHASE_PUBLISH);
+    }
+    return vh_step_finish(step, VH_STATE_READY, (struct viv_str){ NULL, 0 }, 0);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the step: what step.c and step_*.c share. Nobody else includes it. */
+#ifndef VH_STEP_INSIDE_H
+#define VH_STEP_INSIDE_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "core/fold.h"
+#include "core/moves.h"
+#include "core/step.h"
+#include <viv/limits.h>
+
+struct vh_stepping {
+    const struct vh_state_ops *state;
+    struct vh_arena *arena;
+    const struct vh_command *command;
+    int64_t time_us;
+    int64_t seq; /* of the next event */
+    int64_t batch;
+    int64_t input_seq;
+    struct vh_decision *decision;
+    struct viv_error *err;
+    struct vh_task task; /* the command's task, read again after every event about it */
+};
+
+typedef viv_status (*vh_step_fn)(struct vh_stepping *step);
+
+/* Record one event and fold it. `data` may be NULL after a failed allocation: the step then fails. */
+viv_status vh_step_emit(struct vh_stepping *step, const char *kind, struct viv_str task, struct vh_json *data);
+/* The input event: the command's own kind and data. */
+viv_status vh_step_input(struct vh_stepping *step);
+viv_status vh_step_input_as(struct vh_stepping *step, const char *kind, struct vh_json *data);
+
+struct vh_json *vh_step_object(struct vh_stepping *step);
+viv_status vh_step_load(struct vh_stepping *step, struct viv_str id);
+
+/* What the command says. */
+struct viv_str vh_step_str(const struct vh_stepping *step, const char *key);
+int64_t vh_step_int(const struct vh_stepping *step, const char *key, int64_t fallback);
+/* "infrastructure", "plugin" or empty: how the answer failed. */
+struct viv_str vh_step_failure(const struct vh_stepping *step);
+struct viv_str vh_step_failure_text(const struct vh_stepping *step);
+
+/* Fence: the task is leased by the lease number in the command, by this host, and wants the answer of `phase`. */
+viv_status vh_step_fence(struct vh_stepping *step, enum vh_phase phase);
+
+/* Move step->task. `phase` is what is wanted next. Refuses a move that is not in the table. */
+viv_status vh_step_move(struct vh_stepping *step, enum vh_state to, enum vh_phase phase, struct viv_str reason,
+                        int64_t flags);
+#define VH_MOVE_RELEASE 1 /* the lease ends here */
+#define VH_MOVE_AGAIN 2   /* what the attempt left behind is forgotten */
+
+/* Ends of an attempt; each settles what is held first or asks for it. */
+viv_status vh_step_fail(struct vh_stepping *step, struct viv_str reason);
+viv_status vh_step_reject(struct vh_stepping *step, const struct vh_json *reasons);
+viv_status vh_step_delay(struct vh_stepping *step, struct viv_str reason);
+viv_status vh_step_ask(struct vh_stepping *step, const char *why, struct viv_str digest, struct viv_str text,
+                       enum vh_state resume_state, enum vh_phase resume_phase);
+bool vh_step_approved(struct vh_stepping *step, struct viv_str digest);
+
+/* Move to `to`, which wants nothing more than its hold settled. */
+viv_status vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags);
+/* Settle what is held without asking: all of it after an outside effect, nothing otherwise. */
+viv_status vh_step_settle_lost(struct vh_stepping *step, const char *why);
+/* Dependents and parent of a task that ended. */
+viv_status vh_step_followers(struct vh_stepping *step);
+
+/* Gates. */
+viv_status vh_step_enter_gates(struct vh_stepping *step, enum vh_state state);
+viv_status vh_step_gate_passed(struct vh_stepping *step, struct viv_str gate, const char *by);
+/* Names of the gates bound to a stage, critics bound, thresholds: from the policy in force. NULL when none. */
+const struct vh_json *vh_step_policy(struct vh_stepping *step);
+
+viv_status vh_step_task_submitted(struct vh_stepping *step);
+viv_status vh_step_task_claimed(struct vh_stepping *step);
+viv_status vh_step_lease_expired(struct vh_stepping *step);
+viv_status vh_step_intent_captured(struct vh_stepping *step);
+viv_status vh_step_plan_answered(struct vh_stepping *step);
+viv_status vh_step_safety_report(struct vh_stepping *step);
+viv_status vh_step_budget_estimated(struct vh_stepping *step);
+viv_status vh_step_route_chosen(struct vh_stepping *step);
+viv_status vh_step_base_captured(struct vh_stepping *step);
+viv_status vh_step_effect(struct vh_stepping *step);
+viv_status vh_step_effect_finished(struct vh_stepping *step);
+viv_status vh_step_execute_finished(struct vh_stepping *step);
+viv_status vh_step_change_frozen(struct vh_stepping *step);
+viv_status vh_step_gate_answered(struct vh_stepping *step);
+viv_status vh_step_integration_made(struct vh_stepping *step);
+viv_status vh_step_review_made(struct vh_stepping *step);
+viv_status vh_step_publish_finished(struct vh_stepping *step);
+viv_status vh_step_settle_priced(struct vh_stepping *step);
+viv_status vh_step_rollback_finished(struct vh_stepping *step);
+viv_status vh_step_cancel_requested(struct vh_stepping *step);
+viv_status vh_step_retry_requested(struct vh_stepping *step);
+viv_status vh_step_approval_given(struct vh_stepping *step);
+viv_status vh_step_approval_refused(struct vh_stepping *step);
+viv_status vh_step_answer_given(struct vh_stepping *step);
+viv_status vh_step_rollback_requested(struct vh_stepping *step);
+viv_status vh_step_record(struct vh_stepping *step);
+
+#endif

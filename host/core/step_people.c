@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What people say: cancel, retry, approve, refuse, answer, roll back. */
+#include "step_inside.h"
+
+static viv_status
+load(struct vh_stepping *step)
+{
+    return vh_step_load(step, step->command->task);
+}
+
+static viv_status
+wrong_state(struct vh_stepping *step, const char *verb, const char *allowed)
+{
+    return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' is %s and cannot be %s, allowed: %s",
+                        VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state), verb, allowed);
+}
+
+static viv_status
+cancel_children(struct vh_stepping *step, struct viv_str parent)
+{
+    struct vh_ids ids = { 0 };
+    viv_status status = step->state->children(step->state->data, step->arena, parent, &ids, step->err);
+    for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
+        status = vh_step_load(step, ids.id[i]);
+        if (status == VIV_OK && vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
+            status = vh_step_finish(step, VH_STATE_CANCELLED, VH_STR("its plan was cancelled"), 0);
+        }
+    }
+    return status ? status : vh_step_load(step, parent);
+}
+
+viv_status
+vh_step_cancel_requested(struct vh_stepping *step)
+{
+    viv_status status = load(step);
+    if (status) {
+        return status;
+    }
+    if (!vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
+        return wrong_state(step, "cancelled", "any task that has not ended");
+    }
+    bool plan = step->task.state == VH_STATE_EXPANDED;
+    struct viv_str id = step->task.id;
+    status = vh_step_input(step);
+    if (status == VIV_OK) {
+        status = vh_step_finish(step, VH_STATE_CANCELLED, VH_STR("cancelled by a person"), 0);
+    }
+    return status == VIV_OK && plan ? cancel_children(step, id) : status;
+}
+
+viv_status
+vh_step_retry_requested(struct vh_stepping *step)
+{
+    viv_status status = load(step);
+    if (status) {
+        return status;
+    }
+    if (!vh_moves_allowed(step->task.state, VH_STATE_PENDING) ||
+        (step->task.state != VH_STATE_FAILED && step->task.state != VH_STATE_CANCELLED)) {
+        return wrong_state(step, "retried", "failed, cancelled");
+    }
+    if (step->task.leased) {
+        return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is still being settled; try again",
+                            VH_STR_ARGS(step->task.id));
+    }
+    status = vh_step_input(step);
+    return status ? status
+                  : vh_step_move(step, VH_STATE_PENDING, VH_PHASE_IDLE, VH_STR("retried by a person"), VH_MOVE_AGAIN);
+}
+
+/* Bound to what the person saw: another digest means the question has changed since. */
+static viv_status
+check_question(struct vh_stepping *step)
+{
+    viv_status status = load(step);
+    if (status) {
+        return status;
+    }
+    if (step->task.state != VH_STATE_AWAITING) {
+        return wrong_state(step, "decided", "awaiting_approval");
+    }
+    if (step->task.leased) {
+        return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is still being settled; try again",
+                            VH_STR_ARGS(step->task.id));
+    }
+    struct viv_str seen = vh_step_str(step, "digest");
+    if (!vh_str_equal(seen, step->task.awaiting_digest)) {
+        return vh_error_set(step->err, VIV_E_CONFLICT, "task",
+                            "the question of task '%.*s' has changed to '%.*s'; look again with 'vivhost inbox'",
+                            VH_STR_ARGS(step->task.id), VH_STR_ARGS(step->task.awaiting_digest));
+    }
+    return VIV_OK;
+}
+
+viv_status
+vh_step_approval_given(struct vh_stepping *step)
+{
+    viv_status status = check_question(step);
+    if (status) {
+        return status;
+    }
+    struct viv_str why = step->task.awaiting;
+    enum vh_state to = (enum vh_state)step->task.resume_state;
+    enum vh_phase phase = (enum vh_phase)step->task.resume_phase;
+    if (vh_str_is(why, "unclear")) {
+        return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' waits for answers: vivhost task answer "
+                                                    "%.*s ...",
+                            VH_STR_ARGS(step->task.id), VH_STR_ARGS(step->task.id));
+    }
+    bool gate = vh_str_is(why, "gate-inconclusive");
+    int64_t index = step->task.gate_index;
+    status = vh_step_input(step);
+    if (status == VIV_OK) {
+        status = vh_step_move(step, to, phase, VH_STR("approved by a person"), 0);
+    }
+    if (status || !gate) {
+        return status;
+    }
+    const struct vh_json *gates = vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(to));
+    const struct vh_json *bound = gates ? gates->child : NULL;
+    for (int64_t i = 0; bound && i < index; i++) {
+        bound = bound->next;
+    }
+    return bound ? vh_step_gate_passed(step, bound->text, "person") : VIV_OK;
+}
+
+viv_status
+vh_step_approval_refused(struct vh_stepping *step)
+{
+    viv_status status = check_question(step);
+    if (status == VIV_OK) {
+        status = vh_step_input(step);
+    }
+    struct viv_str note = vh_step_str(step, "note");
+    char *text = vh_arena_format(step->arena, "rejected by a person%s%.*s", note.len ? ": " : "", VH_STR_ARGS(note));
+    return status ? status : vh_step_fail(step, text ? vh_str(text) : VH_STR("rejected by a person"));
+}
+
+viv_status
+vh_step_answer_given(struct vh_stepping *step)
+{
+    viv_status status = load(step);
+    if (status) {
+        return status;
+    }
+    if (step->task.state != VH_STATE_AWAITING || !vh_str_is(step->task.awaiting, "unclear")) {
+        return wrong_state(step, "answered", "awaiting_approval with open questions");
+    }
+    if (step->task.leased) {
+        return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is still being settled; try again",
+                            VH_STR_ARGS(step->task.id));
+    }
+    status = vh_step_input(step);
+    return status ? status : vh_step_move(step, VH_STATE_PENDING, VH_PHASE_IDLE, VH_STR("answered by a person"), 0);
+}
+
+viv_status
+vh_step_rollback_requested(struct vh_stepping *step)
+{
+    viv_status status = load(step);
+    if (status) {
+        return status;
+    }
+    if (step->task.state != VH_STATE_READY || step->task.phase != VH_PHASE_IDLE) {
+        return wrong_state(step, "rolled back", "ready");
+    }
+    return vh_step_input(step);
+}
+
+/* Refused rollbacks leave the task ready; the event says why. */
+viv_status
+vh_step_rollback_finished(struct vh_stepping *step)
+{
+    viv_status status = vh_step_fence(step, VH_PHASE_ROLLBACK);
+    if (status == VIV_OK) {
+        status = vh_step_input(step);
+    }
+    if (status || vh_step_failure(step).len) {
+        return status;
+    }
+    return vh_step_move(step, VH_STATE_ROLLED_BACK, VH_PHASE_IDLE, VH_STR("rolled back by a person"), 0);
+}

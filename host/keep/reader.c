@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reader.h"
+
+#include "base/error.h"
+#include "base/str.h"
+#include "store_inside.h"
+
+static viv_status
+prepare(struct vh_store *store, const char *text, sqlite3_stmt **ret_sql, struct viv_error *err)
+{
+    return sqlite3_prepare_v2(store->db, text, -1, ret_sql, NULL) ? vh_store_failed(store, err) : VIV_OK;
+}
+
+static struct viv_str
+column(sqlite3_stmt *sql, int place)
+{
+    const void *bytes = sqlite3_column_blob(sql, place);
+    return (struct viv_str){ bytes, (uint64_t)sqlite3_column_bytes(sql, place) };
+}
+
+static viv_status
+finish(struct vh_store *store, sqlite3_stmt *sql, int code, struct viv_error *err)
+{
+    viv_status status = code == SQLITE_ROW || code == SQLITE_DONE ? VIV_OK : vh_store_failed(store, err);
+    sqlite3_finalize(sql);
+    return status;
+}
+
+viv_status
+vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each, void *data,
+                 struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    const char *text = task.len ? "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=?2 ORDER BY seq"
+                                : "SELECT seq, line, hash FROM events WHERE seq>?1 ORDER BY seq";
+    viv_status status = prepare(store, text, &sql, err);
+    if (status) {
+        return status;
+    }
+    sqlite3_bind_int64(sql, 1, after);
+    if (task.len) {
+        vh_store_bind(sql, 2, task);
+    }
+    int code;
+    while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
+        struct vh_hash hash = { { 0 } };
+        struct viv_str bytes = column(sql, 2);
+        if (bytes.len == VH_HASH_BYTES) {
+            memcpy(hash.bytes, bytes.data, VH_HASH_BYTES);
+        }
+        if (!each(data, sqlite3_column_int64(sql, 0), column(sql, 1), &hash)) {
+            break;
+        }
+    }
+    return finish(store, sql, code, err);
+}
+
+viv_status
+vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state,
+                bool (*each)(void *data, const struct vh_task *task), void *data, struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    const char *text = state.len ? "SELECT doc FROM tasks WHERE state=?1 ORDER BY number"
+                                 : "SELECT doc FROM tasks ORDER BY number";
+    viv_status status = prepare(store, text, &sql, err);
+    if (status) {
+        return status;
+    }
+    if (state.len) {
+        vh_store_bind(sql, 1, state);
+    }
+    int code;
+    while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
+        struct vh_task task;
+        status = vh_task_decode(arena, column(sql, 0), &task, err);
+        if (status || !each(data, &task)) {
+            break;
+        }
+    }
+    viv_status ended = finish(store, sql, code, err);
+    return status ? status : ended;
+}
+
+static viv_status
+dump_table(struct vh_store *store, const char *name, const char *text, struct vh_buf *buf, struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    viv_status status = prepare(store, text, &sql, err);
+    if (status) {
+        return status;
+    }
+    int code;
+    while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
+        vh_buf_text(buf, name);
+        vh_buf_char(buf, '\t');
+        vh_buf_str(buf, column(sql, 0));
+        vh_buf_char(buf, '\t');
+        vh_buf_str(buf, column(sql, 1));
+        vh_buf_char(buf, '\n');
+    }
+    return finish(store, sql, code, err);
+}
+
+viv_status
+vh_reader_dump(struct vh_store *store, struct vh_buf *buf, struct viv_error *err)
+{
+    static const char *const tables[][2] = {
+        { "tasks", "SELECT id, doc FROM tasks ORDER BY id" },
+        { "scopes", "SELECT key, doc FROM scopes ORDER BY key" },
+        { "effects", "SELECT key, doc FROM effects ORDER BY key" },
+        { "facts", "SELECT key, doc FROM facts ORDER BY key" },
+        { "edges", "SELECT task || ' ' || dependency, '1' FROM edges ORDER BY 1" },
+        { "keys", "SELECT key, seq || ' ' || hex(request) FROM keys ORDER BY key" },
+    };
+    viv_status status = VIV_OK;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && status == VIV_OK; i++) {
+        status = dump_table(store, tables[i][0], tables[i][1], buf, err);
+    }
+    if (status == VIV_OK && buf->failed) {
+        status = vh_error_set(err, VIV_E_MEMORY, "store", "no memory for the dump");
+    }
+    return status;
+}
+
+viv_status
+vh_reader_hash(struct vh_store *store, int64_t seq, struct vh_hash *ret_hash, struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    viv_status status = prepare(store, "SELECT hash FROM events WHERE seq=?1", &sql, err);
+    if (status) {
+        return status;
+    }
+    sqlite3_bind_int64(sql, 1, seq);
+    int code = sqlite3_step(sql);
+    struct viv_str bytes = code == SQLITE_ROW ? column(sql, 0) : (struct viv_str){ NULL, 0 };
+    if (bytes.len == VH_HASH_BYTES) {
+        memcpy(ret_hash->bytes, bytes.data, VH_HASH_BYTES);
+    }
+    status = bytes.len == VH_HASH_BYTES ? VIV_OK : VIV_E_NOT_FOUND;
+    viv_status ended = finish(store, sql, code, err);
+    return ended ? ended : status;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Read-only queries over a store: what the command line shows. Every call works on one connection, one thread. */
+#ifndef VH_READER_H
+#define VH_READER_H
+
+#include "keep/store.h"
+
+/* One event as stored. `line` and `hash` are valid until the next call of `each`. Return false to stop. */
+typedef bool (*vh_reader_each)(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash);
+
+/* Events after `after` in order; `task` empty for all. */
+viv_status vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each,
+                            void *data, struct viv_error *err);
+
+/* Tasks in order of submission; `state` empty for all. The row lives in `arena`. Return false to stop. */
+viv_status vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state,
+                           bool (*each)(void *data, const struct vh_task *task), void *data, struct viv_error *err);
+
+/* Canonical dump of all projections, the form of vh_memory_dump plus the idempotency keys. */
+viv_status vh_reader_dump(struct vh_store *store, struct vh_buf *buf, struct viv_error *err);
+
+/* Hash stored with event `seq`; VIV_E_NOT_FOUND when there is none. */
+viv_status vh_reader_hash(struct vh_store *store, int64_t seq, struct vh_hash *ret_hash, struct viv_error *err);
+
+#endif

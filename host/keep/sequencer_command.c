@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One command: its key, its step in a savepoint, its refusal. On the sequencer's thread only. */
+#include "sequencer_inside.h"
+
+#include "base/error.h"
+#include "base/str.h"
+#include "keep/request.h"
+
+#define CLOCK_BACK_US INT64_C(1000000) /* smaller steps back are noise and only clamped */
+
+/* The first answer again, read from the event it led to. */
+static viv_status
+repeat_answer(struct vh_sequencer *s, struct vh_arena *arena, int64_t seq, struct vh_request *request)
+{
+    struct viv_str line;
+    struct vh_event event;
+    viv_status status = vh_store_line(s->store, arena, seq, &line, &request->err);
+    if (status == VIV_OK) {
+        status = vh_event_decode(arena, line, &event, &request->err);
+    }
+    if (status) {
+        return status;
+    }
+    request->answer.seq = seq;
+    request->answer.repeated = true;
+    request->answer.kind = vh_event_kind_of(event.kind)->name;
+    char *task = vh_arena_text_of(request->arena, event.task);
+    if (!task) {
+        return vh_error_set(&request->err, VIV_E_MEMORY, "command", "no memory for an answer");
+    }
+    request->answer.task = vh_str(task);
+    if (vh_str_is(event.kind, "command.refused")) {
+        struct viv_str text = vh_json_str(event.data, "text");
+        return vh_error_set(&request->err, (viv_status)vh_json_int(event.data, "status", VIV_E_INTERNAL), "command",
+                            "%.*s", VH_STR_ARGS(text));
+    }
+    return VIV_OK;
+}
+
+/* One command in its savepoint. */
+viv_status
+vh_sequencer_run_step(struct vh_sequencer *s, const struct vh_command *command, struct vh_arena *arena,
+         const struct vh_hash *digest, struct vh_answer *ret_answer, struct viv_error *err)
+{
+    struct vh_state_ops state = vh_store_state(s->store);
+    struct vh_decision decision;
+    viv_status status = vh_store_mark(s->store, err);
+    if (status) {
+        return status;
+    }
+    status = vh_step(&state, arena, command, s->time_us, vh_store_seq(s->store) + 1, vh_store_batch(s->store),
+                     &decision, err);
+    if (status == VIV_OK) {
+        status = vh_store_append(s->store, arena, decision.events, decision.count, digest, err);
+    }
+    if (status) {
+        struct viv_error undo = VIV_ERROR_INIT;
+        return vh_store_undo(s->store, &undo) ? vh_error_set(err, VIV_E_STORE, "store", "%s", undo.text) : status;
+    }
+    ret_answer->seq = decision.events[0].seq;
+    ret_answer->kind = vh_event_kind_of(decision.events[0].kind)->name;
+    ret_answer->task = decision.task;
+    return vh_store_keep(s->store, err);
+}
+
+/* A refused command with a key leaves its refusal behind. */
+static viv_status
+record_refusal(struct vh_sequencer *s, struct vh_request *request, struct vh_arena *arena, const struct vh_hash *digest,
+               viv_status status)
+{
+    struct vh_command refusal;
+    struct vh_answer ignored = { 0 };
+    struct viv_error err = VIV_ERROR_INIT;
+    vh_step_refuse(arena, request->command, status, request->err.text, &refusal);
+    char hex[VH_HASH_HEX];
+    vh_hash_hex(digest, hex);
+    vh_json_set_text(arena, refusal.data, "request", hex); /* the key's digest can be rebuilt from the log */
+    viv_status recorded = vh_sequencer_run_step(s, &refusal, arena, digest, &ignored, &err);
+    if (recorded == VIV_E_STORE) {
+        request->err = err;
+        return recorded;
+    }
+    return status;
+}
+
+viv_status
+vh_sequencer_next_ask(struct vh_sequencer *s, struct viv_str task, struct vh_arena *arena, struct vh_ask *ret_ask,
+         struct viv_error *err)
+{
+    struct vh_state_ops state = vh_store_state(s->store);
+    return vh_ask_next(&state, arena, task, ret_ask, err);
+}
+
+viv_status
+vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, struct vh_arena *arena)
+{
+    const struct vh_command *command = request->command;
+    struct vh_hash digest = { { 0 } };
+    int64_t seen = 0;
+    if (command->key.len) {
+        viv_status status = vh_request_digest(arena, command->kind, command->task, command->data, &digest,
+                                              &request->err);
+        if (status == VIV_OK) {
+            status = vh_store_key(s->store, command->key, &digest, &seen, &request->err);
+        }
+        if (status || seen) {
+            return status ? status : repeat_answer(s, arena, seen, request);
+        }
+    }
+    viv_status status = vh_sequencer_run_step(s, command, arena, &digest, &request->answer, &request->err);
+    if (status) {
+        return command->key.len && status != VIV_E_STORE ? record_refusal(s, request, arena, &digest, status) : status;
+    }
+    if (request->answer.task.len) {
+        char *task = vh_arena_text_of(request->arena, request->answer.task);
+        if (!task) {
+            return vh_error_set(&request->err, VIV_E_MEMORY, "command", "no memory for an answer");
+        }
+        request->answer.task = vh_str(task);
+    }
+    if (request->want_ask && request->answer.task.len) {
+        status = vh_sequencer_next_ask(s, request->answer.task, request->arena, &request->answer.ask, &request->err);
+    }
+    return status;
+}
+
+/* Recorded time: the wall clock, never less than before. */
+void
+vh_sequencer_tick(struct vh_sequencer *s)
+{
+    int64_t wall = s->seam->wall_us(s->seam->data);
+    if (wall >= s->time_us) {
+        s->time_us = wall;
+        s->clock_noted = false;
+        return;
+    }
+    if (s->clock_noted || s->time_us - wall < CLOCK_BACK_US) {
+        return;
+    }
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_json *data = arena ? vh_json_object(arena) : NULL;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_answer ignored = { 0 };
+    struct vh_hash none = { { 0 } };
+    if (data) {
+        vh_json_set_int(arena, data, "back_us", s->time_us - wall);
+        struct vh_command note = { .kind = VH_STR("clock.stepped"), .actor = s->self, .data = data };
+        s->clock_noted = vh_sequencer_run_step(s, &note, arena, &none, &ignored, &err) == VIV_OK;
+    }
+    vh_arena_destroy(arena);
+}

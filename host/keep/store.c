@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store_inside.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "keep/chain.h"
+
+static const char *const statements[VH_SQL_COUNT] = {
+    [VH_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [VH_SQL_MARK] = "SAVEPOINT command",
+    [VH_SQL_KEEP] = "RELEASE command",
+    [VH_SQL_UNDO] = "ROLLBACK TO command",
+    [VH_SQL_COMMIT] = "COMMIT",
+    [VH_SQL_EVENT_ADD] = "INSERT INTO events(seq, task, line, hash) VALUES(?1, ?2, ?3, ?4)",
+    [VH_SQL_EVENT_LINE] = "SELECT line FROM events WHERE seq=?1",
+    [VH_SQL_BATCH_ADD] = "INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [VH_SQL_KEY_ADD] = "INSERT INTO keys VALUES(?1, ?2, ?3)",
+    [VH_SQL_KEY_GET] = "SELECT seq, request FROM keys WHERE key=?1",
+    [VH_SQL_TASK_GET] = "SELECT doc FROM tasks WHERE id=?1",
+    [VH_SQL_TASK_PUT] = "INSERT INTO tasks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO UPDATE SET"
+                        " state=?3, claimable=?4, retry_at_us=?5, doc=?7",
+    [VH_SQL_TASK_NEXT] = "SELECT id FROM tasks WHERE claimable=1 AND retry_at_us<=?1 ORDER BY number LIMIT 1",
+    [VH_SQL_TASK_CHILDREN] = "SELECT id FROM tasks WHERE parent=?1 ORDER BY number",
+    [VH_SQL_SCOPE_GET] = "SELECT doc FROM scopes WHERE key=?1",
+    [VH_SQL_SCOPE_PUT] = "INSERT INTO scopes VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET doc=?2",
+    [VH_SQL_EFFECT_GET] = "SELECT doc FROM effects WHERE key=?1",
+    [VH_SQL_EFFECT_PUT] = "INSERT INTO effects VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET doc=?2",
+    [VH_SQL_FACT_GET] = "SELECT doc FROM facts WHERE key=?1",
+    [VH_SQL_FACT_PUT] = "INSERT INTO facts VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET doc=?2",
+    [VH_SQL_EDGE_PUT] = "INSERT OR IGNORE INTO edges VALUES(?1, ?2)",
+    [VH_SQL_EDGE_FROM] = "SELECT dependency FROM edges JOIN tasks ON tasks.id=dependency WHERE task=?1 ORDER BY number",
+    [VH_SQL_EDGE_TO] = "SELECT task FROM edges JOIN tasks ON tasks.id=task WHERE dependency=?1 ORDER BY number",
+};
+
+viv_status
+vh_store_failed(struct vh_store *store, struct viv_error *err)
+{
+    return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", sqlite3_errmsg(store->db));
+}
+
+sqlite3_stmt *
+vh_store_sql(struct vh_store *store, enum vh_sql which, struct viv_error *err)
+{
+    if (store->dead) {
+        vh_error_set(err, VIV_E_STORE, "store", "the event log failed before; the host must be started again");
+        return NULL;
+    }
+    if (!store->sql[which] &&
+        sqlite3_prepare_v3(store->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[which], NULL)) {
+        vh_store_failed(store, err);
+        return NULL;
+    }
+    return store->sql[which];
+}
+
+viv_status
+vh_store_run(struct vh_store *store, sqlite3_stmt *sql, struct viv_error *err)
+{
+    if (!sql) {
+        return VIV_E_STORE;
+    }
+    int code = sqlite3_step(sql);
+    viv_status status = code == SQLITE_DONE ? VIV_OK : vh_store_failed(store, err);
+    sqlite3_reset(sql);
+    sqlite3_clear_bindings(sql);
+    return status;
+}
+
+void
+vh_store_bind(sqlite3_stmt *sql, int place, struct viv_str text)
+{
+    if (sql) {
+        sqlite3_bind_text64(sql, place, text.len ? text.data : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
+    }
+}
+
+static void
+bind_blob(sqlite3_stmt *sql, int place, const void *bytes, size_t len)
+{
+    if (sql) {
+        sqlite3_bind_blob64(sql, place, len ? bytes : "", len, SQLITE_STATIC);
+    }
+}
+
+viv_status
+vh_store_column(sqlite3_stmt *sql, int place, struct vh_arena *arena, struct viv_str *ret_text, struct viv_error *err)
+{
+    const void *bytes = sqlite3_column_blob(sql, place);
+    size_t len = (size_t)sqlite3_column_bytes(sql, place);
+    char *copy = vh_arena_text_of(arena, (struct viv_str){ bytes, len });
+    if (!copy) {
+        return vh_error_set(err, VIV_E_MEMORY, "store", "no memory for a row of %zu bytes", len);
+    }
+    *ret_text = (struct viv_str){ copy, len };
+    return VIV_OK;
+}
+
+void
+vh_store_close(struct vh_store *store)
+{
+    if (!store) {
+        return;
+    }
+    for (int i = 0; i < VH_SQL_COUNT; i++) {
+        sqlite3_finalize(store->sql[i]);
+    }
+    sqlite3_close(store->db);
+    vh_arena_destroy(store->scratch);
+}
+
+/* ---- transactions ---- */
+
+/* No further word from this store. What was not committed goes, so that nobody else waits for the lock. */
+static void
+end_it(struct vh_store *store)
+{
+    store->dead = true;
+    (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL); /* fails when SQLite has rolled back already */
+}
+
+static viv_status
+control(struct vh_store *store, enum vh_sql which, struct viv_error *err)
+{
+    sqlite3_stmt *sql = vh_store_sql(store, which, err);
+    viv_status status = vh_store_run(store, sql, err);
+    if (status) {
+        end_it(store); /* a failed sync proves nothing about a second one */
+    }
+    return status;
+}
+
+static viv_status
+check_epoch(struct vh_store *store, int64_t epoch, struct viv_error *err)
+{
+    sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_FACT_GET, err);
+    if (!sql) {
+        return VIV_E_STORE;
+    }
+    vh_store_bind(sql, 1, VH_STR("epoch"));
+    int64_t there = 0;
+    if (sqlite3_step(sql) == SQLITE_ROW) {
+        there = sqlite3_column_int64(sql, 0);
+    }
+    sqlite3_reset(sql);
+    if (there == epoch) {
+        return VIV_OK;
+    }
+    end_it(store);
+    return vh_error_set(err, VIV_E_FENCED, "store", "the home belongs to host epoch %lld now, this host has %lld",
+                        (long long)there, (long long)epoch);
+}
+
+viv_status
+vh_store_begin(struct vh_store *store, int64_t epoch, struct viv_error *err)
+{
+    viv_status status = control(store, VH_SQL_BEGIN, err);
+    if (status == VIV_OK && epoch) {
+        status = check_epoch(store, epoch, err);
+    }
+    if (status == VIV_OK) {
+        store->open = true;
+        store->first_seq = store->seq + 1;
+        store->batch++;
+    }
+    return status;
+}
+
+viv_status
+vh_store_mark(struct vh_store *store, struct viv_error *err)
+{
+    store->mark_head = store->head;
+    store->mark_seq = store->seq;
+    return control(store, VH_SQL_MARK, err);
+}
+
+viv_status
+vh_store_keep(struct vh_store *store, struct viv_error *err)
+{
+    return control(store, VH_SQL_KEEP, err);
+}
+
+viv_status
+vh_store_undo(struct vh_store *store, struct viv_error *err)
+{
+    store->head = store->mark_head;
+    store->seq = store->mark_seq;
+    viv_status status = control(store, VH_SQL_UNDO, err);
+    return status ? status : control(store, VH_SQL_KEEP, err);
+}
+
+viv_status
+vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct viv_error *err)
+{
+    viv_status status = check_epoch(store, epoch, err);
+    if (status == VIV_OK && store->seq >= store->first_seq) {
+        sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_BATCH_ADD, err);
+        if (sql) {
+            const int64_t values[] = { store->batch, store->first_seq, store->seq, epoch, time_us };
+            for (int i = 0; i < 5; i++) {
+                sqlite3_bind_int64(sql, i + 1, values[i]);
+            }
+            char version[32];
+            snprintf(version, sizeof version, "%d.%d.%d", VIV_VERSION_MAJOR, VIV_VERSION_MINOR, VIV_VERSION_PATCH);
+            sqlite3_bind_text(sql, 6, version, -1, SQLITE_TRANSIENT);
+        }
+        status = vh_store_run(store, sql, err);
+    }
+    if (status == VIV_OK) {
+        status = control(store, VH_SQL_COMMIT, err);
+    }
+    if (status) {
+        end_it(store);
+        return status;
+    }
+    if (store->seq < store->first_seq) {
+        store->batch--; /* nothing was written; the number is still free */
+    } else {
+        store->time_us = time_us;
+    }
+    store->open = false;
+    store->commits++;
+    return VIV_OK;
+}
+
+static viv_status
+add_key(struct vh_store *store, const struct vh_event *event, const struct vh_hash *request, struct viv_error *err)
+{
+    sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_KEY_ADD, err);
+    vh_store_bind(sql, 1, event->key);
+    if (sql) {
+        sqlite3_bind_int64(sql, 2, event->seq);
+    }
+    bind_blob(sql, 3, request->bytes, VH_HASH_BYTES);
+    return vh_store_run(store, sql, err);
+}
+
+viv_status
+vh_store_append(struct vh_store *store, struct vh_arena *arena, const struct vh_event *events, size_t count,
+                const struct vh_hash *request, struct viv_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct viv_str line = vh_event_encode(arena, &events[i]);
+        if (!line.data) {
+            return vh_error_set(err, VIV_E_INVALID, "store", "event '%.*s' cannot be written as canonical JSON",
+                                VH_STR_ARGS(events[i].kind));
+        }
+        if (!vh_chain_add(&store->head, line)) {
+            return vh_error_set(err, VIV_E_INTERNAL, "store", "SHA-256 failed");
+        }
+        sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_EVENT_ADD, err);
+        if (!sql) {
+            return VIV_E_STORE;
+        }
+        sqlite3_bind_int64(sql, 1, events[i].seq);
+        if (events[i].task.len) {
+            vh_store_bind(sql, 2, events[i].task);
+        }
+        bind_blob(sql, 3, line.data, (size_t)line.len);
+        bind_blob(sql, 4, store->head.bytes, VH_HASH_BYTES);
+        viv_status status = vh_store_run(store, sql, err);
+        if (status) {
+            return status;
+        }
+        store->seq = events[i].seq;
+    }
+    return count && events[0].key.len ? add_key(store, &events[0], request, err) : VIV_OK;
+}
+
+viv_status
+vh_store_key(struct vh_store *store, struct viv_str key, const struct vh_hash *request, int64_t *ret_seq,
+             struct viv_error *err)
+{
+    sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_KEY_GET, err);
+    *ret_seq = 0;
+    if (!sql) {
+        return VIV_E_STORE;
+    }
+    vh_store_bind(sql, 1, key);
+    viv_status status = VIV_OK;
+    int code = sqlite3_step(sql);
+    if (code == SQLITE_ROW) {
+        *ret_seq = sqlite3_column_int64(sql, 0);
+        if (sqlite3_column_bytes(sql, 1) != VH_HASH_BYTES ||
+            memcmp(sqlite3_column_blob(sql, 1), request->bytes, VH_HASH_BYTES) != 0) {
+            status = vh_error_set(err, VIV_E_CONFLICT, "store",
+                                  "key '%.*s' was used for another request; keys are used once",
+                                  VH_STR_ARGS(key));
+        }
+    } else if (code != SQLITE_DONE) {
+        status = vh_store_failed(store, err);
+    }
+    sqlite3_reset(sql);
+    return status;
+}
+
+viv_status
+vh_store_line(struct vh_store *store, struct vh_arena *arena, int64_t seq, struct viv_str *ret_line,
+              struct viv_error *err)
+{
+    sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_EVENT_LINE, err);
+    if (!sql) {
+        return VIV_E_STORE;
+    }
+    sqlite3_bind_int64(sql, 1, seq);
+    viv_status status = sqlite3_step(sql) == SQLITE_ROW
+                            ? vh_store_column(sql, 0, arena, ret_line, err)
+                            : vh_error_set(err, VIV_E_NOT_FOUND, "store", "there is no event %lld", (long long)seq);
+    sqlite3_reset(sql);
+    return status;
+}
+
+viv_status
+vh_store_checkpoint(struct vh_store *store, struct viv_error *err)
+{
+    if (store->dead || store->open) {
+        return VIV_OK;
+    }
+    int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return code == SQLITE_OK || code == SQLITE_BUSY ? VIV_OK : vh_store_failed(store, err);
+}
+
+int64_t
+vh_store_seq(const struct vh_store *store)
+{
+    return store->seq;
+}
+
+struct vh_hash
+vh_store_head(const struct vh_store *store)
+{
+    return store->head;
+}
+
+int64_t
+vh_store_time_us(const struct vh_store *store)
+{
+    return store->time_us;
+}
+
+int64_t
+vh_store_batch(const struct vh_store *store)
+{
+    return store->batch;
+}
+
+bool
+vh_store_open_batch(const struct vh_store *store)
+{
+    return store->open;
+}
+
+bool
+vh_store_dead(const struct vh_store *store)
+{
+    return store->dead;
+}
+
+int64_t
+vh_store_commits(const struct vh_store *store)
+{
+    return store->commits;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event log and its projections in one SQLite file: WAL, full sync, one writable connection, owned by the
+ * sequencer's thread. All SQL of the host is in keep/. Read next: sequencer.h (who calls this), projection.c (the
+ * state over SQL), reader.h (read-only queries), verify.h. */
+#ifndef VH_STORE_H
+#define VH_STORE_H
+
+#include "base/hash.h"
+#include "base/seam.h"
+#include "core/event.h"
+#include "core/state.h"
+
+#define VH_STORE_SCHEMA 1 /* of the projections; a newer file is refused, an older one is folded into a new file */
+
+struct vh_store;
+
+/* Open or create `path`. `vfs` names the SQLite VFS, NULL for the system's. VIV_E_VERSION for a newer file,
+ * VIV_E_CORRUPT for a foreign or damaged one; the file is then left as it is. */
+viv_status vh_store_open(struct vh_arena *arena, const char *path, const char *vfs, struct vh_store **ret_store,
+                         struct viv_error *err);
+/* For queries only: a read-only connection, one per thread. */
+viv_status vh_store_open_read(struct vh_arena *arena, const char *path, struct vh_store **ret_store,
+                              struct viv_error *err);
+/* Ends without a commit of its own. */
+void vh_store_close(struct vh_store *store);
+
+/* The projections inside the open transaction. */
+struct vh_state_ops vh_store_state(struct vh_store *store);
+
+/* Last event's number, hash and time; batch of the last commit. */
+int64_t vh_store_seq(const struct vh_store *store);
+struct vh_hash vh_store_head(const struct vh_store *store);
+int64_t vh_store_time_us(const struct vh_store *store);
+int64_t vh_store_batch(const struct vh_store *store);
+
+/* One transaction at a time; a command inside it is a savepoint. `epoch` must be the store's, else VIV_E_FENCED; 0 for
+ * the transaction that raises it. After a failed begin, commit or savepoint the store
+ * is dead: every later call answers VIV_E_STORE. */
+viv_status vh_store_begin(struct vh_store *store, int64_t epoch, struct viv_error *err);
+viv_status vh_store_mark(struct vh_store *store, struct viv_error *err);
+viv_status vh_store_keep(struct vh_store *store, struct viv_error *err);
+viv_status vh_store_undo(struct vh_store *store, struct viv_error *err);
+/* Writes the batch header, commits with a full sync. `epoch` must still be the store's, else VIV_E_FENCED. */
+viv_status vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct viv_error *err);
+bool vh_store_open_batch(const struct vh_store *store);
+bool vh_store_dead(const struct vh_store *store);
+
+/* Append folded events of one command, in order, with the idempotency record of the first. `request` is the digest of
+ * what the command said. */
+viv_status vh_store_append(struct vh_store *store, struct vh_arena *arena, const struct vh_event *events, size_t count,
+                           const struct vh_hash *request, struct viv_error *err);
+
+/* The answer a key got: number of its input event; 0 when the key is new. VIV_E_CONFLICT when the key was used for
+ * another request. */
+viv_status vh_store_key(struct vh_store *store, struct viv_str key, const struct vh_hash *request, int64_t *ret_seq,
+                        struct viv_error *err);
+/* One event's canonical line, for the answer to a repeated key. */
+viv_status vh_store_line(struct vh_store *store, struct vh_arena *arena, int64_t seq, struct viv_str *ret_line,
+                         struct viv_error *err);
+
+/* Checkpoint of the WAL; the sequencer calls it when idle. */
+viv_status vh_store_checkpoint(struct vh_store *store, struct viv_error *err);
+
+/* Counters for tests and benchmarks: commits, bytes of event lines. */
+int64_t vh_store_commits(const struct vh_store *store);
+
+#endif

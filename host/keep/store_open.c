@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a store: whose file it is, which schema, settings, the head of the log. */
+#include "store_inside.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define APPLICATION_ID 0x56697661 /* "Viva": the file is one of ours */
+#define BUSY_MS 10000             /* readers never block a writer in WAL; this covers a checkpoint's end */
+
+const char vh_store_tables[] =
+    "CREATE TABLE tasks(id TEXT PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL, claimable INTEGER NOT NULL,"
+    " retry_at_us INTEGER NOT NULL, parent TEXT, doc BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX tasks_number ON tasks(number);"
+    "CREATE INDEX tasks_claimable ON tasks(number) WHERE claimable=1;"
+    "CREATE INDEX tasks_parent ON tasks(parent, number) WHERE parent IS NOT NULL;"
+    "CREATE TABLE scopes(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE effects(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE facts(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE edges(task TEXT NOT NULL, dependency TEXT NOT NULL, PRIMARY KEY(task, dependency)) WITHOUT ROWID;"
+    "CREATE INDEX edges_to ON edges(dependency);"
+    "CREATE TABLE keys(key TEXT PRIMARY KEY, seq INTEGER NOT NULL, request BLOB NOT NULL) WITHOUT ROWID;";
+
+static const char log_tables[] =
+    "CREATE TABLE batches(batch INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,"
+    " epoch INTEGER NOT NULL, time_us INTEGER NOT NULL, version TEXT NOT NULL);"
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, task TEXT, line BLOB NOT NULL, hash BLOB NOT NULL);"
+    "CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;";
+
+static int64_t
+number(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t value = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+        value = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static viv_status
+make_tables(struct vh_store *store, struct viv_error *err)
+{
+    char pragmas[128];
+    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID,
+             VH_STORE_SCHEMA);
+    const char *const parts[] = { "BEGIN IMMEDIATE", log_tables, vh_store_tables, pragmas, "COMMIT" };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (sqlite3_exec(store->db, parts[i], NULL, NULL, NULL)) {
+            return vh_store_failed(store, err);
+        }
+    }
+    return VIV_OK;
+}
+
+/* Foreign, newer or damaged files are refused and left as they are. */
+static viv_status
+check_file(struct vh_store *store, const char *path, struct viv_error *err)
+{
+    int64_t tables = number(store->db, "SELECT count(*) FROM sqlite_master");
+    int64_t id = number(store->db, "PRAGMA application_id");
+    int64_t schema = number(store->db, "PRAGMA user_version");
+    if (tables < 0) {
+        return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' is not readable as an event log: %s", path,
+                            sqlite3_errmsg(store->db));
+    }
+    if (tables == 0 && id == 0) {
+        return make_tables(store, err);
+    }
+    if (id != APPLICATION_ID) {
+        return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' is a database of another program; it was left as it is",
+                            path);
+    }
+    if (schema > VH_STORE_SCHEMA) {
+        return vh_error_set(err, VIV_E_VERSION, "store",
+                            "'%s' has schema %lld, this program knows up to %d; use the newer vivhost", path,
+                            (long long)schema, VH_STORE_SCHEMA);
+    }
+    return VIV_OK;
+}
+
+static viv_status
+read_head(struct vh_store *store, const char *path, struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    static const char text[] = "SELECT seq, hash, (SELECT max(batch) FROM batches), (SELECT max(time_us) FROM batches)"
+                               " FROM events ORDER BY seq DESC LIMIT 1";
+    if (sqlite3_prepare_v2(store->db, text, -1, &sql, NULL)) {
+        return vh_store_failed(store, err);
+    }
+    int code = sqlite3_step(sql);
+    bool whole = code != SQLITE_ROW || sqlite3_column_bytes(sql, 1) == VH_HASH_BYTES;
+    if (code == SQLITE_ROW && whole) {
+        store->seq = sqlite3_column_int64(sql, 0);
+        memcpy(store->head.bytes, sqlite3_column_blob(sql, 1), VH_HASH_BYTES);
+        store->batch = sqlite3_column_int64(sql, 2);
+        store->time_us = sqlite3_column_int64(sql, 3);
+    }
+    sqlite3_finalize(sql);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        return vh_error_set(err, VIV_E_CORRUPT, "store", "the last event of '%s' is unreadable: %s", path,
+                            sqlite3_errmsg(store->db));
+    }
+    return whole ? VIV_OK : vh_error_set(err, VIV_E_CORRUPT, "store", "the last event of '%s' has no hash", path);
+}
+
+static viv_status
+open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, struct vh_store **ret_store,
+          struct viv_error *err)
+{
+    struct vh_store *store = vh_arena_alloc(arena, sizeof *store);
+    if (!store) {
+        return vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
+    }
+    if (sqlite3_open_v2(path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, vfs)) {
+        viv_status status = vh_error_set(err, VIV_E_STORE, "store", "cannot open '%s': %s", path,
+                                         store->db ? sqlite3_errmsg(store->db) : "out of memory");
+        sqlite3_close(store->db);
+        return status;
+    }
+    sqlite3_busy_timeout(store->db, BUSY_MS);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    viv_status status = check_file(store, path, err);
+    static const char both[] = "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;";
+    static const char writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                                 "PRAGMA wal_autocheckpoint=0;";
+    if (status == VIV_OK && sqlite3_exec(store->db, both, NULL, NULL, NULL)) {
+        status = vh_store_failed(store, err);
+    }
+    if (status == VIV_OK && (flags & SQLITE_OPEN_READWRITE) && sqlite3_exec(store->db, writer, NULL, NULL, NULL)) {
+        status = vh_store_failed(store, err);
+    }
+    if (status == VIV_OK) {
+        status = read_head(store, path, err);
+    }
+    store->scratch = status == VIV_OK ? vh_arena_create(NULL, 0) : NULL;
+    if (status == VIV_OK && !store->scratch) {
+        status = vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
+    }
+    if (status) {
+        vh_store_close(store);
+        return status;
+    }
+    *ret_store = store;
+    return VIV_OK;
+}
+
+viv_status
+vh_store_open(struct vh_arena *arena, const char *path, const char *vfs, struct vh_store **ret_store,
+              struct viv_error *err)
+{
+    return open_file(arena, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs, ret_store, err);
+}
+
+viv_status
+vh_store_open_read(struct vh_arena *arena, const char *path, struct vh_store **ret_store, struct viv_error *err)
+{
+    return open_file(arena, path, SQLITE_OPEN_READONLY, NULL, ret_store, err);
+}
+

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "core/fold.h"
+#include "keep/chain.h"
+#include "keep/reader.h"
+#include "keep/request.h"
+#include "store_inside.h"
+
+#define DUMP_MAX ((size_t)1 << 31)
+
+struct walk {
+    struct vh_verify_result *result;
+    int64_t expected;
+    int64_t time_us;
+};
+
+static bool
+bad(struct walk *walk, int64_t seq, const char *problem)
+{
+    walk->result->bad_seq = seq;
+    snprintf(walk->result->problem, sizeof walk->result->problem, "%s", problem);
+    return false;
+}
+
+static bool
+check_content(struct walk *walk, struct viv_str line, struct vh_arena *arena)
+{
+    struct vh_event event;
+    struct viv_error err = VIV_ERROR_INIT;
+    if (vh_event_decode(arena, line, &event, &err)) {
+        return bad(walk, walk->expected, err.text);
+    }
+    if (event.seq != walk->expected) {
+        return bad(walk, walk->expected, "the record's own number is another");
+    }
+    if (event.time_us < walk->time_us) {
+        return bad(walk, walk->expected, "recorded time goes back");
+    }
+    walk->time_us = event.time_us;
+    return true;
+}
+
+static bool
+check_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct walk *walk = data;
+    walk->expected++;
+    if (seq != walk->expected) {
+        return bad(walk, walk->expected, "the record is missing");
+    }
+    if (!vh_chain_add(&walk->result->head, line) ||
+        memcmp(walk->result->head.bytes, hash->bytes, VH_HASH_BYTES) != 0) {
+        return bad(walk, seq, "the hash does not follow from the record and the one before");
+    }
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    bool good = arena && check_content(walk, line, arena);
+    vh_arena_destroy(arena);
+    walk->result->events = seq;
+    return good;
+}
+
+viv_status
+vh_verify_log(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err)
+{
+    *ret_result = (struct vh_verify_result){ 0 };
+    struct walk walk = { .result = ret_result };
+    return vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, check_event, &walk, err);
+}
+
+/* ---- rebuild ---- */
+
+struct rebuild {
+    struct vh_store *store;
+    struct vh_state_ops state;
+    struct viv_error *err;
+    viv_status status;
+    int64_t events;
+};
+
+static viv_status
+put_key(struct rebuild *r, struct vh_arena *arena, const struct vh_event *event)
+{
+    struct vh_hash request;
+    viv_status status = vh_request_of_event(arena, event, &request, r->err);
+    if (status) {
+        return status;
+    }
+    sqlite3_stmt *sql = vh_store_sql(r->store, VH_SQL_KEY_ADD, r->err);
+    vh_store_bind(sql, 1, event->key);
+    if (sql) {
+        sqlite3_bind_int64(sql, 2, event->seq);
+        sqlite3_bind_blob(sql, 3, request.bytes, VH_HASH_BYTES, SQLITE_TRANSIENT);
+    }
+    return vh_store_run(r->store, sql, r->err);
+}
+
+static bool
+fold_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct rebuild *r = data;
+    struct vh_event event;
+    (void)hash;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    r->status = arena ? vh_event_decode(arena, line, &event, r->err)
+                      : vh_error_set(r->err, VIV_E_MEMORY, "log", "no memory at event %lld", (long long)seq);
+    if (r->status == VIV_OK) {
+        r->status = vh_fold(&r->state, arena, &event, r->err);
+    }
+    if (r->status == VIV_OK && event.key.len) {
+        r->status = put_key(r, arena, &event);
+    }
+    vh_arena_destroy(arena);
+    r->events = seq;
+    return r->status == VIV_OK;
+}
+
+/* The first line where two dumps differ. */
+static void
+first_difference(struct viv_str a, struct viv_str b, struct vh_rebuild_result *result)
+{
+    size_t at = 0, start = 0;
+    while (at < a.len && at < b.len && a.data[at] == b.data[at]) {
+        if (a.data[at++] == '\n') {
+            start = at;
+        }
+    }
+    snprintf(result->found, sizeof result->found, "%.*s", (int)(a.len - start > 200 ? 200 : a.len - start),
+             a.len > start ? a.data + start : "");
+    snprintf(result->rebuilt, sizeof result->rebuilt, "%.*s", (int)(b.len - start > 200 ? 200 : b.len - start),
+             b.len > start ? b.data + start : "");
+}
+
+static viv_status
+run_sql(struct vh_store *store, const char *text, struct viv_error *err)
+{
+    return sqlite3_exec(store->db, text, NULL, NULL, NULL) ? vh_store_failed(store, err) : VIV_OK;
+}
+
+static viv_status
+fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_result *ret_result, struct viv_error *err)
+{
+    struct vh_buf before, after;
+    vh_buf_init(&before, arena, DUMP_MAX);
+    vh_buf_init(&after, arena, DUMP_MAX);
+    viv_status status = vh_reader_dump(store, &before, err);
+    if (status == VIV_OK) {
+        status = run_sql(store, "DELETE FROM tasks; DELETE FROM scopes; DELETE FROM effects; DELETE FROM facts;"
+                                "DELETE FROM edges; DELETE FROM keys", err);
+    }
+    struct rebuild r = { .store = store, .state = vh_store_state(store), .err = err };
+    if (status == VIV_OK) {
+        status = vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, fold_event, &r, err);
+    }
+    if (status == VIV_OK) {
+        status = r.status;
+    }
+    if (status == VIV_OK) {
+        status = vh_reader_dump(store, &after, err);
+    }
+    if (status == VIV_OK) {
+        ret_result->events = r.events;
+        ret_result->same = vh_str_equal(vh_buf_view(&before), vh_buf_view(&after));
+        if (!ret_result->same) {
+            first_difference(vh_buf_view(&before), vh_buf_view(&after), ret_result);
+        }
+    }
+    return status;
+}
+
+viv_status
+vh_verify_rebuild(struct vh_store *store, bool write, struct vh_rebuild_result *ret_result, struct viv_error *err)
+{
+    *ret_result = (struct vh_rebuild_result){ 0 };
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    if (!arena) {
+        return vh_error_set(err, VIV_E_MEMORY, "log", "no memory to rebuild");
+    }
+    viv_status status = run_sql(store, "BEGIN IMMEDIATE", err);
+    if (status == VIV_OK) {
+        status = fold_again(store, arena, ret_result, err);
+        struct viv_error end = VIV_ERROR_INIT;
+        viv_status ended = run_sql(store, status == VIV_OK && write ? "COMMIT" : "ROLLBACK", &end);
+        if (status == VIV_OK && ended) {
+            status = vh_error_set(err, ended, "log", "%s", end.text);
+        }
+    }
+    vh_arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Namespaces, one step each. Which variant uses which: full all; reduced-root all but the user
+ * namespace; reduced-copy none. The task's user is 1000 inside a user namespace whatever it is
+ * outside: never root inside, and outside it holds no capability. */
+#include "keeper.h"
+#include "step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TASK_ID 1000
+
+pid_t
+ns_clone(enum vw_variant variant, int *ret_pidfd, struct vw_reply *reply)
+{
+    uint64_t flags = CLONE_PIDFD;
+    const char *step = "fork";
+    if (variant != VW_REDUCED_COPY) {
+        flags |= CLONE_NEWPID;
+        step = "pidns";
+    }
+    if (variant == VW_FULL) {
+        flags |= CLONE_NEWUSER;
+    }
+    if ((variant == VW_FULL && step_fails("userns"))) {
+        return step_refuse(reply, "userns", NULL);
+    }
+    if (step_fails(step)) {
+        return step_refuse(reply, step, NULL);
+    }
+    /* The plain call: glibc's wrapper wants a stack, and a single-threaded program needs none. */
+    pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, ret_pidfd, NULL, 0);
+    if (pid < 0) {
+        return step_refuse(reply, variant == VW_FULL ? "userns" : step, NULL);
+    }
+    return pid;
+}
+
+static int
+write_proc(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t put = write(fd, text, strlen(text));
+    int error = errno;
+    close(fd);
+    errno = error;
+    return put == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+static int
+map_user(struct keeper *keeper, uid_t uid, gid_t gid)
+{
+    char line[64];
+    if (step_fails("maps") || write_proc("/proc/self/setgroups", "deny")) {
+        return step_refuse(&keeper->ready, "maps", "setgroups");
+    }
+    snprintf(line, sizeof line, "%d %u 1\n", TASK_ID, uid);
+    if (write_proc("/proc/self/uid_map", line)) {
+        return step_refuse(&keeper->ready, "maps", "uid_map");
+    }
+    snprintf(line, sizeof line, "%d %u 1\n", TASK_ID, gid);
+    if (write_proc("/proc/self/gid_map", line)) {
+        return step_refuse(&keeper->ready, "maps", "gid_map");
+    }
+    keeper->ready.bits |= VW_USERNS;
+    return 0;
+}
+
+/* In a chroot "/" is not a mount, so its propagation cannot be set. Entering our own mount
+ * namespace once more puts us at its real root; from there everything is made private, then we
+ * return to where we were. */
+static int
+make_private(struct keeper *keeper)
+{
+    int here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (here < 0 || self < 0 || step_fails("private")) {
+        return step_refuse(&keeper->ready, "private", NULL);
+    }
+    bool chrooted = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0;
+    if (chrooted &&
+        (errno != EINVAL || setns(self, CLONE_NEWNS) ||
+         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || fchdir(here) || chroot("."))) {
+        return step_refuse(&keeper->ready, "private", NULL);
+    }
+    close(here);
+    close(self);
+    return 0;
+}
+
+static int
+leave(struct keeper *keeper, const char *step, int flag, uint32_t bit)
+{
+    if (step_fails(step) || unshare(flag)) {
+        return step_refuse(&keeper->ready, step, NULL);
+    }
+    keeper->ready.bits |= bit;
+    return 0;
+}
+
+int
+ns_enter(struct keeper *keeper)
+{
+    enum vw_variant variant = keeper->variant;
+    if (variant == VW_REDUCED_COPY) {
+        return 0;
+    }
+    keeper->ready.bits |= VW_PIDNS;
+    if (variant == VW_FULL && map_user(keeper, keeper->uid, keeper->gid)) {
+        return -1;
+    }
+    if (leave(keeper, "mountns", CLONE_NEWNS, VW_MOUNTNS) || make_private(keeper) ||
+        leave(keeper, "netns", CLONE_NEWNET, VW_NETNS) ||
+        leave(keeper, "ipcns", CLONE_NEWIPC, VW_IPCNS) ||
+        leave(keeper, "utsns", CLONE_NEWUTS, VW_UTSNS)) {
+        return -1;
+    }
+    if (sethostname("vivarium", 8)) {
+        return step_refuse(&keeper->ready, "utsns", "host name");
+    }
+    return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store's index: read when it is sound and the folder did not change, rebuilt from the manifest.json files
+ * otherwise. No plugin file is opened either way; what a plugin really is, its bytes say when it is loaded. */
+#include "registry_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/str.h"
+
+/* A change of the folder this close before the index was written may share its time stamp with a later one. */
+#define RACY_NS INT64_C(50000000)
+
+static int64_t
+change_ns(const struct stat *stat)
+{
+    return (int64_t)stat->st_mtim.tv_sec * INT64_C(1000000000) + stat->st_mtim.tv_nsec;
+}
+
+void
+vh_registry_item(const struct vh_manifest *manifest, const struct vh_hash *digest, struct viv_str file,
+                 struct vh_index_item *ret_item)
+{
+    struct vh_index_record record = { .digest = *digest,
+                                      .abi_min = (uint16_t)manifest->abi_min,
+                                      .abi_max = (uint16_t)manifest->abi_max };
+    memcpy(record.version, manifest->version_part, sizeof record.version);
+    record.flags = (manifest->kind == VH_MANIFEST_SKILL ? VH_REGISTRY_SKILL : 0u) |
+                   (manifest->experimental ? VH_REGISTRY_EXPERIMENTAL : 0u) |
+                   (manifest->machine_made ? VH_REGISTRY_MACHINE_MADE : 0u);
+    for (uint32_t i = 0; i < manifest->interface_count; i++) {
+        if (manifest->interfaces[i].known) {
+            record.interfaces |= UINT64_C(1) << manifest->interfaces[i].index;
+        }
+    }
+    *ret_item = (struct vh_index_item){ record, vh_str(manifest->id), file };
+}
+
+/* Rises even when the old index is lost, as long as the clock does not go back. */
+static uint64_t
+next_generation(const struct vh_registry *registry, int64_t wall_us)
+{
+    uint64_t next = registry->index.head.generation + 1;
+    return wall_us > 0 && (uint64_t)wall_us > next ? (uint64_t)wall_us : next;
+}
+
+struct vh_index_item *
+vh_registry_items(const struct vh_registry *registry, struct vh_arena *arena, uint32_t more)
+{
+    const struct vh_index *index = &registry->index;
+    struct vh_index_item *items = vh_arena_array(arena, (size_t)index->head.count + more, sizeof *items);
+    for (uint32_t i = 0; items && i < index->head.count; i++) {
+        items[i] = (struct vh_index_item){ index->records[i], vh_index_id(index, i), vh_index_file(index, i) };
+    }
+    return items;
+}
+
+viv_status
+vh_registry_publish(struct vh_registry *registry, struct vh_index_item *items, uint32_t count, uint64_t generation,
+                    bool must_write, struct viv_error *err)
+{
+    const struct vh_seam *seam = registry->seam;
+    struct stat stat;
+    if (seam->stat(seam->data, AT_FDCWD, registry->places.store, &stat, 0)) {
+        return vh_error_errno(err, VIV_E_IO, "registry", "cannot look at '%s'", registry->places.store);
+    }
+    struct vh_arena *arena = vh_arena_create(registry->arena, 0);
+    if (!arena) {
+        return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory for the index");
+    }
+    struct vh_index_head head = { .folder_ns = change_ns(&stat), .folder_inode = stat.st_ino };
+    head.written_us = seam->wall_us(seam->data);
+    head.generation = generation ? generation : next_generation(registry, head.written_us);
+    struct viv_str bytes;
+    struct vh_index index = { 0 };
+    viv_status status = vh_index_build(arena, &head, items, count, &bytes, err);
+    status = status ? status : vh_index_open(bytes, &index, err);
+    if (status == VIV_OK) {
+        status = vh_fs_replace(seam, AT_FDCWD, registry->index_path, bytes, 0600, err);
+        status = must_write ? status : VIV_OK;
+    }
+    if (status) {
+        vh_arena_destroy(arena);
+        return status;
+    }
+    vh_arena_destroy(registry->index_arena);
+    registry->index_arena = arena;
+    registry->index = index;
+    vh_registry_rank(registry);
+    return VIV_OK;
+}
+
+static bool
+is_plugin_file(struct viv_str name)
+{
+    return name.len > 3 && vh_str_id(name) && memcmp(name.data + name.len - 3, ".so", 3) == 0;
+}
+
+/* One folder of the store: its manifest.json and the name of its one plugin file. */
+static viv_status
+read_folder(const struct vh_registry *registry, struct vh_arena *arena, const char *name,
+            struct vh_index_item *ret_item, struct viv_error *err)
+{
+    const struct vh_seam *seam = registry->seam;
+    const struct vh_manifest *manifest = NULL;
+    const char *folder = vh_arena_format(arena, "%s/%s", registry->places.store, name);
+    const char *path = vh_arena_format(arena, "%s/%s/manifest.json", registry->places.store, name);
+    struct vh_fs_names files = { 0 };
+    struct vh_hash digest;
+    struct viv_str text, file = { NULL, 0 };
+    if (!folder || !path) {
+        return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to read the store");
+    }
+    viv_status status = vh_fs_list(seam, arena, AT_FDCWD, folder, &files, err);
+    status = status ? status : vh_fs_read(seam, arena, AT_FDCWD, path, VIV_MANIFEST_MAX, &text, err);
+    status = status ? status : vh_manifest_read(arena, text, &manifest, err);
+    for (size_t i = 0; i < files.count && !file.data; i++) {
+        file = is_plugin_file(vh_str(files.name[i])) ? vh_str(files.name[i]) : file;
+    }
+    if (status == VIV_OK && (!file.data || !vh_hash_parse(vh_str(name), &digest))) {
+        status = vh_error_set(err, VIV_E_CORRUPT, "registry", "it holds no plugin file");
+    }
+    if (status) {
+        return vh_error_extend(err, status, "'%s'", folder);
+    }
+    vh_registry_item(manifest, &digest, file, ret_item);
+    return VIV_OK;
+}
+
+static bool
+is_digest(const char *name)
+{
+    struct vh_hash digest;
+    return vh_hash_parse(vh_str(name), &digest);
+}
+
+static viv_status
+rebuild(struct vh_registry *registry, struct viv_error *err)
+{
+    struct vh_arena *arena = vh_arena_create(registry->arena, 0);
+    struct vh_fs_names names = { 0 };
+    struct vh_index_item *items = NULL;
+    uint32_t count = 0;
+    viv_status status = arena ? vh_fs_list(registry->seam, arena, AT_FDCWD, registry->places.store, &names, err)
+                              : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to read the store");
+    if (status == VIV_OK) {
+        items = vh_arena_array(arena, names.count, sizeof *items);
+        status = items ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to read the store");
+    }
+    registry->damaged = 0;
+    for (size_t i = 0; status == VIV_OK && i < names.count && count < VH_REGISTRY_PLUGINS_MAX; i++) {
+        struct viv_error fault = VIV_ERROR_INIT;
+        if (!is_digest(names.name[i])) {
+            continue;
+        }
+        viv_status read = read_folder(registry, arena, names.name[i], &items[count], &fault);
+        count += read == VIV_OK;
+        if (read == VIV_E_MEMORY) {
+            status = vh_error_set(err, read, "registry", "%s", fault.text);
+        } else if (read && registry->damaged++ == 0) {
+            memcpy(registry->damaged_text, fault.text, sizeof fault.text);
+        }
+    }
+    status = status ? status : vh_registry_publish(registry, items, count, 0, false, err);
+    vh_arena_destroy(arena);
+    return status;
+}
+
+/* Whether the folder holds exactly the digests of the index. They come sorted differently, so their sums are
+ * compared: digests are as good as random, and nobody gains by fooling this. */
+static bool
+holds_the_same(const struct vh_registry *registry)
+{
+    const struct vh_index *index = &registry->index;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_fs_names names = { 0 };
+    bool same = arena && vh_fs_list(registry->seam, arena, AT_FDCWD, registry->places.store, &names, NULL) == VIV_OK;
+    uint64_t folded[4] = { 0 };
+    uint32_t count = 0;
+    for (size_t i = 0; same && i < names.count; i++) {
+        struct vh_hash digest;
+        uint64_t part[4];
+        if (vh_hash_parse(vh_str(names.name[i]), &digest)) {
+            memcpy(part, digest.bytes, sizeof part);
+            for (int word = 0; word < 4; word++) {
+                folded[word] += part[word];
+            }
+            count++;
+        }
+    }
+    for (uint32_t i = 0; same && i < index->head.count; i++) {
+        uint64_t part[4];
+        memcpy(part, index->records[i].digest.bytes, sizeof part);
+        for (int word = 0; word < 4; word++) {
+            folded[word] -= part[word];
+        }
+    }
+    vh_arena_destroy(arena);
+    return same && count == index->head.count && (folded[0] | folded[1] | folded[2] | folded[3]) == 0;
+}
+
+/* The index as it lies there, when it can be used. */
+static bool
+use_index(struct vh_registry *registry)
+{
+    const struct vh_seam *seam = registry->seam;
+    struct stat stat;
+    struct vh_index index;
+    struct vh_arena *arena = vh_arena_create(registry->arena, 0);
+    bool sound = arena && !seam->stat(seam->data, AT_FDCWD, registry->places.store, &stat, 0) &&
+                 vh_index_read(seam, arena, registry->index_path, &index, NULL) == VIV_OK;
+    sound = sound && index.head.folder_ns == change_ns(&stat) && index.head.folder_inode == stat.st_ino;
+    if (!sound) {
+        vh_arena_destroy(arena);
+        return false;
+    }
+    vh_arena_destroy(registry->index_arena);
+    registry->index_arena = arena;
+    registry->index = index;
+    vh_registry_rank(registry);
+    if (index.head.written_us * 1000 - index.head.folder_ns > RACY_NS) {
+        return true;
+    }
+    if (!holds_the_same(registry)) {
+        return false;
+    }
+    struct vh_arena *scratch = vh_arena_create(NULL, 0);
+    struct vh_index_item *items = scratch ? vh_registry_items(registry, scratch, 0) : NULL;
+    if (items) { /* stamp it again, so that the next start need not look; without, it only looks again */
+        (void)vh_registry_publish(registry, items, index.head.count, index.head.generation, false, NULL);
+    }
+    vh_arena_destroy(scratch);
+    return true;
+}
+
+viv_status
+vh_registry_refresh(struct vh_registry *registry, struct viv_error *err)
+{
+    const struct vh_seam *seam = registry->seam;
+    if (!vh_fs_exists(seam, AT_FDCWD, registry->places.store)) {
+        viv_status status = vh_fs_make_folders(seam, AT_FDCWD, registry->places.store, 0700, err);
+        if (status && seam->mkdir(seam->data, AT_FDCWD, registry->places.store, 0700) &&
+            (errno == EROFS || errno == EACCES)) {
+            return VIV_OK; /* nothing there and nothing can be: an empty store */
+        }
+        if (status) {
+            return status;
+        }
+    }
+    return use_index(registry) ? VIV_OK : rebuild(registry, err);
+}

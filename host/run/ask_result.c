@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gates on the frozen tree, integration with the line, publication, rollback. */
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "keep/blob.h"
+#include "run/branch.h"
+#include "run/change.h"
+#include "run/conflict.h"
+#include "run/effect.h"
+#include "run/guard.h"
+#include "run/line.h"
+#include "run/pipeline.h"
+#include "run/rollback.h"
+#include "run/workspace.h"
+#include <viv_interfaces.h>
+
+#define GATE_NS INT64_C(3600000000000)
+
+static viv_status
+open_target(struct vh_work *work, struct viv_error *err)
+{
+    viv_status status = vh_run_target(work, err);
+    return status ? status : vh_run_base(work, err);
+}
+
+/* ---- gates ---- */
+
+static const struct vh_plugin *
+gate_plugin(const struct vh_work *work)
+{
+    for (uint32_t i = 0; i < work->run->plugins.gate_count; i++) {
+        if (vh_str_is(work->ask.gate, work->run->plugins.gates[i]->id)) {
+            return work->run->plugins.gates[i];
+        }
+    }
+    return NULL;
+}
+
+/* What the policy binds to the stage. Commands of a project that is not trusted execute nothing. */
+static struct viv_str
+gate_config(struct vh_work *work)
+{
+    char *path = vh_arena_format(work->arena, "gates.%s", vh_task_state_name(work->ask.task.state));
+    const struct vh_json *list = path ? vh_run_setting(work->policy, path) : NULL;
+    struct viv_str text = list ? vh_json_print(work->arena, list) : (struct viv_str){ NULL, 0 };
+    return text.len ? text : VH_STR("[]");
+}
+
+static const char *
+outcome_name(uint32_t outcome)
+{
+    static const char *const names[] = { "inconclusive", "failed", "passed", "not_configured" };
+    return outcome < sizeof names / sizeof *names ? names[outcome] : names[0];
+}
+
+static viv_status
+ask_gate(struct vh_work *work, const struct vh_plugin *plugin, struct viv_str config,
+         struct viv_gate_check_answer *ret_answer, struct viv_error *err)
+{
+    struct viv_str change = VH_STR("{\"paths\":[]}");
+    if (work->ask.task.change.len) {
+        viv_status status =
+            vh_blob_get(work->run->seam, work->arena, work->run->home, work->ask.task.change, &change, err);
+        if (status) {
+            return status;
+        }
+    }
+    struct viv_gate_check_request request = {
+        .size = (uint32_t)sizeof request,
+        .rev = 1,
+        .stage = vh_str(vh_task_state_name(work->ask.task.state)),
+        .tree = work->ask.tree,
+        .config_json = config,
+        .change_json = change,
+    };
+    struct vh_guard_call call = { .plugin = plugin,
+                                  .interface = VIV_INDEX_GATE,
+                                  .method = VIV_METHOD_GATE_CHECK,
+                                  .request = &request,
+                                  .limit_ns = GATE_NS,
+                                  .effects = true };
+    return vh_guard_call(work, &call, ret_answer, err);
+}
+
+/* A gate without configured commands needs no workspace; what it would do there is nothing. */
+static viv_status
+gate_workspace(struct vh_work *work, struct viv_str config, struct viv_error *err)
+{
+    struct vh_git_id tree;
+    if (vh_str_is(config, "[]")) {
+        return VIV_OK;
+    }
+    tree = vh_run_id(work->ask.tree);
+    viv_status status = open_target(work, err);
+    return status ? status : vh_workspace_open(work, &tree, &work->base.tree, vh_run_time_s(work), err);
+}
+
+viv_status
+vh_ask_gate(struct vh_work *work, struct viv_error *err)
+{
+    struct viv_gate_check_answer answer = { 0 };
+    struct viv_error fault = VIV_ERROR_INIT;
+    struct vh_json *data = vh_json_object(work->arena);
+    const struct vh_plugin *plugin = gate_plugin(work);
+    struct viv_str config = gate_config(work);
+    work->stage = vh_str(vh_task_state_name(work->ask.task.state));
+    vh_workspace_close(work);
+    vh_json_set_str(work->arena, data, "gate", work->ask.gate);
+    vh_json_set_str(work->arena, data, "stage", work->stage);
+    vh_json_set_str(work->arena, data, "tree", work->ask.tree);
+    viv_status status = gate_workspace(work, config, &fault);
+    if (status) {
+        vh_run_failure(work, data, "infrastructure", fault.text);
+        return vh_run_answer(work, "gate.answered", data, NULL, err);
+    }
+    status = ask_gate(work, plugin, config, &answer, &fault);
+    vh_workspace_close(work);
+    if (work->asked) {
+        return VIV_OK;
+    }
+    if (status) {
+        vh_run_failure(work, data, "plugin", fault.text);
+    } else {
+        struct vh_json *by = vh_json_object(work->arena);
+        vh_json_set_text(work->arena, by, "digest", plugin->digest_hex);
+        vh_json_set_text(work->arena, by, "version", plugin->version);
+        vh_json_set(data, "by", by);
+        vh_json_set(data, "findings", vh_run_tree(work, answer.findings_json, "[]"));
+        vh_json_set_text(work->arena, data, "outcome", outcome_name(answer.outcome));
+        vh_json_set_str(work->arena, data, "tree", answer.tree);
+    }
+    return vh_run_answer(work, "gate.answered", data, NULL, err);
+}
+
+/* ---- integration ---- */
+
+struct merged {
+    struct vh_git_id tip;
+    struct vh_git_id commit;
+    struct vh_git_id tree;
+};
+
+/* The task's commit on the line's present tip. The line begins where the base stood. */
+static viv_status
+merge(struct vh_work *work, struct merged *merged, struct vh_conflicts *conflicts, struct viv_error *err)
+{
+    struct vh_git_id commit;
+    const char *task = vh_arena_text_of(work->arena, work->ask.task.id);
+    commit = vh_run_id(work->ask.task.commit);
+    viv_status status = vh_line_tip(&work->target, work->arena, &merged->tip, err);
+    if (status) {
+        return status;
+    }
+    merged->commit = commit;
+    merged->tree = vh_run_id(work->ask.task.tree);
+    if (vh_git_same(&commit, &work->base.commit)) {
+        return VIV_OK; /* nothing changed: there is nothing to merge */
+    }
+    struct vh_git_id tip = merged->tip.hex[0] ? merged->tip : work->base.commit;
+    bool contains = false;
+    status = vh_line_contains(&work->target, work->arena, &commit, &tip, &contains, err);
+    if (status || contains) {
+        return status;
+    }
+    return vh_line_merge(&work->target, work->arena, task, &tip, &commit, &merged->commit, &merged->tree, conflicts,
+                         err);
+}
+
+viv_status
+vh_ask_integrate(struct vh_work *work, struct viv_error *err)
+{
+    struct merged merged = { 0 };
+    struct vh_conflicts conflicts = { 0 };
+    struct viv_error fault = VIV_ERROR_INIT;
+    struct vh_json *data = vh_json_object(work->arena);
+    viv_status status = open_target(work, &fault);
+    if (status == VIV_OK) {
+        status = merge(work, &merged, &conflicts, &fault);
+    }
+    if (status == VIV_E_CONFLICT) {
+        vh_conflict_set(work, data, &conflicts, fault.text);
+    } else if (status) {
+        vh_run_failure(work, data, vh_run_class(status), fault.text);
+    } else {
+        vh_json_set_text(work->arena, data, "commit", merged.commit.hex);
+        vh_json_set_text(work->arena, data, "line_tip", merged.tip.hex);
+        vh_json_set_text(work->arena, data, "tree", merged.tree.hex);
+    }
+    return vh_run_answer(work, "integration.made", data, NULL, err);
+}
+
+/* ---- publish ---- */
+
+static bool
+branch_follows(const struct vh_run_policy *policy)
+{
+    const struct vh_json *branch = vh_run_setting(policy, "branch");
+    return branch && vh_str_is(branch->text, "follow");
+}
+
+/* Whether the files of the person move too, asked before the line does: a conflict then changes nothing at all. */
+static viv_status
+publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflicts, struct viv_error *err)
+{
+    struct vh_git_id commit, tip;
+    const char *task = vh_arena_text_of(work->arena, work->ask.task.id);
+    commit = vh_run_id(work->ask.task.merged_commit);
+    tip = vh_run_id(work->ask.task.line_tip);
+    struct vh_branch_request request = { .task = task, .commit = commit };
+    bool follows = branch_follows(work->policy) || work->target.kind == VH_TARGET_FOLDER;
+    if (!vh_git_same(&work->base.seen, &work->base.tree)) {
+        request.seen = work->base.seen;
+    }
+    viv_status status = vh_target_refresh(&work->target, work->arena, err);
+    if (status == VIV_OK && follows) {
+        status = vh_branch_check(&work->target, work->arena, &request, conflicts, err);
+    }
+    if (status) {
+        return status;
+    }
+    VH_PLACE(work->run->seam, "publish.before-line");
+    status = vh_line_advance(&work->target, work->arena, task, &tip, &commit, err);
+    VH_PLACE(work->run->seam, "publish.after-line");
+    if (status == VIV_E_CONFLICT) {
+        vh_run_failure(work, data, "moved", err->text);
+        return VIV_OK;
+    }
+    if (status || !follows) {
+        return status;
+    }
+    enum vh_branch_outcome outcome = VH_BRANCH_MOVED;
+    status = vh_branch_move(&work->target, work->arena, &request, &outcome, conflicts, err);
+    vh_json_set_int(work->arena, data, "branch_moved", outcome == VH_BRANCH_MOVED || outcome == VH_BRANCH_ALREADY);
+    return status;
+}
+
+static bool
+nothing_to_publish(const struct vh_work *work)
+{
+    return vh_str_is(work->ask.task.merged_commit, work->base.commit.hex);
+}
+
+viv_status
+vh_ask_publish(struct vh_work *work, struct viv_error *err)
+{
+    struct vh_conflicts conflicts = { 0 };
+    struct viv_error fault = VIV_ERROR_INIT;
+    struct vh_json *data = vh_json_object(work->arena);
+    struct viv_str commit = work->ask.task.merged_commit;
+    viv_status status = open_target(work, &fault);
+    bool nothing = status == VIV_OK && nothing_to_publish(work);
+    if (status == VIV_OK && !nothing) {
+        status = vh_effect_announce(work, "publish", commit, err);
+        if (status) {
+            return status;
+        }
+        pthread_mutex_lock(work->run->publish_lock);
+        status = publish(work, data, &conflicts, &fault);
+        pthread_mutex_unlock(work->run->publish_lock);
+    }
+    VH_PLACE(work->run->seam, "publish.before-outcome");
+    if (status == VIV_E_CONFLICT) {
+        vh_conflict_set(work, data, &conflicts, fault.text);
+    } else if (status) {
+        vh_run_failure(work, data, vh_run_class(status), fault.text);
+    } else if (!vh_json_get(data, "failure")) {
+        vh_json_set_str(work->arena, data, "line", vh_str(work->target.line));
+        vh_json_set_str(work->arena, data, "published", nothing ? VH_STR("") : commit);
+        vh_json_set_int(work->arena, data, "nothing", nothing);
+    }
+    return vh_run_answer(work, "publish.finished", data, NULL, err);
+}
+
+/* ---- rollback ---- */
+
+viv_status
+vh_ask_rollback(struct vh_work *work, struct viv_error *err)
+{
+    struct vh_git_id undone = { "" };
+    struct vh_conflicts conflicts = { 0 };
+    struct viv_error fault = VIV_ERROR_INIT;
+    struct vh_json *data = vh_json_object(work->arena);
+    struct vh_rollback_request request = {
+        .task = vh_arena_text_of(work->arena, work->ask.task.id),
+        .effect = vh_run_effect_id(work, "rollback"),
+        .log_head = "",
+        .time_s = vh_run_time_s(work),
+    };
+    request.commit = vh_run_id(work->ask.task.published);
+    enum vh_branch_outcome outcome = 0;
+    viv_status status = open_target(work, &fault);
+    bool nothing = work->ask.task.published.len == 0;
+    if (status == VIV_OK && !nothing) {
+        status = vh_effect_announce(work, "rollback", work->ask.task.published, err);
+        if (status) {
+            return status;
+        }
+        pthread_mutex_lock(work->run->publish_lock);
+        status = vh_target_refresh(&work->target, work->arena, &fault);
+        if (status == VIV_OK) {
+            status = vh_rollback(&work->target, work->arena, &request, &undone, &outcome, &conflicts, &fault);
+        }
+        pthread_mutex_unlock(work->run->publish_lock);
+    }
+    if (status == VIV_E_CONFLICT) {
+        vh_conflict_set(work, data, &conflicts, fault.text);
+    } else if (status) {
+        vh_run_failure(work, data, vh_run_class(status), fault.text);
+    } else {
+        vh_json_set_text(work->arena, data, "commit", undone.hex);
+        vh_json_set_int(work->arena, data, "files_moved", outcome == VH_BRANCH_MOVED);
+    }
+    return vh_run_answer(work, "rollback.finished", data, NULL, err);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "effect_inside.h"
+
+#include "keep/blob.h"
+#include "run/guard.h"
+#include <viv_interfaces.h>
+
+#define EXCERPT_MAX 1024    /* bytes of an output that stand in the event; the whole is in the content store */
+#define REASON_MAX 300
+
+/* A skill may only ask for the kinds its manifest lists. */
+static viv_status
+check_grant(const struct vh_effect *effect, struct viv_error *err)
+{
+    const struct vh_manifest *manifest = effect->origin->manifest;
+    if (manifest && !vh_manifest_grants_effect(manifest, effect->request->kind)) {
+        return vh_error_set(err, VIV_E_DENIED, "effect", "effect '%s' is not among the grants of '%s'; add it to its "
+                            "manifest's effects", effect->kind, manifest->id);
+    }
+    return VIV_OK;
+}
+
+/* The safety plugin's word. A failure of any kind is a deny. */
+static viv_verdict
+judge(struct vh_work *work, struct viv_str effect_json, struct vh_json **ret_reasons)
+{
+    struct viv_safety_judge_effect_request request = {
+        .size = (uint32_t)sizeof request,
+        .rev = 1,
+        .policy_json = work->policy->json,
+        .capability_json = work->ask.task.capability,
+        .effect_json = effect_json,
+    };
+    struct viv_safety_judge_effect_answer answer = { 0 };
+    struct vh_guard_call call = { .plugin = work->run->plugins.safety,
+                                  .interface = VIV_INDEX_SAFETY,
+                                  .method = VIV_METHOD_SAFETY_JUDGE_EFFECT,
+                                  .request = &request };
+    struct viv_error err = VIV_ERROR_INIT;
+    viv_status status = vh_guard_call(work, &call, &answer, &err);
+    if (status) {
+        struct vh_json *reason = vh_json_object(work->arena);
+        vh_json_set_text(work->arena, reason, "id", "safety-failed");
+        vh_json_set_str(work->arena, reason, "reason", vh_run_clean(work->arena, vh_str(err.text), REASON_MAX));
+        vh_json_set_int(work->arena, reason, "verdict", VIV_VERDICT_DENY);
+        *ret_reasons = vh_json_array(work->arena);
+        vh_json_push(*ret_reasons, reason);
+        return VIV_VERDICT_DENY;
+    }
+    *ret_reasons = vh_run_tree(work, answer.reasons_json, "[]");
+    return answer.verdict;
+}
+
+/* The first reason as strict as the verdict: "rule-id: reason; cure". */
+static struct viv_str
+reason_of(struct vh_work *work, viv_verdict verdict, const struct vh_json *reasons)
+{
+    for (const struct vh_json *r = reasons && reasons->type == VH_JSON_ARRAY ? reasons->child : NULL; r; r = r->next) {
+        if (vh_json_int(r, "verdict", VIV_VERDICT_DENY) > (int64_t)verdict) {
+            continue;
+        }
+        struct viv_str cure = vh_json_str(r, "cure");
+        char *text = vh_arena_format(work->arena, "%.*s: %.*s%s%.*s", VH_STR_ARGS(vh_json_str(r, "id")),
+                                     VH_STR_ARGS(vh_json_str(r, "reason")), cure.len ? "; " : "", VH_STR_ARGS(cure));
+        return text ? vh_run_clean(work->arena, vh_str(text), REASON_MAX) : VH_STR("");
+    }
+    return VH_STR("");
+}
+
+/* The intent record. The answer's kind tells what the core decided. */
+static viv_status
+record_intent(struct vh_effect *effect, viv_verdict verdict, struct vh_json *json, struct vh_json *reasons,
+              const char **ret_kind, struct viv_error *err)
+{
+    struct vh_work *work = effect->work;
+    struct vh_json *data = vh_json_object(work->arena);
+    effect->ordinal = work->ordinal;
+    vh_json_set_str(work->arena, data, "by", effect->origin->plugin);
+    vh_json_set_text(work->arena, data, "digest", effect->digest);
+    vh_json_set_text(work->arena, data, "effect", effect->kind);
+    vh_json_set_int(work->arena, data, "ordinal", work->ordinal);
+    vh_json_set_str(work->arena, data, "reason", reason_of(work, verdict, reasons));
+    vh_json_set(data, "reasons", reasons);
+    vh_json_set_str(work->arena, data, "stage", work->stage);
+    vh_json_set_int(work->arena, data, "verdict", verdict);
+    vh_json_set(data, "what", json);
+    struct vh_answer answer;
+    viv_status status = vh_run_answer(work, "effect.started", data, &answer, err);
+    if (status == VIV_OK) {
+        *ret_kind = answer.kind;
+    }
+    return status;
+}
+
+static viv_status
+record_outcome(struct vh_effect *effect, viv_status status, const struct viv_error *fault, struct viv_error *err)
+{
+    struct vh_work *work = effect->work;
+    const struct viv_effect_outcome *outcome = effect->outcome;
+    struct vh_json *data = vh_json_object(work->arena);
+    vh_json_set_text(work->arena, data, "digest", effect->digest);
+    vh_json_set_int(work->arena, data, "duration_us", outcome->duration_ns / 1000);
+    vh_json_set_text(work->arena, data, "effect", effect->kind);
+    vh_json_set_int(work->arena, data, "ordinal", effect->ordinal);
+    vh_json_set_int(work->arena, data, "status", status);
+    if (status) {
+        vh_json_set_str(work->arena, data, "text", vh_run_clean(work->arena, vh_str(fault->text), REASON_MAX));
+    } else {
+        vh_json_set_int(work->arena, data, "exit_code", outcome->exit_code);
+        vh_json_set_int(work->arena, data, "output_bytes", (int64_t)outcome->output.len);
+        vh_json_set_str(work->arena, data, "output_digest", outcome->output_digest);
+        if (effect->request->kind == VIV_EFFECT_EXEC) {
+            vh_json_set_str(work->arena, data, "errors", vh_run_clean(work->arena, outcome->errors, EXCERPT_MAX));
+            vh_json_set_str(work->arena, data, "output", vh_run_clean(work->arena, outcome->output, EXCERPT_MAX));
+        }
+    }
+    return vh_run_answer(work, "effect.finished", data, NULL, err);
+}
+
+/* Outputs of commands that do not fit into the event are kept whole in the content store, before the event. */
+static viv_status
+keep_output(struct vh_effect *effect, struct viv_error *err)
+{
+    char hex[VH_HASH_HEX];
+    struct viv_str output = effect->outcome->output;
+    if (effect->request->kind != VIV_EFFECT_EXEC || output.len <= EXCERPT_MAX) {
+        return VIV_OK;
+    }
+    return vh_blob_put(effect->work->run->seam, effect->work->run->home, output, hex, err);
+}
+
+static viv_status
+perform(struct vh_effect *effect, struct viv_error *err)
+{
+    if (!vh_workspace_keeper(effect->work)) {
+        return vh_error_set(err, VIV_E_UNSUPPORTED, "effect", "there is no workspace in this call");
+    }
+    switch (effect->request->kind) {
+    case VIV_EFFECT_EXEC:
+        return vh_effect_exec(effect, err);
+    case VIV_EFFECT_READ:
+        return vh_effect_read(effect, err);
+    case VIV_EFFECT_WRITE:
+        return vh_effect_write(effect, err);
+    case VIV_EFFECT_LIST:
+        return vh_effect_list(effect, err);
+    case VIV_EFFECT_MOVE:
+        return vh_effect_move(effect, err);
+    case VIV_EFFECT_DELETE:
+        return vh_effect_delete(effect, err);
+    default:
+        return vh_error_set(err, VIV_E_UNSUPPORTED, "effect", "effect '%s' is not offered here", effect->kind);
+    }
+}
+
+/* A question ends the run: no worker waits for a person. */
+static viv_status
+judge_and_record(struct vh_effect *effect, struct viv_error *err)
+{
+    struct vh_work *work = effect->work;
+    struct vh_json *json = vh_effect_json(effect, work->arena);
+    struct viv_str text = vh_json_print(work->arena, json);
+    if (!text.data) {
+        return vh_error_set(err, VIV_E_INVALID, "effect", "the request is not UTF-8 or memory is out");
+    }
+    vh_hash_text(text, effect->digest);
+    struct vh_json *reasons = NULL;
+    const char *kind = NULL;
+    viv_verdict verdict = judge(work, text, &reasons);
+    struct viv_str reason = reason_of(work, verdict, reasons);
+    viv_status status = record_intent(effect, verdict, json, reasons, &kind, err);
+    if (status) {
+        return status;
+    }
+    if (strcmp(kind, "effect.asked") == 0) {
+        work->asked = true;
+        return vh_error_set(err, VIV_E_ASK, "effect", "a person must allow this first: %.*s", VH_STR_ARGS(reason));
+    }
+    if (strcmp(kind, "effect.started") != 0) {
+        return vh_error_set(err, VIV_E_DENIED, "effect", "%s denied by %.*s", effect->kind,
+                            VH_STR_ARGS(reason.len ? reason : VH_STR("policy")));
+    }
+    return VIV_OK;
+}
+
+viv_status
+vh_effect_perform(void *data, struct vh_arena *arena, const struct viv_effect_request *request,
+                  struct viv_effect_outcome *ret_outcome, struct viv_error *err)
+{
+    const struct vh_effect_origin *origin = data;
+    struct viv_effect_outcome outcome = { .size = (uint32_t)sizeof outcome, .rev = 1 };
+    struct vh_effect effect = {
+        .origin = origin,
+        .work = origin->work,
+        .arena = arena,
+        .request = request,
+        .outcome = &outcome,
+    };
+    if (origin->work->asked) {
+        return vh_error_set(err, VIV_E_ASK, "effect", "the run waits for a person");
+    }
+    viv_status status = vh_effect_read_request(&effect, err);
+    if (status == VIV_OK) {
+        status = check_grant(&effect, err);
+    }
+    if (status == VIV_OK) {
+        status = judge_and_record(&effect, err);
+    }
+    if (status) {
+        return status;
+    }
+    const struct vh_seam *seam = origin->work->run->seam;
+    VH_PLACE(seam, "effect.before");
+    int64_t before = seam->monotonic_ns(seam->data);
+    struct viv_error fault = VIV_ERROR_INIT;
+    status = perform(&effect, &fault);
+    outcome.duration_ns = seam->monotonic_ns(seam->data) - before;
+    origin->work->effects++;
+    if (status == VIV_OK) {
+        status = keep_output(&effect, &fault);
+    }
+    VH_PLACE(seam, "effect.before-outcome");
+    viv_status recorded = record_outcome(&effect, status, &fault, err);
+    if (recorded) {
+        return recorded;
+    }
+    if (status) {
+        *err = fault;
+        return status;
+    }
+    *ret_outcome = outcome;
+    return VIV_OK;
+}
+
+viv_status
+vh_effect_output(struct vh_effect *effect, struct viv_str bytes, const struct vh_hash *hash, bool cut,
+                 struct viv_error *err)
+{
+    char *hex = vh_arena_alloc(effect->arena, VH_HASH_HEX);
+    if (!hex) {
+        return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory for an outcome");
+    }
+    vh_hash_hex(hash, hex);
+    effect->outcome->output = bytes;
+    effect->outcome->output_digest = vh_str(hex);
+    effect->outcome->flags |= cut ? VIV_EFFECT_OUTPUT_CUT : 0;
+    return VIV_OK;
+}
+
+/* ---- effects of the host's own ---- */
+
+viv_status
+vh_effect_announce(struct vh_work *work, const char *kind, struct viv_str what, struct viv_error *err)
+{
+    struct vh_json *data = vh_json_object(work->arena);
+    vh_json_set_text(work->arena, data, "by", "host");
+    vh_json_set_str(work->arena, data, "digest", what);
+    vh_json_set_text(work->arena, data, "effect", kind);
+    vh_json_set_int(work->arena, data, "ordinal", work->ordinal);
+    vh_json_set_int(work->arena, data, "outside", 1);
+    vh_json_set_int(work->arena, data, "verdict", VIV_VERDICT_ALLOW);
+    return vh_run_answer(work, "effect.started", data, NULL, err);
+}
+
+viv_status
+vh_effect_announced(struct vh_work *work, const char *kind, struct viv_str what, struct viv_error *err)
+{
+    struct vh_json *data = vh_json_object(work->arena);
+    vh_json_set_str(work->arena, data, "digest", what);
+    vh_json_set_text(work->arena, data, "effect", kind);
+    vh_json_set_int(work->arena, data, "ordinal", work->ordinal - 1);
+    vh_json_set_int(work->arena, data, "status", 0);
+    return vh_run_answer(work, "effect.finished", data, NULL, err);
+}
+
+viv_status
+vh_effect_judge_paths(struct vh_work *work, const struct vh_json *change, viv_verdict *ret_verdict,
+                      struct viv_str *ret_reason, struct viv_error *err)
+{
+    *ret_verdict = VIV_VERDICT_ALLOW;
+    *ret_reason = VH_STR("");
+    for (const struct vh_json *path = change ? change->child : NULL; path; path = path->next) {
+        struct vh_json *json = vh_json_object(work->arena);
+        bool deleted = vh_str_is(vh_json_str(path, "change"), "deleted");
+        vh_json_set_text(work->arena, json, "kind", deleted ? "delete" : "write");
+        vh_json_set_str(work->arena, json, "path", vh_json_str(path, "path"));
+        vh_json_set_int(work->arena, json, "bytes", vh_json_int(path, "size", 0));
+        struct viv_str text = vh_json_print(work->arena, json);
+        if (!text.data) {
+            return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory to judge a change");
+        }
+        struct vh_json *reasons = NULL;
+        viv_verdict verdict = judge(work, text, &reasons);
+        if (verdict < *ret_verdict) {
+            *ret_verdict = verdict;
+            *ret_reason = reason_of(work, verdict, reasons);
+        }
+    }
+    return VIV_OK;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the door: what its files share. Nobody else includes it. */
+#ifndef VH_EFFECT_INSIDE_H
+#define VH_EFFECT_INSIDE_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "run/effect.h"
+#include "run/workspace.h"
+
+/* One effect on its way through. */
+struct vh_effect {
+    const struct vh_effect_origin *origin;
+    struct vh_work *work;
+    struct vh_arena *arena; /* of the call */
+    const struct viv_effect_request *request;
+    const char *kind;   /* "exec" ... */
+    const char *path;   /* normalised, "." for the root */
+    const char *target;
+    struct vh_json *spec; /* of an exec: {"pipelines":[...]} or {"shell":text}, "cwd", "timeout_ns" */
+    char digest[VH_HASH_HEX];
+    int64_t ordinal;
+    struct viv_effect_outcome *outcome;
+};
+
+/* Read and normalise what is asked for; VIV_E_DENIED for paths that leave the workspace, VIV_E_INVALID for a spec
+ * that is none. */
+viv_status vh_effect_read_request(struct vh_effect *effect, struct viv_error *err);
+/* {"kind","path","target","spec","bytes"} for the safety plugin and the digest. */
+struct vh_json *vh_effect_json(const struct vh_effect *effect, struct vh_arena *arena);
+
+viv_status vh_effect_exec(struct vh_effect *effect, struct viv_error *err);
+viv_status vh_effect_read(struct vh_effect *effect, struct viv_error *err);
+viv_status vh_effect_write(struct vh_effect *effect, struct viv_error *err);
+viv_status vh_effect_list(struct vh_effect *effect, struct viv_error *err);
+viv_status vh_effect_move(struct vh_effect *effect, struct viv_error *err);
+viv_status vh_effect_delete(struct vh_effect *effect, struct viv_error *err);
+
+/* Output of an effect: kept bytes, digest of all of them. */
+viv_status vh_effect_output(struct vh_effect *effect, struct viv_str bytes, const struct vh_hash *hash, bool cut,
+                            struct viv_error *err);
+
+#endif

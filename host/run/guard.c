@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guard.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "lend/lend.h"
+#include "run/effect.h"
+#include "run/runner_inside.h"
+#include <viv_interfaces.h>
+
+#define LIMIT_NS INT64_C(60000000000)
+
+/* Requests and answers start with size and revision, whatever the method. */
+struct head {
+    uint32_t size;
+    uint32_t rev;
+};
+
+static viv_method_fn
+method_of(const void *table, const struct viv_method *method)
+{
+    viv_method_fn function;
+    memcpy(&function, (const char *)table + method->slot, sizeof function);
+    return function;
+}
+
+static void
+fill_task(const struct vh_work *work, struct viv_task *task)
+{
+    const struct vh_task *row = &work->ask.task;
+    *task = (struct viv_task){
+        .size = (uint32_t)sizeof *task,
+        .rev = 1,
+        .id = row->id,
+        .goal = row->goal,
+        .intent_json = row->intent,
+        .target = row->target,
+        .base_tree = row->base_tree,
+        .feedback_json = row->feedback,
+        .attempt = (uint32_t)row->attempt,
+    };
+}
+
+static viv_status
+blame(const struct vh_guard_call *call, const struct viv_interface *interface, const struct viv_method *method,
+      viv_status status, struct viv_error *err)
+{
+    return vh_error_extend(err, status, "plugin '%s', %s %s", call->plugin->id, interface->id, method->name);
+}
+
+viv_status
+vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_answer, struct viv_error *err)
+{
+    const struct viv_interface *interface = &viv_interfaces[call->interface];
+    const struct viv_method *method = &interface->methods[call->method];
+    const void *table = call->plugin ? vh_plugin_table(call->plugin, call->interface) : NULL;
+    struct vh_arena *arena = vh_arena_create(work->arena, VIV_CALL_ARENA_MAX);
+    if (!table || !arena) {
+        return table ? vh_error_set(err, VIV_E_MEMORY, "plugin", "no memory for a call")
+                     : vh_error_set(err, VIV_E_UNAVAILABLE, "plugin", "no plugin offers %s; 'vivhost plugin list' "
+                                    "shows what is loaded", interface->id);
+    }
+    const struct vh_seam *seam = work->run->seam;
+    int64_t deadline_ns = seam->monotonic_ns(seam->data) + (call->limit_ns ? call->limit_ns : LIMIT_NS);
+    struct viv_task task;
+    fill_task(work, &task);
+    struct vh_effect_origin origin = { .work = work, .plugin = vh_str(call->plugin->id) };
+    struct vh_lend_call lent = {
+        .arena = arena,
+        .seam = seam,
+        .cancel = work->cancel,
+        .now_us = work->ask.task.expires_us - VH_STEP_LEASE_US, /* recorded: when the task was claimed */
+        .perform = call->effects ? vh_effect_perform : NULL,
+        .perform_data = &origin,
+    };
+    vh_lend_call_init(&lent, deadline_ns, task.id, &task);
+    ((struct head *)ret_answer)->size = method->answer_size;
+    ((struct head *)ret_answer)->rev = 1;
+    struct viv_error said = VIV_ERROR_INIT;
+    viv_status status = method_of(table, method)(call->plugin->self, &lent.call, call->request, ret_answer, &said);
+    if (status) {
+        said.text[sizeof said.text - 1] = '\0';
+        struct viv_str text = vh_run_clean(arena, vh_str(said.text[0] ? said.text : vh_status_text(status)), 400);
+        vh_error_set(err, status, "plugin", "%.*s", VH_STR_ARGS(text));
+        return blame(call, interface, method, status, err);
+    }
+    if (seam->monotonic_ns(seam->data) > deadline_ns) {
+        vh_error_set(err, VIV_E_TIMEOUT, "plugin", "the answer came after its deadline");
+        return blame(call, interface, method, VIV_E_TIMEOUT, err);
+    }
+    status = vh_runner_check(method, ret_answer, err);
+    return status ? blame(call, interface, method, status, err) : VIV_OK;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One table: what the core asks -> which handler. The order of the stages is the core's; here is none. A handler gets
+ * the opinion or performs the effect, posts the answer, and never branches on what the answer was. */
+#ifndef VH_PIPELINE_H
+#define VH_PIPELINE_H
+
+#include "run/run.h"
+
+/* Claim one task (`task` empty: the next) and work on it until nothing more is wanted of it. VIV_E_NOT_FOUND when there
+ * is nothing to claim. `ret_task` (may be NULL) is the task's id in `arena`. */
+viv_status vh_pipeline_claim(struct vh_run *run, struct vh_arena *arena, struct viv_str worker, struct viv_str task,
+                             const atomic_uint *cancel, struct viv_str *ret_task, struct viv_error *err);
+
+viv_status vh_ask_intake(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_plan(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_safety(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_budget(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_route(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_base(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_execute(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_freeze(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_gate(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_integrate(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_review(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_publish(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_settle(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_rollback(struct vh_work *work, struct viv_error *err);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "run/guard.h"
+#include <viv_interfaces.h>
+
+static const char deny_all[] = "{\"paths\":{\"write\":{\"deny\":[\"**\"]}},\"stopped\":1}";
+
+/* One file by the safety plugin; a missing file is the empty policy. */
+static viv_status
+compile(struct vh_run *run, struct vh_arena *arena, const char *path, uint32_t scope, bool trusted,
+        struct viv_str text, struct vh_json **ret_policy, struct viv_error *err)
+{
+    struct viv_safety_compile_request request = {
+        .size = (uint32_t)sizeof request,
+        .rev = 1,
+        .text = text,
+        .origin = vh_str(path),
+        .scope = scope,
+        .trusted = trusted,
+    };
+    struct viv_safety_compile_answer answer = { 0 };
+    struct vh_work work = { .run = run, .arena = arena, .policy = run->policy };
+    struct vh_guard_call call = { .plugin = run->plugins.safety,
+                                  .interface = VIV_INDEX_SAFETY,
+                                  .method = VIV_METHOD_SAFETY_COMPILE,
+                                  .request = &request };
+    viv_status status = vh_guard_call(&work, &call, &answer, err);
+    return status ? status : vh_json_import(arena, answer.policy_json, ret_policy, err);
+}
+
+static struct vh_json *
+member(struct vh_json *object, struct viv_str key)
+{
+    for (struct vh_json *m = object->child; m; m = m->next) {
+        if (vh_str_equal(m->key, key)) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+/* The project over the user. Trusted: its values count. Untrusted: it only narrows: lists of rules are added, numbers
+ * only fall, texts stay the user's. What else it may say was refused when it was compiled. */
+static void
+merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, bool trusted)
+{
+    for (const struct vh_json *f = from->child; f; f = f->next) {
+        struct vh_json *t = member(to, f->key);
+        char *key = vh_arena_text_of(arena, f->key);
+        if (!key) {
+            to->failed = true;
+            return;
+        }
+        if (!t) {
+            vh_json_set(to, key, vh_json_clone(arena, f));
+        } else if (t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
+            merge(arena, t, f, trusted);
+        } else if (t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
+            for (const struct vh_json *item = f->child; item; item = item->next) {
+                vh_json_push(t, vh_json_clone(arena, item));
+            }
+        } else if (t->type == VH_JSON_INTEGER && f->type == VH_JSON_INTEGER) {
+            t->integer = trusted || f->integer < t->integer ? f->integer : t->integer;
+        } else if (trusted) {
+            vh_json_set(to, key, vh_json_clone(arena, f));
+        }
+    }
+}
+
+static viv_status
+read_file(struct vh_run *run, struct vh_arena *arena, const char *path, struct viv_str *ret_text, struct stat *ret_stat,
+          struct viv_error *err)
+{
+    *ret_text = (struct viv_str){ NULL, 0 };
+    *ret_stat = (struct stat){ 0 };
+    if (!path || run->seam->stat(run->seam->data, AT_FDCWD, path, ret_stat, 0)) {
+        return VIV_OK;
+    }
+    return vh_fs_read(run->seam, arena, AT_FDCWD, path, VH_POLICY_BYTES_MAX, ret_text, err);
+}
+
+/* The user's own policy must be the user's: nobody else may write to it. */
+static viv_status
+check_owner(struct vh_run *run, const char *path, const struct stat *stat, struct viv_error *err)
+{
+    if (stat->st_ino == 0) {
+        return VIV_OK;
+    }
+    if (stat->st_uid != (uid_t)run->uid && stat->st_uid != 0) {
+        return vh_error_set(err, VIV_E_DENIED, "policy", "'%s' belongs to user %u, allowed: %lld or root", path,
+                            (unsigned)stat->st_uid, (long long)run->uid);
+    }
+    if (stat->st_mode & 022) {
+        return vh_error_set(err, VIV_E_DENIED, "policy", "'%s' has mode %03o, others may write; run 'chmod go-w %s'",
+                            path, (unsigned)stat->st_mode & 0777, path);
+    }
+    return VIV_OK;
+}
+
+static struct vh_json *
+ids_of(struct vh_arena *arena, const struct vh_run_plugins *plugins)
+{
+    struct vh_json *list = vh_json_array(arena);
+    for (uint32_t i = 0; i < plugins->gate_count; i++) {
+        vh_json_push(list, vh_json_string(arena, vh_str(plugins->gates[i]->id)));
+    }
+    return list;
+}
+
+static void
+add_plugin(struct vh_arena *arena, struct vh_json *list, const struct vh_plugin *plugin)
+{
+    struct vh_json *item = plugin ? vh_json_object(arena) : NULL;
+    if (item) {
+        vh_json_set_text(arena, item, "digest", plugin->digest_hex);
+        vh_json_set_text(arena, item, "id", plugin->id);
+        vh_json_set_text(arena, item, "version", plugin->version);
+        vh_json_push(list, item);
+    }
+}
+
+/* What the core needs to know of the policy, and what an auditor wants: digests, bound plugins, profile. */
+static viv_status
+record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *policy, struct viv_error *err)
+{
+    const struct vh_run_plugins *p = &run->plugins;
+    struct vh_json *data = vh_json_object(arena);
+    struct vh_json *gates = vh_json_object(arena);
+    struct vh_json *critics = vh_json_array(arena);
+    struct vh_json *plugins = vh_json_array(arena);
+    static const char *const stages[] = { "needs_qa", "integration", "e2e" };
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        vh_json_set(gates, stages[i], ids_of(arena, p));
+    }
+    if (p->critic) {
+        vh_json_push(critics, vh_json_string(arena, vh_str(p->critic->id)));
+    }
+    const struct vh_plugin *all[] = { p->safety, p->economy, p->decompose, p->critic, p->executor };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        add_plugin(arena, plugins, all[i]);
+    }
+    for (uint32_t i = 0; i < p->gate_count; i++) {
+        add_plugin(arena, plugins, p->gates[i]);
+    }
+    const struct vh_json *threshold = vh_run_setting(policy, "critic.threshold_permille");
+    if (threshold) {
+        vh_json_set_int(arena, data, "critic_threshold_permille", threshold->integer);
+    }
+    vh_json_set(data, "critics", critics);
+    vh_json_set_str(arena, data, "digest", policy->digest);
+    vh_json_set(data, "gates", gates);
+    vh_json_set(data, "plugins", plugins);
+    vh_json_set_text(arena, data, "profile", run->profile_text ? run->profile_text : "none");
+    vh_json_set_int(arena, data, "project_trusted", policy->project_trusted);
+    struct vh_command command = {
+        .kind = VH_STR("policy.loaded"),
+        .actor = { VH_STR("host"), VH_STR("vivhost"), run->uid, run->pid },
+        .data = data,
+    };
+    struct vh_answer answer;
+    return vh_sequencer_call(run->sequencer, &command, false, arena, &answer, err);
+}
+
+static viv_status
+put_in_force(struct vh_run *run, struct vh_json *root, bool trusted, struct viv_error *err)
+{
+    struct vh_run_policy *policy = vh_arena_alloc(run->arena, sizeof *policy);
+    struct viv_str text = vh_json_print(run->arena, root);
+    char *hex = vh_arena_alloc(run->arena, VH_HASH_HEX);
+    if (!policy || !text.data || !hex) {
+        return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
+    }
+    vh_hash_text(text, hex);
+    *policy = (struct vh_run_policy){ text, vh_str(hex), vh_json_clone(run->arena, root), trusted };
+    if (!policy->root) {
+        return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
+    }
+    run->policy = policy;
+    return VIV_OK;
+}
+
+/* The files' digest decides about trust; the caller holds the source's lock. */
+static viv_status
+load(struct vh_run *run, struct viv_error *err)
+{
+    struct vh_policy_source *source = run->policy_source;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct viv_str user_text, project_text;
+    struct vh_json *user = NULL, *project = NULL;
+    char hex[VH_HASH_HEX] = "";
+    char path[VIV_PATH_MAX + 1];
+    snprintf(path, sizeof path, "%s/" VH_POLICY_FILE, run->project);
+    viv_status status = arena ? read_file(run, arena, source->user_path, &user_text, &source->user_stat, err)
+                              : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
+    if (status == VIV_OK) {
+        status = check_owner(run, source->user_path ? source->user_path : "", &source->user_stat, err);
+    }
+    if (status == VIV_OK) {
+        status = read_file(run, arena, path, &project_text, &source->project_stat, err);
+    }
+    bool trusted = false;
+    if (status == VIV_OK && project_text.len) {
+        vh_hash_text(project_text, hex);
+        trusted = source->trusted(source->data, hex);
+    }
+    if (status == VIV_OK) {
+        status = compile(run, arena, source->user_path ? source->user_path : "(built in)", VIV_POLICY_USER, true,
+                         user_text, &user, err);
+    }
+    if (status == VIV_OK) {
+        status = compile(run, arena, VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, project_text, &project, err);
+    }
+    if (status == VIV_OK) {
+        merge(arena, user, project, trusted);
+        status = put_in_force(run, user, trusted, err);
+    }
+    vh_arena_destroy(arena);
+    return status;
+}
+
+static viv_status
+load_and_record(struct vh_run *run, struct viv_error *err)
+{
+    viv_status status = load(run, err);
+    struct vh_policy_source *source = run->policy_source;
+    const struct vh_run_policy *policy = run->policy;
+    if (status || strncmp(source->seen, policy->digest.data, sizeof source->seen) == 0) {
+        return status;
+    }
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    status = arena ? record(run, arena, policy, err) : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory");
+    if (status == VIV_OK) {
+        snprintf(source->seen, sizeof source->seen, "%s", policy->digest.data);
+    }
+    vh_arena_destroy(arena);
+    return status;
+}
+
+viv_status
+vh_policy_load(struct vh_run *run, struct viv_error *err)
+{
+    pthread_mutex_lock(&run->policy_source->lock);
+    run->policy_source->seen[0] = '\0';
+    viv_status status = load_and_record(run, err);
+    pthread_mutex_unlock(&run->policy_source->lock);
+    return status;
+}
+
+static bool
+same(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static bool
+unchanged(struct vh_run *run)
+{
+    const struct vh_policy_source *source = run->policy_source;
+    struct stat user = { 0 }, project = { 0 };
+    char path[VIV_PATH_MAX + 1];
+    snprintf(path, sizeof path, "%s/" VH_POLICY_FILE, run->project);
+    if (!source->user_path || run->seam->stat(run->seam->data, AT_FDCWD, source->user_path, &user, 0)) {
+        user = (struct stat){ 0 };
+    }
+    if (run->seam->stat(run->seam->data, AT_FDCWD, path, &project, 0)) {
+        project = (struct stat){ 0 };
+    }
+    return same(&user, &source->user_stat) && same(&project, &source->project_stat);
+}
+
+const struct vh_run_policy *
+vh_policy_now(struct vh_run *run)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    pthread_mutex_lock(&run->policy_source->lock);
+    if (!unchanged(run) && load_and_record(run, &err)) {
+        struct vh_json *stop = NULL;
+        vh_log(VH_LOG_ERROR, "policy", "%s; everything is denied until it is mended", err.text);
+        if (vh_json_read(run->arena, vh_str(deny_all), &stop, NULL) == VIV_OK) {
+            (void)put_in_force(run, stop, false, &err); /* without memory the old policy stays, which was valid */
+            run->policy_source->seen[0] = '\0';
+        }
+    }
+    const struct vh_run_policy *policy = run->policy;
+    pthread_mutex_unlock(&run->policy_source->lock);
+    return policy;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy in force: the user's file, which may grant, and the project's vivarium.yaml, which may only narrow until a
+ * person has pinned its digest. The safety plugin turns both into checked JSON; here they are merged and put in force.
+ * No parse, no start: a file that is wrong stops the host with line, key, found and allowed. */
+#ifndef VH_POLICY_H
+#define VH_POLICY_H
+
+#include "run/run.h"
+
+#define VH_POLICY_FILE "vivarium.yaml"
+#define VH_POLICY_BYTES_MAX (256u << 10)
+
+struct vh_policy_source {
+    const char *user_path; /* absolute; NULL: none */
+    /* Whether a person trusts the project's file with this digest. */
+    bool (*trusted)(void *data, const char *digest_hex);
+    void *data;
+    pthread_mutex_t lock;
+    struct stat user_stat;
+    struct stat project_stat;
+    char seen[VH_HASH_HEX]; /* digest of the policy in force */
+};
+
+/* Read both files, compile, merge, put in force and record `policy.loaded`. Called at start. */
+viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
+
+/* The policy for the next claim: read again when a file changed. A file that has become wrong keeps nothing in force
+ * but a policy that denies everything, and says so. */
+const struct vh_run_policy *vh_policy_now(struct vh_run *run);
+
+#endif

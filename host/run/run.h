@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every handler of the pipeline needs: the parts of the host (struct vh_run, one per host, made by app.c) and the
+ * work of one worker on one task (struct vh_work). Read next: pipeline.h, then the ask_*.c in the order of a task's
+ * life. */
+#ifndef VH_RUN_H
+#define VH_RUN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "keep/sequencer.h"
+#include "load/registry.h"
+#include "run/base.h"
+#include "run/layer.h"
+#include "run/pool.h"
+#include "run/sandbox.h"
+
+#define VH_RUN_GATES_MAX 16
+
+/* The plugins in the host's process, by what they are asked. NULL or 0: none is loaded. */
+struct vh_run_plugins {
+    const struct vh_plugin *safety;
+    const struct vh_plugin *economy;
+    const struct vh_plugin *decompose;
+    const struct vh_plugin *critic;
+    const struct vh_plugin *executor;
+    const struct vh_plugin *gates[VH_RUN_GATES_MAX];
+    uint32_t gate_count;
+};
+
+/* A policy; replaced as a whole, never changed. A claim keeps the one it began with. */
+struct vh_run_policy {
+    struct viv_str json;   /* merged, canonical */
+    struct viv_str digest; /* hex, of `json` */
+    const struct vh_json *root;
+    bool project_trusted;
+};
+
+struct vh_run {
+    const struct vh_seam *seam;
+    struct vh_sequencer *sequencer;
+    struct vh_arena *arena; /* the host's */
+    int home;               /* descriptor of the home */
+    const char *home_path;
+    const char *project; /* the folder that holds the home */
+    struct vh_launcher *launcher;
+    struct vh_zygote *zygote;
+    struct vh_pool *pool;
+    struct vh_registry *registry;
+    struct vh_plugin_rules rules;
+    struct vh_git git;
+    struct vh_git_tools tools;
+    struct vh_sandbox_profile profile; /* what this machine gives; every workspace must reach it */
+    const char *profile_text;
+    const char *fail_step; /* tests: the set-up step that is told to fail */
+    struct vh_run_plugins plugins;
+    const struct vh_run_policy *_Atomic policy; /* in force; see policy.h */
+    struct vh_policy_source *policy_source;
+    struct viv_str actor_name; /* of the person who runs the host */
+    int64_t uid;
+    int64_t pid;
+    pthread_mutex_t *publish_lock; /* one integration and publication at a time */
+    struct vh_router *router;
+    pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
+};
+
+struct vh_workspace;
+
+/* One claim of one task. Everything lives in `arena`, which ends with it. */
+struct vh_work {
+    struct vh_run *run;
+    struct vh_arena *arena;
+    struct viv_str worker;
+    struct vh_ask ask; /* the present one, with the task's row */
+    int64_t lease;
+    int64_t ordinal; /* of the next effect */
+    const atomic_uint *cancel;
+    const struct vh_run_policy *policy;
+    struct vh_target target;
+    bool target_open;
+    struct vh_base base;
+    bool base_known;
+    struct vh_workspace *workspace; /* of the present phase, or NULL */
+    struct viv_str stage;           /* name of the gate stage, or "execute" */
+    int64_t started_ns;
+    int64_t effects; /* performed, for the price */
+    bool asked;      /* an effect ended the run with a question */
+};
+
+/* Send an answer about the work's task; its data get the lease. On VIV_OK `work->ask` is what the core wants next. */
+viv_status vh_run_answer(struct vh_work *work, const char *kind, struct vh_json *data, struct vh_answer *ret_answer,
+                         struct viv_error *err);
+
+/* "failure" of an answer: class is "infrastructure", "plugin", "conflict", ...; text for people. */
+void vh_run_failure(struct vh_work *work, struct vh_json *data, const char *class, const char *text);
+/* Infrastructure or plugin, by the status of what failed. */
+const char *vh_run_class(viv_status status);
+
+/* Member of the policy by path "a.b"; NULL when it is not there. */
+const struct vh_json *vh_run_setting(const struct vh_run_policy *policy, const char *path);
+
+/* JSON text of a plugin as a canonical tree; an empty or unusable text gives `fallback` ("[]" or "{}"). */
+struct vh_json *vh_run_tree(struct vh_work *work, struct viv_str text, const char *fallback);
+
+/* Text for an event or a person: UTF-8, control characters but newline and tab replaced, cut at `max` bytes. */
+struct viv_str vh_run_clean(struct vh_arena *arena, struct viv_str text, size_t max);
+
+/* The task's target, opened once; and its base as recorded, read back into work->base. */
+viv_status vh_run_target(struct vh_work *work, struct viv_error *err);
+viv_status vh_run_base(struct vh_work *work, struct viv_error *err);
+
+/* The recorded time of the claim in UTC seconds, for commits and files; and a text as an object's name. */
+int64_t vh_run_time_s(const struct vh_work *work);
+struct vh_git_id vh_run_id(struct viv_str text);
+
+/* "TASK/ATTEMPT/KIND/ORDINAL" of an effect of the host's own. */
+const char *vh_run_effect_id(struct vh_work *work, const char *kind);
+
+#endif

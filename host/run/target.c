@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds out what a path is. The repository is found by reading `.git`, not by asking git: discovery would trust the
+ * folder's owner and environment, and refuse root on other people's folders. */
+#include "target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include <viv/limits.h>
+
+#define SMALL_FILE 4096
+#define STAGE_PREFIX ".viv-stage-" /* also in move_stage.c */
+
+static viv_status
+no_memory(struct viv_error *err)
+{
+    return vh_error_set(err, VIV_E_MEMORY, "target", "no memory to describe the target");
+}
+
+/* Absolute and without links, by way of a descriptor: what is opened is what is named. */
+static viv_status
+real_folder(const struct vh_seam *seam, struct vh_arena *arena, const char *path, const char **ret_path,
+            struct viv_error *err)
+{
+    char proc[64];
+    char text[VIV_PATH_MAX + 1];
+    int fd = seam->open(seam->data, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0) {
+        viv_status status = errno == ENOENT ? VIV_E_NOT_FOUND : errno == ENOTDIR ? VIV_E_INVALID : VIV_E_IO;
+        return vh_error_errno(err, status, "target", "cannot open folder '%s'", path);
+    }
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+    ssize_t len = seam->readlink(seam->data, AT_FDCWD, proc, text, sizeof text);
+    seam->close(seam->data, fd);
+    if (len <= 0 || len >= (ssize_t)sizeof text || text[0] != '/') {
+        return vh_error_set(err, VIV_E_INVALID, "target", "folder '%s' has no path that can be used", path);
+    }
+    *ret_path = vh_arena_text_of(arena, (struct viv_str){ text, (uint64_t)len });
+    return *ret_path ? VIV_OK : no_memory(err);
+}
+
+static bool
+is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static bool
+has(const struct vh_seam *seam, struct vh_arena *arena, const char *folder, const char *name)
+{
+    const char *path = vh_arena_format(arena, "%s/%s", folder, name);
+    return path && vh_fs_exists(seam, AT_FDCWD, path);
+}
+
+static bool
+is_git_dir(const struct vh_seam *seam, struct vh_arena *arena, const char *folder)
+{
+    return has(seam, arena, folder, "HEAD") && has(seam, arena, folder, "objects") &&
+           has(seam, arena, folder, "refs");
+}
+
+/* First line of a small file, after `prefix`; made absolute against `folder`. */
+static const char *
+path_in_file(const struct vh_seam *seam, struct vh_arena *arena, const char *file, const char *prefix,
+             const char *folder)
+{
+    struct viv_str text;
+    if (vh_fs_read(seam, arena, AT_FDCWD, file, SMALL_FILE, &text, NULL) || !vh_str_starts(text, prefix)) {
+        return NULL;
+    }
+    const char *start = text.data + strlen(prefix);
+    int len = (int)strcspn(start, "\n");
+    return *start == '/' ? vh_arena_format(arena, "%.*s", len, start)
+                         : vh_arena_format(arena, "%s/%.*s", folder, len, start);
+}
+
+/* Fills root, prefix, git_dir and common_dir when `path` lies in a working tree. */
+static viv_status
+find_repository(struct vh_target *target, struct vh_arena *arena, const char *path, bool *ret_found,
+                struct viv_error *err)
+{
+    const struct vh_seam *seam = target->tools->seam;
+    char *root = vh_arena_text(arena, path);
+    *ret_found = false;
+    if (!root) {
+        return no_memory(err);
+    }
+    for (;;) {
+        if (is_git_dir(seam, arena, root)) {
+            return vh_error_set(err, VIV_E_INVALID, "target",
+                                "'%s' is a bare repository or the inside of one; name a working tree", root);
+        }
+        if (has(seam, arena, root, ".git")) {
+            break;
+        }
+        char *slash = strrchr(root, '/');
+        if (!slash || slash == root) {
+            return VIV_OK;
+        }
+        *slash = '\0';
+    }
+    const char *dot_git = vh_arena_format(arena, "%s/.git", root);
+    struct stat stat;
+    if (!dot_git || seam->stat(seam->data, AT_FDCWD, dot_git, &stat, 0)) {
+        return vh_error_errno(err, VIV_E_IO, "target", "cannot look at '%s/.git'", root);
+    }
+    const char *git_dir = S_ISDIR(stat.st_mode) ? dot_git : path_in_file(seam, arena, dot_git, "gitdir: ", root);
+    if (!git_dir || !has(seam, arena, git_dir, "HEAD")) {
+        return vh_error_set(err, VIV_E_INVALID, "target", "'%s/.git' does not lead to a git directory", root);
+    }
+    viv_status status = real_folder(seam, arena, git_dir, &target->git_dir, err);
+    if (status) {
+        return status;
+    }
+    const char *file = vh_arena_format(arena, "%s/commondir", target->git_dir);
+    const char *common = file ? path_in_file(seam, arena, file, "", target->git_dir) : NULL;
+    target->linked = common != NULL;
+    status = real_folder(seam, arena, common ? common : target->git_dir, &target->common_dir, err);
+    const char *rest = path + strlen(root);
+    target->root = root;
+    target->prefix = *rest == '/' ? vh_arena_format(arena, "%s/", rest + 1) : "";
+    *ret_found = true;
+    return status ? status : target->prefix ? VIV_OK : no_memory(err);
+}
+
+/* ---- configuration ---- */
+
+struct settings {
+    const char *name;
+    const char *email;
+    const char *excludes;
+    const char *format;
+    bool bare;
+    bool no_mode;
+    bool other_refs;
+};
+
+static void
+one_setting(struct settings *settings, const char *key, const char *value)
+{
+    const char *found = value ? value : "true";
+    bool on = strcasecmp(found, "true") == 0 || strcasecmp(found, "yes") == 0 || strcmp(found, "1") == 0 ||
+              strcasecmp(found, "on") == 0;
+    if (strcmp(key, "user.name") == 0) {
+        settings->name = found;
+    } else if (strcmp(key, "user.email") == 0) {
+        settings->email = found;
+    } else if (strcmp(key, "core.excludesfile") == 0) {
+        settings->excludes = found;
+    } else if (strcmp(key, "extensions.objectformat") == 0) {
+        settings->format = found;
+    } else if (strcmp(key, "extensions.refstorage") == 0) {
+        settings->other_refs = strcmp(found, "files") != 0;
+    } else if (strcmp(key, "core.bare") == 0) {
+        settings->bare = on;
+    } else if (strcmp(key, "core.filemode") == 0) {
+        settings->no_mode = !on;
+    }
+}
+
+/* "key\nvalue\0key\0": a key without value has no line break. */
+static viv_status
+read_settings(struct vh_target *target, struct vh_arena *arena, struct settings *settings, struct viv_error *err)
+{
+    struct vh_git_result result;
+    const char *words[] = { "config", "--includes", "-z", "--list", NULL };
+    struct vh_git_ask ask = { .mode = VH_GIT_USER, .words = words };
+    viv_status status = vh_git_run(target, arena, &ask, &result, err);
+    if (status) {
+        return status;
+    }
+    for (uint64_t at = 0; at < result.output.len;) {
+        char *line = vh_arena_text(arena, result.output.data + at);
+        if (!line) {
+            return no_memory(err);
+        }
+        at += strlen(line) + 1;
+        char *value = strchr(line, '\n');
+        if (value) {
+            *value++ = '\0';
+        }
+        one_setting(settings, line, value);
+    }
+    return VIV_OK;
+}
+
+/* Identities end up in a commit's head: no line breaks, no brackets. */
+static const char *
+clean_identity(struct vh_arena *arena, const char *text, const char *otherwise)
+{
+    char *clean = vh_arena_text(arena, text && *text ? text : otherwise);
+    for (char *c = clean; c && *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == '<' || *c == '>') {
+            *c = ' ';
+        }
+    }
+    return clean;
+}
+
+static void
+find_excludes(struct vh_target *target, struct vh_arena *arena, const char *set)
+{
+    const struct vh_git_tools *tools = target->tools;
+    const char *user = set;
+    size_t count = 0;
+    if (set && strncmp(set, "~/", 2) == 0 && tools->user_home) {
+        user = vh_arena_format(arena, "%s/%s", tools->user_home, set + 2);
+    } else if (!set && tools->user_config) {
+        user = vh_arena_format(arena, "%s/git/ignore", tools->user_config);
+    } else if (!set && tools->user_home) {
+        user = vh_arena_format(arena, "%s/.config/git/ignore", tools->user_home);
+    }
+    const char *info = vh_arena_format(arena, "%s/info/exclude", target->common_dir);
+    if (info && vh_fs_exists(tools->seam, AT_FDCWD, info)) {
+        target->excludes[count++] = info;
+    }
+    if (user && *user == '/' && vh_fs_exists(tools->seam, AT_FDCWD, user)) {
+        target->excludes[count++] = user;
+    }
+}
+
+static viv_status
+set_up_repository(struct vh_target *target, struct vh_arena *arena, struct viv_error *err)
+{
+    struct settings settings = { .format = "sha1" };
+    viv_status status = read_settings(target, arena, &settings, err);
+    if (status) {
+        return status;
+    }
+    if (settings.bare) {
+        return vh_error_set(err, VIV_E_INVALID, "target", "'%s' is a bare repository; name a working tree",
+                            target->root);
+    }
+    if (settings.other_refs || (strcmp(settings.format, "sha1") && strcmp(settings.format, "sha256"))) {
+        return vh_error_set(err, VIV_E_UNSUPPORTED, "target",
+                            "'%s' uses object format '%.16s' or a reference store other than files", target->root,
+                            settings.format);
+    }
+    target->kind = VH_TARGET_REPOSITORY;
+    target->hex_len = strcmp(settings.format, "sha256") == 0 ? 64 : 40;
+    target->trust_mode = !settings.no_mode;
+    target->author_fallback = !settings.email || !*settings.email;
+    target->author_name = clean_identity(arena, target->author_fallback ? NULL : settings.name, "Vivarium");
+    target->author_email = clean_identity(arena, settings.email, "vivarium@localhost");
+    target->object_dir = vh_arena_format(arena, "%s/objects", target->common_dir);
+    const char *shallow = vh_arena_format(arena, "%s/shallow", target->common_dir);
+    if (!target->author_name || !target->author_email || !target->object_dir || !shallow) {
+        return no_memory(err);
+    }
+    target->shallow = vh_fs_exists(target->tools->seam, AT_FDCWD, shallow) ? shallow : NULL;
+    find_excludes(target, arena, settings.excludes);
+    return vh_git_private(target->tools, arena, settings.format, &target->private_dir, err);
+}
+
+static viv_status
+set_up_folder(struct vh_target *target, struct vh_arena *arena, const char *path, struct viv_error *err)
+{
+    char key[VH_HASH_HEX];
+    vh_hash_text(vh_str(path), key);
+    viv_status status = vh_git_private(target->tools, arena, "sha1", &target->private_dir, err);
+    if (status) {
+        return status;
+    }
+    target->kind = VH_TARGET_FOLDER;
+    target->root = path;
+    target->prefix = "";
+    target->git_dir = target->private_dir;
+    target->common_dir = target->private_dir;
+    target->hex_len = 40;
+    target->trust_mode = true;
+    target->author_fallback = true;
+    target->author_name = "Vivarium";
+    target->author_email = "vivarium@localhost";
+    target->branch = vh_arena_format(arena, "refs/viv/folder/%.16s", key);
+    target->line = vh_arena_format(arena, "refs/viv/line/%.16s", key);
+    return target->branch && target->line ? VIV_OK : no_memory(err);
+}
+
+viv_status
+vh_target_open(const struct vh_git_tools *tools, struct vh_arena *arena, const char *path,
+               struct vh_target *ret_target, struct viv_error *err)
+{
+    struct vh_target target = { .tools = tools };
+    const char *real = NULL;
+    bool repository = false;
+    viv_status status = real_folder(tools->seam, arena, path, &real, err);
+    if (status) {
+        return status;
+    }
+    if (is_below(real, tools->home_path)) {
+        return vh_error_set(err, VIV_E_INVALID, "target", "'%s' lies in the home '%s'; name the project", real,
+                            tools->home_path);
+    }
+    status = find_repository(&target, arena, real, &repository, err);
+    if (status == VIV_OK) {
+        status = repository ? set_up_repository(&target, arena, err) : set_up_folder(&target, arena, real, err);
+    }
+    if (status == VIV_OK) {
+        status = vh_target_refresh(&target, arena, err);
+    }
+    if (status == VIV_OK) {
+        *ret_target = target;
+    }
+    return status;
+}
+
+/* HEAD as a file: "ref: refs/heads/x" or an object name. */
+static viv_status
+read_head(struct vh_target *target, struct vh_arena *arena, struct viv_error *err)
+{
+    struct viv_str text;
+    const char *path = vh_arena_format(arena, "%s/HEAD", target->git_dir);
+    if (!path) {
+        return no_memory(err);
+    }
+    viv_status status = vh_fs_read(target->tools->seam, arena, AT_FDCWD, path, SMALL_FILE, &text, err);
+    if (status) {
+        return status;
+    }
+    static const char heads[] = "ref: refs/heads/";
+    if (vh_str_starts(text, heads)) {
+        int len = (int)strcspn(text.data + sizeof heads - 1, "\n");
+        target->branch = vh_arena_format(arena, "refs/heads/%.*s", len, text.data + sizeof heads - 1);
+        target->line = vh_arena_format(arena, "refs/viv/line/%.*s", len, text.data + sizeof heads - 1);
+        return target->branch && target->line ? VIV_OK : no_memory(err);
+    }
+    target->branch = NULL;
+    if (!vh_git_parse_id(text, &target->head)) {
+        return vh_error_set(err, VIV_E_UNSUPPORTED, "target", "HEAD of '%s' is neither a branch nor a commit",
+                            target->root);
+    }
+    target->line = vh_arena_format(arena, "refs/viv/detached/%s", target->head.hex);
+    return target->line ? VIV_OK : no_memory(err);
+}
+
+viv_status
+vh_target_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref, struct vh_git_id *ret_id,
+              struct viv_error *err)
+{
+    struct vh_git_result result;
+    const char *name = vh_arena_format(arena, "%s^{commit}", ref);
+    const char *words[] = { "rev-parse", "--quiet", "--verify", name, NULL };
+    struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words, .allow_exit = 1 };
+    if (!name) {
+        return no_memory(err);
+    }
+    viv_status status = vh_git_run(target, arena, &ask, &result, err);
+    if (status) {
+        return status;
+    }
+    *ret_id = (struct vh_git_id){ { 0 } };
+    if (result.exit_code == 0 && !vh_git_parse_id(result.output, ret_id)) {
+        return vh_error_set(err, VIV_E_CORRUPT, "target", "reference '%s' names no commit", ref);
+    }
+    return VIV_OK;
+}
+
+viv_status
+vh_target_refresh(struct vh_target *target, struct vh_arena *arena, struct viv_error *err)
+{
+    viv_status status = target->kind == VH_TARGET_FOLDER ? VIV_OK : read_head(target, arena, err);
+    if (status || !target->branch) {
+        return status;
+    }
+    return vh_target_ref(target, arena, target->branch, &target->head, err);
+}
+
+bool
+vh_target_hidden(const struct vh_target *target, const char *name)
+{
+    (void)target;
+    return strcasecmp(name, ".git") == 0 || strcasecmp(name, "git~1") == 0 || strcmp(name, ".vivarium") == 0 ||
+           strncmp(name, STAGE_PREFIX, sizeof STAGE_PREFIX - 1) == 0;
+}

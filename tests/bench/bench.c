@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ROUNDS_MAX 10000000
+
+void
+bench_begin(struct bench *bench, const char *name, int argc, char **argv)
+{
+    *bench = (struct bench){ .name = name, .argc = argc, .argv = argv };
+    for (int i = 1; i < argc; i++) {
+        bench->json = bench->json || strcmp(argv[i], "--json") == 0;
+    }
+    int64_t rounds = bench_option(bench, "rounds", 1000);
+    bench->rounds = rounds > 0 && rounds <= ROUNDS_MAX ? (uint64_t)rounds : 1000;
+    if (!bench->json) {
+        printf("%s, %llu rounds\n", name, (unsigned long long)bench->rounds);
+    }
+}
+
+int64_t
+bench_option(const struct bench *bench, const char *name, int64_t fallback)
+{
+    for (int i = 1; i + 1 < bench->argc; i++) {
+        if (strncmp(bench->argv[i], "--", 2) == 0 && strcmp(bench->argv[i] + 2, name) == 0) {
+            return strtoll(bench->argv[i + 1], NULL, 10);
+        }
+    }
+    return fallback;
+}
+
+int64_t
+bench_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+void
+bench_samples(struct bench *bench, const char *what, int64_t *samples_ns, size_t count)
+{
+    if (!count) {
+        bench->failed = true;
+        fprintf(stderr, "%s: no samples of '%s'\n", bench->name, what);
+        return;
+    }
+    qsort(samples_ns, count, sizeof *samples_ns, by_size);
+    long long median = samples_ns[count / 2];
+    long long p99 = samples_ns[count - 1 - count / 100];
+    long long least = samples_ns[0];
+    if (bench->json) {
+        printf("{\"bench\":\"%s\",\"count\":%zu,\"least_ns\":%lld,\"median_ns\":%lld,\"p99_ns\":%lld,", bench->name,
+               count, least, median, p99);
+        printf("\"what\":\"%s\"}\n", what);
+    } else {
+        printf("  %-44s median %10.1f us   p99 %10.1f us   least %10.1f us\n", what, (double)median / 1e3,
+               (double)p99 / 1e3, (double)least / 1e3);
+    }
+}
+
+void
+bench_run(struct bench *bench, const char *what, bool (*once)(void *data), void *data)
+{
+    int64_t *samples = calloc(bench->rounds, sizeof *samples);
+    bool good = samples != NULL;
+    for (uint64_t i = 0; i < bench->rounds / 10 + 1 && good; i++) {
+        good = once(data);
+    }
+    for (uint64_t i = 0; i < bench->rounds && good; i++) {
+        int64_t start = bench_now_ns();
+        good = once(data);
+        samples[i] = bench_now_ns() - start;
+    }
+    if (good) {
+        bench_samples(bench, what, samples, bench->rounds);
+    } else {
+        bench->failed = true;
+        fprintf(stderr, "%s: '%s' failed\n", bench->name, what);
+    }
+    free(samples);
+}
+
+void
+bench_value(struct bench *bench, const char *what, double value, const char *unit)
+{
+    if (bench->json) {
+        printf("{\"bench\":\"%s\",\"unit\":\"%s\",\"value\":%.3f,\"what\":\"%s\"}\n", bench->name, unit, value, what);
+    } else {
+        printf("  %-44s %12.2f %s\n", what, value, unit);
+    }
+}
+
+int
+bench_end(struct bench *bench)
+{
+    return bench->failed ? 1 : 0;
+}

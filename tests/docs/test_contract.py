@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""If this fails, a published contract and the files that follow it have drifted apart, or a contract refuses nothing.
+
+usage: test_contract.py SOURCE BUILD"""
+import json
+import pathlib
+import re
+import sys
+import unittest
+
+from jsonschema import Schema
+
+SOURCE = pathlib.Path(sys.argv[1])
+CONTRACT = SOURCE / "docs/contract"
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def schema(name):
+    return Schema(load(CONTRACT / f"{name}.schema.json"))
+
+
+PLUGIN = {"id": "acme.gate", "version": "1.0.0", "description": "d", "interfaces": ["viv.gate/1"], "grants": []}
+OPTION = {"name": "n", "type": "integer", "default": 1, "min": 0, "max": 2, "help": "h"}
+
+# Changes to a good manifest and where the refusal must point.
+MANIFEST_REFUSED = [
+    ({"id": "acme"}, "/id"), ({"id": "Acme.x"}, "/id"), ({"id": "../x.y"}, "/id"), ({"id": "a." + "b" * 96}, "/id"),
+    ({"version": "1.0"}, "/version"), ({"version": 1}, "/version"), ({"interfaces": []}, "/interfaces"),
+    ({"interfaces": ["viv.gate"]}, "/interfaces/0"), ({"interfaces": ["viv.gate/0"]}, "/interfaces/0"),
+    ({"grants": ["viv.everything/1"]}, "/grants"), ({"grants": {"effects": ["format"]}}, "/grants"),
+    ({"grants": {"folder": "write"}}, "/grants"), ({"libraries": ["../evil.so"]}, "/libraries/0"),
+    ({"surprise": 1}, "/surprise"), ({"experimental": "yes"}, "/experimental"), ({"abi": {"min": 1}}, "/abi/max"),
+    ({"options": [dict(OPTION, type="float")]}, "/options/0/type"), ({"options": [dict(OPTION, name="A b")]}, "/options/0/name"),
+    ({"options": [{"name": "n"}]}, "/options/0/type"), ({"provenance": {"origin": "mine"}}, "/provenance/origin"),
+    ({"templates": [{"bind": {}}]}, "/templates/0/text"), ({"templates": [{"text": "a", "bind": {"b": "c"}}]}, "/templates/0/bind/b"),
+    ({"templates": [{"text": "a", "bind": {"b": {"to": "/c", "as": "magic"}}}]}, "/templates/0/bind/b"), ({"description": ""}, "/description"),
+]
+MANIFEST_TAKEN = [
+    {}, {"interfaces": [{"id": "viv.gate/1", "rev": 2}]}, {"grants": {"services": ["viv.effect/1"], "effects": ["read"], "folder": "read"}},
+    {"options": [OPTION, dict(OPTION, type="duration", default="60s", min="1ms", max="1h")]}, {"libraries": ["libpcre2-8.so.0"]},
+    {"templates": [{"text": "weigh {what:word}", "bind": {"what": {"to": "/what", "as": "lower"}}, "set": {"/mode": "x"}, "accept": ["weigh it"], "refuse": []}]},
+]
+EXEC_TAKEN = [
+    {"stages": [{"argv": ["true"]}]},
+    {"stages": [{"argv": ["a", ""], "env": {"A": ""}, "output_path": "out", "error_to_output": 1}, {"argv": ["b"]}], "cwd": "sub", "timeout_ns": 5},
+]
+EXEC_REFUSED = [
+    ({}, "/stages"), ({"stages": []}, "/"), ({"stages": [{}]}, "/stages/0/argv"), ({"stages": [{"argv": []}]}, "/stages/0/argv"),
+    ({"stages": [{"argv": [1]}]}, "/stages/0/argv/0"), ({"stages": [{"argv": ["a"]}], "timeout_ns": 0}, "/timeout_ns"),
+    ({"stages": [{"argv": ["a"], "shell": "x"}]}, "/stages/0/shell"), ({"stages": [{"argv": ["a"]}] * 65}, "/stages"),
+    ({"stages": [{"argv": ["a"], "env": {"A=B": "x"}}]}, "/stages/0/env/A=B"),
+]
+
+
+class Contracts(unittest.TestCase):
+    def taken(self, contract, value):
+        self.assertEqual(contract.problems(value), [], value)
+
+    def refused(self, contract, value, at):
+        found = contract.problems(value)
+        self.assertTrue(any(text.startswith(at) for text in found), f"{value}: {found}")
+
+    def test_each_schema_is_sound(self):
+        paths = sorted(CONTRACT.glob("*.json"))
+        self.assertGreater(len(paths), 1)
+        for path in paths:
+            with self.subTest(schema=path.name):
+                document = load(path)
+                self.assertEqual(document["$schema"], "https://json-schema.org/draft/2020-12/schema")
+                self.assertTrue(re.fullmatch(r"urn:vivarium:contract:[a-z-]+:\d+", document["$id"]), document["$id"])
+                for key in ("title", "description"):
+                    self.assertTrue(document.get(key), key)
+                for value in ({}, [], "x", 7, None):  # walks the keywords it can reach; an unknown one raises
+                    Schema(document).problems(value)
+                self.assertTrue(Schema(document).problems({"surprise in every contract": 1}), "refuses nothing")
+
+    def test_manifest(self):
+        contract = schema("manifest")
+        for change in MANIFEST_TAKEN:
+            self.taken(contract, PLUGIN | change)
+        for change, at in MANIFEST_REFUSED:
+            self.refused(contract, PLUGIN | change, at)
+        for key in PLUGIN:
+            self.refused(contract, {k: v for k, v in PLUGIN.items() if k != key}, f"/{key}")
+
+    def test_every_manifest_of_the_tree_follows_it(self):
+        contract = schema("manifest")
+        for path in sorted(SOURCE.glob("plugins/*/manifest.json")) + sorted(SOURCE.glob("skills/*/manifest.json")):
+            with self.subTest(path=str(path.relative_to(SOURCE))):
+                self.taken(contract, load(path))
+        page = (SOURCE / "docs/write-a-plugin.md").read_text(encoding="utf-8")
+        self.taken(contract, json.loads(re.search(r"(?s)```json file=manifest.json\n(.*?)```", page)[1]))
+
+    def test_exec(self):
+        contract = schema("exec")
+        for value in EXEC_TAKEN:
+            self.taken(contract, value)
+        for value, at in EXEC_REFUSED:
+            self.refused(contract, value, at)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Marked experimental (see CMakeLists.txt). */
+#include "fault.h"

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Binds lazily (see CMakeLists.txt). */
+#include "fault.h"

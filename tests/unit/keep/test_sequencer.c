@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* If this fails, an acknowledged step can be lost or answered twice, or a task's life does not run by the table. */
+#include "../../support/cm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "keep/export.h"
+#include "keep/reader.h"
+#include "keep/sequencer.h"
+#include "keep/verify.h"
+
+struct home {
+    struct vh_arena *arena;
+    struct vh_store *store;
+    struct vh_sequencer *sequencer;
+    char folder[64];
+    char path[96];
+};
+
+static void
+open_home(struct home *home)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_sequencer_options options = { .pid = getpid() };
+    home->arena = vh_arena_create(NULL, 0);
+    assert_int_equal(vh_store_open(home->arena, home->path, NULL, &home->store, &err), VIV_OK);
+    assert_int_equal(vh_sequencer_start(vh_seam_real(), home->store, home->arena, &options, &home->sequencer, &err),
+                     VIV_OK);
+}
+
+static void
+close_home(struct home *home)
+{
+    assert_int_equal(vh_sequencer_stop(home->sequencer, NULL), VIV_OK);
+    struct vh_verify_result verified;
+    assert_int_equal(vh_verify_log(home->store, &verified, NULL), VIV_OK);
+    assert_string_equal(verified.problem, "");
+    struct vh_rebuild_result rebuilt;
+    struct viv_error err = VIV_ERROR_INIT;
+    viv_status status = vh_verify_rebuild(home->store, false, &rebuilt, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(status, VIV_OK);
+    assert_string_equal(rebuilt.found, rebuilt.rebuilt);
+    assert_true(rebuilt.same);
+    vh_store_close(home->store);
+    vh_arena_destroy(home->arena);
+}
+
+static void
+new_home(struct home *home)
+{
+    strcpy(home->folder, "/tmp/viv-seq-XXXXXX");
+    assert_non_null(mkdtemp(home->folder));
+    snprintf(home->path, sizeof home->path, "%s/vivarium.db", home->folder);
+    open_home(home);
+}
+
+static void
+end_home(struct home *home)
+{
+    close_home(home);
+    assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, home->folder, NULL), VIV_OK);
+}
+
+/* Send `kind` with JSON data written by hand; `task` may be "". */
+static viv_status
+say(struct home *home, const char *kind, const char *task, const char *key, const char *json,
+    struct vh_answer *ret_answer, struct viv_error *err)
+{
+    struct vh_json *data = NULL;
+    assert_int_equal(vh_json_import(home->arena, vh_str(json), &data, NULL), VIV_OK);
+    struct vh_command command = {
+        .kind = vh_str(kind),
+        .task = vh_str(task),
+        .key = vh_str(key),
+        .actor = { VH_STR("person"), VH_STR("tester"), 1, 1 },
+        .data = data,
+    };
+    return vh_sequencer_call(home->sequencer, &command, true, home->arena, ret_answer, err);
+}
+
+static struct vh_answer
+must(struct home *home, const char *kind, const char *json)
+{
+    struct vh_answer answer = { 0 };
+    struct viv_error err = VIV_ERROR_INIT;
+    bool about_task = strcmp(kind, "policy.loaded") != 0;
+    viv_status status = say(home, kind, about_task ? "t1" : "", "", json, &answer, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(status, VIV_OK);
+    return answer;
+}
+
+#define SUBMIT "{\"goal\":\"count\",\"attempts_max\":2,\"command\":{\"stages\":[]}}"
+
+static void
+a_task_gets_ready(void **state)
+{
+    (void)state;
+    struct home home;
+    new_home(&home);
+    must(&home, "policy.loaded", "{\"gates\":{\"needs_qa\":[\"viv.g\"],\"e2e\":[\"viv.g\"]},\"critics\":[\"viv.c\"]}");
+    struct vh_answer a = must(&home, "task.submitted", SUBMIT);
+    assert_true(a.synced);
+    a = must(&home, "task.claimed", "{\"worker\":\"w1\"}");
+    assert_int_equal(a.ask.what, VH_PHASE_INTAKE);
+    a = must(&home, "intent.captured", "{\"lease\":1,\"intent\":{\"goal\":\"count\"}}");
+    assert_int_equal(a.ask.what, VH_PHASE_PLAN);
+    assert_false(a.synced);
+    must(&home, "plan.answered", "{\"lease\":1}");
+    must(&home, "safety.report", "{\"lease\":1,\"verdict\":2,\"capability\":{\"write\":[\"\"]}}");
+    must(&home, "budget.estimated",
+         "{\"lease\":1,\"worst_case_micro\":500,\"scopes\":[{\"scope\":\"home\",\"limit_micro\":1000}]}");
+    must(&home, "route.chosen", "{\"lease\":1,\"route\":\"executor\"}");
+    a = must(&home, "base.captured", "{\"lease\":1,\"tree\":\"T0\",\"commit\":\"C0\",\"base\":{}}");
+    assert_int_equal(a.ask.what, VH_PHASE_EXECUTE);
+    a = must(&home, "effect.started", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"verdict\":2,\"digest\":\"d\"}");
+    assert_string_equal(a.kind, "effect.started");
+    must(&home, "effect.finished", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"digest\":\"d\",\"exit_code\":0}");
+    must(&home, "execute.finished", "{\"lease\":1,\"done\":1,\"result\":{\"summary\":\"42\"}}");
+    a = must(&home, "change.frozen", "{\"lease\":1,\"verdict\":2,\"tree\":\"T1\",\"commit\":\"C1\",\"change\":\"x\"}");
+    assert_int_equal(a.ask.what, VH_PHASE_GATE_QA);
+    assert_true(vh_str_is(a.ask.gate, "viv.g"));
+    a = must(&home, "gate.answered",
+             "{\"lease\":1,\"gate\":\"viv.g\",\"stage\":\"needs_qa\",\"outcome\":\"passed\",\"tree\":\"T1\"}");
+    assert_int_equal(a.ask.what, VH_PHASE_INTEGRATE);
+    a = must(&home, "integration.made", "{\"lease\":1,\"tree\":\"T2\",\"commit\":\"C2\",\"line_tip\":\"C0\"}");
+    assert_int_equal(a.ask.what, VH_PHASE_GATE_E2E);
+    a = must(&home, "gate.answered",
+             "{\"lease\":1,\"gate\":\"viv.g\",\"stage\":\"e2e\",\"outcome\":\"not_configured\",\"tree\":\"T2\"}");
+    assert_int_equal(a.ask.what, VH_PHASE_REVIEW);
+    a = must(&home, "review.made", "{\"lease\":1,\"score_permille\":900}");
+    assert_int_equal(a.ask.what, VH_PHASE_PUBLISH);
+    must(&home, "effect.started",
+         "{\"lease\":1,\"ordinal\":1,\"effect\":\"publish\",\"verdict\":2,\"digest\":\"p\",\"outside\":1}");
+    a = must(&home, "publish.finished", "{\"lease\":1,\"published\":\"C2\"}");
+    assert_int_equal(a.ask.what, VH_PHASE_SETTLE);
+    a = must(&home, "settle.priced",
+             "{\"lease\":1,\"cost_micro\":20,\"entries\":[{\"account\":\"home\",\"micro\":20,\"reason\":\"work\"}]}");
+    assert_int_equal(a.ask.what, VH_PHASE_IDLE);
+    assert_int_equal(a.ask.task.state, VH_STATE_READY);
+    assert_int_equal(a.ask.task.cost_micro, 20);
+    assert_int_equal(a.ask.task.held_micro, 0);
+    assert_true(vh_store_commits(home.store) <= 6);
+    int64_t seq = 0;
+    assert_int_equal(vh_sequencer_flush(home.sequencer, NULL), VIV_OK);
+    struct vh_store *reader = NULL;
+    assert_int_equal(vh_store_open_read(home.arena, home.path, &reader, NULL), VIV_OK);
+    char log[128];
+    snprintf(log, sizeof log, "%s/log.jsonl", home.folder);
+    struct viv_error err = VIV_ERROR_INIT;
+    assert_int_equal(vh_export_update(vh_seam_real(), reader, AT_FDCWD, log, &seq, &err), VIV_OK);
+    assert_int_equal(seq, vh_store_seq(home.store));
+    assert_int_equal(truncate(log, 2000), 0);
+    assert_int_equal(vh_export_update(vh_seam_real(), reader, AT_FDCWD, log, &seq, &err), VIV_OK);
+    assert_int_equal(seq, vh_store_seq(home.store));
+    vh_store_close(reader);
+    end_home(&home);
+}
+
+static void
+keys_answer_once(void **state)
+{
+    (void)state;
+    struct home home;
+    struct vh_answer first = { 0 }, again = { 0 };
+    struct viv_error err = VIV_ERROR_INIT;
+    new_home(&home);
+    assert_int_equal(say(&home, "task.submitted", "t1", "k1", SUBMIT, &first, &err), VIV_OK);
+    assert_int_equal(say(&home, "task.submitted", "t1", "k1", SUBMIT, &again, &err), VIV_OK);
+    assert_true(again.repeated);
+    assert_int_equal(again.seq, first.seq);
+    assert_int_equal(say(&home, "task.submitted", "t2", "k1", SUBMIT, &again, &err), VIV_E_CONFLICT);
+    assert_string_equal(err.text, "key 'k1' was used for another request; keys are used once");
+    assert_int_equal(say(&home, "task.submitted", "t1", "k2", SUBMIT, &first, &err), VIV_E_EXISTS);
+    assert_int_equal(say(&home, "task.submitted", "t1", "k2", SUBMIT, &again, &err), VIV_E_EXISTS);
+    assert_string_equal(err.text, "task 't1' exists already; ids are never used twice");
+    assert_int_equal(say(&home, "task.submitted", "../x", "", SUBMIT, &again, &err), VIV_E_INVALID);
+    end_home(&home);
+}
+
+static void
+a_second_host_is_fenced(void **state)
+{
+    (void)state;
+    struct home first, second;
+    struct vh_answer answer = { 0 };
+    struct viv_error err = VIV_ERROR_INIT;
+    new_home(&first);
+    second = first;
+    open_home(&second);
+    assert_int_equal(say(&first, "task.submitted", "t1", "", SUBMIT, &answer, &err), VIV_E_FENCED);
+    assert_string_equal(err.text, "the home belongs to host epoch 2 now, this host has 1");
+    assert_int_equal(say(&second, "task.submitted", "t1", "", SUBMIT, &answer, &err), VIV_OK);
+    assert_int_equal(vh_sequencer_stop(first.sequencer, &err), VIV_E_STORE);
+    vh_store_close(first.store);
+    vh_arena_destroy(first.arena);
+    end_home(&second);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_gets_ready),
+        cmocka_unit_test(keys_answer_once),
+        cmocka_unit_test(a_second_host_is_fenced),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
