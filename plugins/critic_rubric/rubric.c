@@ -146,7 +146,15 @@ is_deleted(const json_t *change)
     return kind.len >= 6 && memcmp(kind.data, "delete", 6) == 0;
 }
 
-/* Prose about such words is no leftover: a changed list of words, a style guide. Files of text get a warning alike. */
+/* Of a file that was there before, `added` is new text only when the host says at which line it begins; else it is an
+ * excerpt of the whole, and old marks are nobody's fault. */
+static int
+is_new_text(const json_t *change)
+{
+    struct viv_str kind = viv_tree_text(change, "change");
+    return json_is_integer(json_object_get(change, "added_line")) || (kind.len >= 3 && memcmp(kind.data, "add", 3) == 0);
+}
+
 static void
 review_leftovers(const struct rubric_input *input, struct findings *findings)
 {
@@ -154,7 +162,7 @@ review_leftovers(const struct rubric_input *input, struct findings *findings)
     for (size_t i = 0; i < json_array_size(paths); i++) {
         const json_t *change = json_array_get(paths, i);
         struct viv_str path = viv_tree_text(change, "path");
-        struct viv_str added = viv_tree_text(change, "added");
+        struct viv_str added = is_new_text(change) ? viv_tree_text(change, "added") : nowhere;
         struct leftover leftover;
         uint64_t at = 0;
         int64_t line = viv_tree_integer(change, "added_line", 1);
@@ -185,21 +193,37 @@ review_empty_files(const struct rubric_input *input, struct findings *findings)
     }
 }
 
+/* A program of the work itself; what gates ran is theirs to judge. The host's trace says "effect", "stage" and "what". */
 static int
 is_exec(const json_t *effect)
 {
-    struct viv_str kind = viv_tree_text(effect, "kind");
-    return kind.len == 4 && memcmp(kind.data, "exec", 4) == 0;
+    struct viv_str kind = viv_tree_text(effect, "effect");
+    struct viv_str stage = viv_tree_text(effect, "stage");
+    if (kind.len == 0) {
+        kind = viv_tree_text(effect, "kind");
+    }
+    return kind.len == 4 && memcmp(kind.data, "exec", 4) == 0 &&
+           (stage.len == 0 || (stage.len == 7 && memcmp(stage.data, "execute", 7) == 0));
+}
+
+/* The words of its last stage, whose exit code is most often the pipeline's. */
+static const json_t *
+argv_of(const json_t *effect)
+{
+    const json_t *argv = json_object_get(effect, "argv");
+    const json_t *stages = json_object_get(json_object_get(json_object_get(effect, "what"), "spec"), "stages");
+    size_t count = json_array_size(stages);
+    return argv || count == 0 ? argv : json_object_get(json_array_get(stages, count - 1), "argv");
 }
 
 /* A failed command later repeated with success was mended; else a result that says success hides it. */
 static int
 was_mended(const json_t *effects, size_t failed)
 {
-    const json_t *argv = json_object_get(json_array_get(effects, failed), "argv");
+    const json_t *argv = argv_of(json_array_get(effects, failed));
     for (size_t i = failed + 1; i < json_array_size(effects); i++) {
         const json_t *later = json_array_get(effects, i);
-        if (is_exec(later) && json_equal(json_object_get(later, "argv"), argv) && viv_tree_integer(later, "exit_code", 0) == 0) {
+        if (is_exec(later) && json_equal(argv_of(later), argv) && viv_tree_integer(later, "exit_code", 0) == 0) {
             return 1;
         }
     }
@@ -230,7 +254,7 @@ review_swallowed(const struct rubric_input *input, struct findings *findings)
         return;
     for (size_t i = 0; i < json_array_size(effects); i++) {
         const json_t *effect = json_array_get(effects, i);
-        const json_t *argv = json_object_get(effect, "argv");
+        const json_t *argv = argv_of(effect);
         int64_t code = viv_tree_integer(effect, "exit_code", 0);
         if (!is_exec(effect) || code == 0 || answers_by_code(argv, code) || was_mended(effects, i))
             continue;

@@ -164,6 +164,16 @@ read_branch(struct compile *compile, const struct yaml_value *value)
     return compile_choice(compile, value, "follow stay");
 }
 
+/* Whether a task sees work that is not committed yet; the host wants a number. */
+static json_t *
+read_uncommitted(struct compile *compile, const struct yaml_value *value)
+{
+    json_t *choice = compile_choice(compile, value, "take leave");
+    json_t *number = choice ? json_integer(strcmp(json_string_value(choice), "take") == 0) : NULL;
+    json_decref(choice);
+    return number;
+}
+
 static json_t *
 read_critic(struct compile *compile, const struct yaml_value *value)
 {
@@ -215,6 +225,7 @@ static const struct compile_key top_keys[] = {
     { "prepare", "prepare", compile_prepare, 0, 0 },
     { "bring", "bring", compile_paths, 0, 0 },
     { "branch", "branch", read_branch, 0, 0 },
+    { "uncommitted", "uncommitted", read_uncommitted, 0, 0 },
     { "critic", "critic", read_critic, 0, 0 },
     { "approvals", "approvals", read_approvals, 0, 0 },
     { "experimental", "experimental", read_experimental, 0, 0 },
@@ -232,13 +243,18 @@ compile_policy(struct viv_call *call, struct viv_str text, const char *origin, u
     }
     compile.project = scope == VIV_POLICY_PROJECT;
     compile.trusted = !compile.project || trusted;
+    size_t top_count = sizeof top_keys / sizeof *top_keys;
     struct yaml_value *root = NULL;
     viv_status status = yaml_tree_read(call, text, origin, &root, err);
     if (status != VIV_OK) {
         return status;
     }
-    json_t *policy = compile_map(&compile, root, top_keys, sizeof top_keys / sizeof *top_keys, "a policy");
+    if (root->line == 0) {
+        top_count = 0; /* an empty file says nothing, not even a version */
+    }
+    json_t *policy = compile_map(&compile, root, top_keys, top_count, "a policy");
     if (compile.status == VIV_OK) {
+        viv_tree_set(policy, "version", json_integer(1), &compile.failed);
         viv_tree_set(policy, "scope", viv_tree_literal(compile.project ? "project" : "user"), &compile.failed);
         viv_tree_set(policy, "trusted", json_integer(compile.trusted), &compile.failed);
         compile.status = viv_tree_write(call, policy, compile.failed, ret_json, err);

@@ -42,6 +42,7 @@ open_layer(struct policy *policy, const json_t *json, struct viv_error *err)
     }
     layer->json = json;
     layer->may_grant = viv_tree_integer(json, "trusted", 0) == 1;
+    layer->may_allow = layer->may_grant || rules_is(viv_tree_text(json, "scope"), "user");
     policy->layer_count++;
     policy->with_gates |= layer->may_grant && json_object_size(json_object_get(json, "gates")) > 0;
     return open_rules(layer, err);
@@ -144,7 +145,7 @@ policy_judge_argv(struct viv_call *call, const struct policy *policy, const stru
             if (!rules_match(call, rule, argv))
                 continue;
             if (rule->verdict == VIV_VERDICT_ALLOW) {
-                allowed |= layer->may_grant;
+                allowed |= layer->may_allow;
             } else {
                 add_rule(layer, rule, argv, report);
             }

@@ -15,7 +15,9 @@ struct policy_layer {
     const struct json_t *json;
     struct rule *rules;
     uint32_t rule_count;
-    uint32_t may_grant; /* the user's, or a project's that a person trusts */
+    uint16_t may_grant; /* the user's, or a project's that a person trusts */
+    uint16_t may_allow; /* its command rules may lift: also the user's with an untrusted project's merged into it, since
+                         * compile() lets no untrusted file hold an allow rule */
 };
 
 struct policy {

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <tree.h>
 
-static const char *const verdict_names[] = { "deny", "ask", "allow" };
-
 void
 report_begin(struct report *report)
 {
@@ -42,7 +40,7 @@ push(struct report *report, const char *id, viv_verdict verdict, const char *cur
 {
     json_t *entry = json_object();
     viv_tree_set(entry, "id", viv_tree_literal(id), &report->failed);
-    viv_tree_set(entry, "verdict", viv_tree_literal(verdict_names[verdict]), &report->failed);
+    viv_tree_set(entry, "verdict", json_integer(verdict), &report->failed);
     viv_tree_set(entry, "reason", viv_tree_literal(reason), &report->failed);
     viv_tree_set(entry, "cure", viv_tree_literal(cure), &report->failed);
     viv_tree_push(report->list, entry, &report->failed);

@@ -27,7 +27,7 @@ void report_drop(struct report *report);
 void report_add(struct report *report, const char *id, viv_verdict verdict, const char *cure, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* Close: {"id","verdict","reason","cure"} of all entries. Gives the list, still the report's. */
+/* Close: {"id","verdict","reason","cure"} of all entries, verdict as VIV_VERDICT_*. Gives the list, still the report's. */
 struct json_t *report_list(struct report *report);
 
 #endif

@@ -71,8 +71,7 @@ verdict_of(const json_t *list, const char *id)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
         if (strcmp(json_string_value(json_object_get(entry, "id")), id) == 0) {
-            const char *verdict = json_string_value(json_object_get(entry, "verdict"));
-            return strcmp(verdict, "deny") == 0 ? 0 : strcmp(verdict, "ask") == 0 ? 1 : 2;
+            return (int)json_integer_value(json_object_get(entry, "verdict"));
         }
     }
     return -1;

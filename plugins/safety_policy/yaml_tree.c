@@ -247,6 +247,9 @@ yaml_tree_read(struct viv_call *call, struct viv_str text, const char *origin, s
     if (!builder.root) {
         yaml_event_t nowhere = { .type = YAML_NO_EVENT };
         status = add(&builder, &nowhere, YAML_MAP, &builder.root);
+        if (status == VIV_OK) {
+            builder.root->line = 0;
+        }
     }
     if (status == VIV_OK) {
         *ret_root = builder.root;

@@ -26,7 +26,7 @@ struct yaml_value {
     struct yaml_value *next;
 };
 
-/* `origin` is the file's name for messages. An empty file gives an empty mapping. VIV_E_INVALID, VIV_E_LIMIT,
+/* `origin` is the file's name for messages. An empty file gives an empty mapping of line 0. VIV_E_INVALID, VIV_E_LIMIT,
  * VIV_E_MEMORY; `err` holds the line. */
 viv_status yaml_tree_read(struct viv_call *call, struct viv_str text, const char *origin,
                           struct yaml_value **ret_root, struct viv_error *err);
