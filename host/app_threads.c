@@ -81,10 +81,10 @@ export_log(void *data)
 /* ---- spawner ---- */
 
 static const char *
-program(struct vh_app *app, const char *name, const char *build_folder)
+program(struct vh_app *app, const char *name)
 {
-    const char *places[] = { "../libexec/vivarium", build_folder };
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const places[] = { "../libexec/vivarium", "../libexec", "launcher" }; /* the build's last */
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char *path = vh_arena_format(app->arena, "%s/%s/%s", app->program_folder, places[i], name);
         if (path && vh_fs_exists(app->seam, AT_FDCWD, path)) {
             return path;
@@ -98,8 +98,8 @@ start_programs(struct vh_app *app, struct viv_error *err)
 {
     struct vh_run *run = &app->run;
     struct vh_launcher_options options = { .fail_step = app->fail_step };
-    const char *launcher = program(app, "viv-launcher", "launcher");
-    const char *zygote = program(app, "viv-zygote", "runner");
+    const char *launcher = program(app, "viv-launcher");
+    const char *zygote = program(app, "viv-zygote");
     if (!launcher || !zygote) {
         return vh_error_set(err, VIV_E_UNAVAILABLE, "host", "viv-launcher or viv-zygote is not beside '%s'",
                             app->program_folder);
@@ -185,7 +185,8 @@ spawn(void *data)
     }
     answer(t, status, &err);
     while (!stop) {
-        struct pollfd death = { vh_launcher_death_fd(app->run.launcher), POLLIN, 0 };
+        int fd = app->run.launcher ? vh_launcher_death_fd(app->run.launcher) : -1;
+        struct pollfd death = { fd, POLLIN, 0 };
         (void)poll(&death, 1, LOOK_MS); /* an interrupted wait only looks sooner */
         pthread_mutex_lock(&t->lock);
         stop = t->stop;
@@ -194,7 +195,9 @@ spawn(void *data)
             restart_dead(app);
         }
     }
-    vh_pool_end(app->run.pool);
+    if (app->run.pool) {
+        vh_pool_end(app->run.pool);
+    }
     vh_zygote_end(app->run.zygote);
     if (app->run.launcher) {
         vh_launcher_stop(app->run.launcher);
