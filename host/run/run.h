@@ -61,6 +61,7 @@ struct vh_run {
     int64_t pid;
     pthread_mutex_t *publish_lock; /* one integration and publication at a time */
     struct vh_router *router;
+    struct vh_skill_files *skill_files;
     pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
 };
 
