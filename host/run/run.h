@@ -30,7 +30,8 @@ struct vh_run_plugins {
 
 /* A policy; replaced as a whole, never changed. A claim keeps the one it began with. */
 struct vh_run_policy {
-    struct viv_str json;   /* merged, canonical */
+    struct viv_str json;   /* merged, canonical: what the host and the economy read */
+    struct viv_str layers; /* [user, project] as compiled: what the safety plugin judges by */
     struct viv_str digest; /* hex, of `json` */
     const struct vh_json *root;
     bool project_trusted;
