@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A long life by seed, and what must hold after each of its commands (durable execution's invariants I4, I5, I6, I8, I9,
- * I11, I12). The commands are made by tests/unit/core/test_sequences.c. */
+/* A long life by seed, and what must hold after each of its commands (durable execution's invariants I4, I5, I6, I8,
+ * I9, I11, I12). The commands are made by tests/unit/core/test_sequences.c. */
 #ifndef SUPPORT_SEQUENCE_H
 #define SUPPORT_SEQUENCE_H
 

@@ -84,7 +84,8 @@ submit(struct sequence *run)
                      first + (int)draw(run, (uint64_t)(run->submitted - first)));
         }
         name_of(run->submitted, name);
-        snprintf(json, sizeof json, "{\"goal\":\"g\",\"attempts_max\":%d,\"depends\":[%s]}", 1 + (int)draw(run, 3), depends);
+        snprintf(json, sizeof json, "{\"goal\":\"g\",\"attempts_max\":%d,\"depends\":[%s]}", 1 + (int)draw(run, 3),
+                 depends);
         run->submitted += life_say(&run->life, "task.submitted", name, json) == VIV_OK;
     }
 }
@@ -106,7 +107,8 @@ answer_badly(struct sequence *run, const char *name, const struct vh_ask *ask)
         break;
     case 2: /* opinions that say no, or ask */
         snprintf(json, sizeof json,
-                 "{\"lease\":%lld,\"verdict\":%d,\"digest\":\"d%d\",\"reason\":\"r\",\"gate\":\"%.*s\",\"outcome\":\"%s\","
+                 "{\"lease\":%lld,\"verdict\":%d,\"digest\":\"d%d\",\"reason\":\"r\",\"gate\":\"%.*s\","
+                 "\"outcome\":\"%s\","
                  "\"tree\":\"%.*s\",\"score_permille\":%d,\"intent\":{},\"unclear\":%d,\"cost_micro\":%d,"
                  "\"worst_case_micro\":%d,\"scopes\":[{\"scope\":\"home\",\"limit_micro\":100000},"
                  "{\"scope\":\"small\",\"limit_micro\":2000}]}",
@@ -117,7 +119,8 @@ answer_badly(struct sequence *run, const char *name, const struct vh_ask *ask)
     case 3: /* a plan */
         kind = "plan.answered";
         snprintf(json, sizeof json,
-                 "{\"lease\":%lld,\"steps\":[{\"id\":\"s0\",\"goal\":\"g\"},{\"id\":\"s1\",\"goal\":\"g\",\"depends\":[%s]}]}",
+                 "{\"lease\":%lld,\"steps\":[{\"id\":\"s0\",\"goal\":\"g\"},{\"id\":\"s1\",\"goal\":\"g\","
+                 "\"depends\":[%s]}]}",
                  (long long)ask->task.lease, draw(run, 2) ? "\"s0\"" : "");
         break;
     case 4: /* a stale lease */
@@ -278,7 +281,8 @@ run_seed(uint64_t seed, int commands)
     run->life.line = keep_line;
     run->life.line_data = run;
     /* what life_begin said is part of the log too */
-    keep_line(run, VH_STR("{\"actor\":{\"name\":\"tester\",\"pid\":1,\"role\":\"person\",\"uid\":1},\"batch\":1,\"cause\":1,"
+    keep_line(run, VH_STR("{\"actor\":{\"name\":\"tester\",\"pid\":1,\"role\":\"person\",\"uid\":1},\"batch\":1,"
+                          "\"cause\":1,"
                           "\"data\":{\"epoch\":1,\"pid\":1},\"kind\":\"host.started\",\"seq\":1,"
                           "\"time_us\":1700000000000000,\"v\":1}"));
     for (run->command = 0; run->command < commands; run->command++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, two workers hold one task, a repeated command happens twice, a host cannot be stopped while it is busy,
- * or somebody is told 'done' by a store that has failed. Meant to be run under the thread sanitizer, too. */
+/* If this fails, two workers hold one task, a repeated command happens twice, a host cannot be stopped while it is
+ * busy, or somebody is told 'done' by a store that has failed. Meant to be run under the thread sanitizer, too. */
 #include "../../support/cm.h"
 
 #include <pthread.h>
