@@ -49,9 +49,11 @@ start(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_tool
 {
     struct vh_buf body;
     int report[2];
+    int own = tool->input_fd > 0 ? -1 : vh_sandbox_memory_file(tool->input);
     struct vh_sandbox_fds fds = {
         .count = 4 + tool->fd_count,
-        .fd = {vh_sandbox_memory_file(tool->input), child[0], child[1]},
+        .fd = {tool->input_fd > 0 ? tool->input_fd : own,
+               tool->output_fd > 0 ? tool->output_fd : child[0], child[1]},
     };
     struct vh_sandbox_fds pidfd = {.count = 1, .fd = {-1}};
     vh_buf_init(&body, arena, VH_EXEC_BYTES_MAX);
@@ -60,7 +62,7 @@ start(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_tool
     vh_sandbox_put_list(&body, tool->env, tool->env_count);
     vh_sandbox_put_number(&body, tool->fd_count);
     if (fds.fd[0] < 0 || pipe2(report, O_CLOEXEC)) {
-        vh_sandbox_close_fds(running->seam, fds.fd, 1);
+        vh_sandbox_close_fds(running->seam, &own, 1);
         return vh_error_errno(err, VIV_E_IO, "tool", "no descriptors for '%s'", tool->argv[0]);
     }
     fds.fd[3] = report[1];
@@ -73,7 +75,7 @@ start(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_tool
                                    "words and environment are over %u bytes", VH_EXEC_BYTES_MAX)
                     : vh_launcher_ask(launcher, VW_TOOL, &body, &fds, &pidfd, err);
     running->pidfd = pidfd.fd[0];
-    vh_sandbox_close_fds(running->seam, (int[]){fds.fd[0], report[1]}, 2);
+    vh_sandbox_close_fds(running->seam, (int[]){own, report[1]}, 2);
     return status;
 }
 

@@ -170,6 +170,7 @@ read_usage(const json_t *document, struct ledger_usage *usage, struct viv_error 
     return VIV_OK;
 }
 
+/* `reason` is one of the core's closed list: work, model, skill, refund. */
 static void
 push_entry(json_t *entries, const char *reason, int64_t micro, uint32_t *failed)
 {
@@ -200,8 +201,7 @@ settle(void *self, struct viv_call *call, const struct viv_economy_settle_reques
         uint32_t failed = 0;
         entries = json_array();
         push_entry(entries, "model", cost.model_micro, &failed);
-        push_entry(entries, "effects", cost.effects_micro, &failed);
-        push_entry(entries, "work", cost.work_micro, &failed);
+        push_entry(entries, "work", cost.effects_micro + cost.work_micro, &failed);
         status = viv_tree_write(call, entries, failed, &ret_answer->entries_json, err);
     }
     if (status == VIV_OK) {
