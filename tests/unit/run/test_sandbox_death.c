@@ -3,6 +3,7 @@
  * mounts outlive the thing that was to hold them. */
 #include "sandbox_world.h"
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 /* ---- every step made to fail ---- */
@@ -330,6 +331,7 @@ test_host_is_killed(void **state)
         pid_t pids[3];
         world_make(&world, NULL);
         vh_launcher_stop(world.launcher);
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
         assert_int_equal(pipe2(numbers, O_CLOEXEC), 0);
         pid_t host = fork();
         if (host == 0) {
@@ -352,6 +354,9 @@ test_host_is_killed(void **state)
         assert_int_equal(waitpid(host, NULL, 0), host);
         for (size_t j = 0; j < 3; j++) {
             wait_gone(watched[j]);
+        }
+        while (waitpid(-1, NULL, 0) > 0) {
+            continue; /* they came to us, and all of them end */
         }
         world_end(&world);
     }
