@@ -358,6 +358,7 @@ test_host_is_killed(void **state)
         while (waitpid(-1, NULL, 0) > 0) {
             continue; /* they came to us, and all of them end */
         }
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
         world_end(&world);
     }
 }
