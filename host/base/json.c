@@ -251,6 +251,22 @@ vh_json_write(const struct vh_json *value, struct vh_buf *buf)
     vh_buf_char(buf, object ? '}' : ']');
 }
 
+/* Depth is bounded by what the readers accept. */
+bool
+vh_json_canonical(const struct vh_json *value)
+{
+    if (!value || value->failed || !vh_str_utf8(value->text) || !vh_str_utf8(value->key) ||
+        value->integer > VH_JSON_INTEGER_MAX || value->integer < -VH_JSON_INTEGER_MAX) {
+        return false;
+    }
+    for (const struct vh_json *child = value->child; child; child = child->next) {
+        if (!vh_json_canonical(child)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct viv_str
 vh_json_print(struct vh_arena *arena, const struct vh_json *value)
 {

@@ -52,6 +52,10 @@ int64_t vh_json_int(const struct vh_json *object, const char *key, int64_t fallb
 void vh_json_write(const struct vh_json *value, struct vh_buf *buf);
 struct viv_str vh_json_print(struct vh_arena *arena, const struct vh_json *value);
 
+/* Whether the tree can be written: UTF-8 texts, integers within bounds, not marked. Tells a bad document from a lack of
+ * memory after a print gave nothing. */
+bool vh_json_canonical(const struct vh_json *value);
+
 /* Strict reader of canonical text. VIV_E_CORRUPT names the byte at fault. */
 viv_status vh_json_read(struct vh_arena *arena, struct viv_str text, struct vh_json **ret_value, struct viv_error *err);
 

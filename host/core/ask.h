@@ -17,8 +17,4 @@ struct vh_ask {
 viv_status vh_ask_next(const struct vh_state_ops *state, struct vh_arena *arena, struct viv_str task_id,
                        struct vh_ask *ret_ask, struct viv_error *err);
 
-/* The phase that counts: e2e gates that have all answered make way for review, or without a critic for publication.
- * `policy` is the policy in force or NULL. */
-enum vh_phase vh_ask_phase(const struct vh_task *task, const struct vh_json *policy);
-
 #endif

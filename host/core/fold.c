@@ -43,6 +43,7 @@ vh_fold_budget_held(struct vh_folding *fold)
         vh_json_push(names, vh_json_string(fold->arena, vh_json_str(s, "scope")));
     }
     fold->task.holds = vh_json_print(fold->arena, names);
+    fold->failed = fold->failed || !fold->task.holds.data;
     return each_scope(fold, fold->task.held_micro, 0);
 }
 
@@ -82,9 +83,18 @@ count_child(struct vh_folding *fold)
 
 /* ---- events about no task ---- */
 
+/* `text` has NULL data when it could not be printed. */
+static viv_status
+put_print(struct vh_folding *fold, const char *name, struct viv_str text)
+{
+    return text.data ? fold->state->put_fact(fold->state->data, name, text, fold->err)
+                     : vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for fact '%s'", name);
+}
+
 static viv_status
 put_fact(struct vh_folding *fold, const char *name, struct viv_str text)
 {
+    text.data = text.data ? text.data : "";
     return fold->state->put_fact(fold->state->data, name, text, fold->err);
 }
 
@@ -102,10 +112,10 @@ fold_fact(struct vh_folding *fold)
                      : vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a number");
     }
     if (vh_str_is(kind, "policy.loaded")) {
-        return put_fact(fold, "policy", vh_json_print(fold->arena, fold->event->data));
+        return put_print(fold, "policy", vh_json_print(fold->arena, fold->event->data));
     }
     if (vh_str_is(kind, "trust.changed")) {
-        return put_fact(fold, "trust", vh_json_print(fold->arena, fold->event->data));
+        return put_print(fold, "trust", vh_json_print(fold->arena, fold->event->data));
     }
     return VIV_OK;
 }

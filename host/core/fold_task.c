@@ -27,6 +27,13 @@ vh_fold_json(struct vh_folding *fold, const char *key)
     return text;
 }
 
+/* The answer is that there is none: the same is wanted again, if anything is. */
+static bool
+failed(const struct vh_folding *fold)
+{
+    return vh_json_get(fold->event->data, "failure") != NULL;
+}
+
 /* `list` is the JSON text of an array or empty. */
 static viv_status
 append(struct vh_folding *fold, struct viv_str *list, const struct vh_json *item)
@@ -52,7 +59,7 @@ clear_attempt(struct vh_task *task)
     static const struct viv_str none = { NULL, 0 };
     task->route = task->route_input = task->base_tree = task->base_commit = task->base = none;
     task->result = task->tree = task->commit = task->change = none;
-    task->merged_tree = task->merged_commit = task->line_tip = task->gates = none;
+    task->merged_tree = task->merged_commit = task->line_tip = task->gates = task->stage_gates = none;
     task->gate_index = task->effects = task->outside = task->score_permille = 0;
 }
 
@@ -242,7 +249,7 @@ gate_answered(struct vh_folding *fold)
     vh_json_set_str(fold->arena, entry, "outcome", vh_fold_str(fold, "outcome"));
     vh_json_set_str(fold->arena, entry, "stage", vh_fold_str(fold, "stage"));
     vh_json_set_str(fold->arena, entry, "tree", vh_fold_str(fold, "tree"));
-    if (!entry) {
+    if (!entry || entry->failed) {
         return vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a gate's answer");
     }
     return append(fold, &fold->task.gates, entry);
@@ -261,7 +268,7 @@ integration_made(struct vh_folding *fold)
     fold->task.merged_tree = vh_fold_str(fold, "tree");
     fold->task.merged_commit = vh_fold_str(fold, "commit");
     fold->task.line_tip = vh_fold_str(fold, "line_tip");
-    fold->task.phase = VH_PHASE_GATE_INTEGRATION;
+    fold->task.phase = failed(fold) ? VH_PHASE_INTEGRATE : VH_PHASE_GATE_INTEGRATION;
     fold->task.gate_index = 0;
     return VIV_OK;
 }
@@ -270,7 +277,7 @@ static viv_status
 review_made(struct vh_folding *fold)
 {
     fold->task.score_permille = vh_fold_int(fold, "score_permille");
-    fold->task.phase = VH_PHASE_PUBLISH;
+    fold->task.phase = failed(fold) ? VH_PHASE_REVIEW : VH_PHASE_PUBLISH;
     return VIV_OK;
 }
 
@@ -302,7 +309,9 @@ static viv_status
 rejected(struct vh_folding *fold)
 {
     clear_attempt(&fold->task);
-    fold->task.attempt++;
+    if (fold->task.attempt < fold->task.attempts_max) {
+        fold->task.attempt++; /* the last attempt stays the last one that ran */
+    }
     fold->task.recoveries = 0;
     const struct vh_json *reasons = vh_json_get(fold->event->data, "reasons");
     return reasons ? append(fold, &fold->task.feedback, reasons) : VIV_OK;
@@ -360,6 +369,13 @@ retry_requested(struct vh_folding *fold)
 }
 
 static viv_status
+phase_set(struct vh_folding *fold)
+{
+    fold->task.phase = vh_task_phase_of(vh_fold_str(fold, "phase"));
+    return VIV_OK;
+}
+
+static viv_status
 person_refused(struct vh_folding *fold)
 {
     fold->task.awaiting = fold->task.awaiting_digest = (struct viv_str){ NULL, 0 };
@@ -387,6 +403,9 @@ moved(struct vh_folding *fold)
     }
     if (vh_fold_int(fold, "again")) {
         clear_attempt(task);
+    }
+    if (vh_json_get(fold->event->data, "gates")) {
+        task->stage_gates = vh_fold_json(fold, "gates");
     }
     if (task->state == VH_STATE_NEEDS_QA || task->state == VH_STATE_INTEGRATION || task->state == VH_STATE_E2E) {
         task->gate_index = vh_fold_int(fold, "gate_index");
@@ -439,6 +458,7 @@ static const struct row {
     { "task.rejected", rejected },
     { "task.asked", asked },
     { "task.delayed", delayed },
+    { "task.phase", phase_set },
     { "plugin.blamed", vh_fold_nothing },
     { "command.refused", vh_fold_nothing },
 };
@@ -457,7 +477,6 @@ vh_fold_row(struct viv_str kind)
     }
     return NULL;
 }
-
 
 bool
 vh_fold_is_new_task(vh_fold_fn function)

@@ -1,137 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "memory.h"
+/* The core's view of the state over rows in arrays. What is found is copied into the caller's arena: rows are
+ * overwritten in place. */
+#include "memory_rows.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/str.h"
+#include <viv/limits.h>
 
-/* Rows by (table, key), found by hash, dumped in order. One table for all, as the dump is one text. */
-struct row {
-    struct row *next; /* in its bucket */
-    struct viv_str key;
-    struct viv_str value;
-};
-
-struct table {
-    const char *name;
-    struct row **buckets;
-    size_t bucket_count;
-    size_t count;
-};
-
-enum { TASKS, SCOPES, EFFECTS, FACTS, EDGES, TABLE_COUNT };
-
-struct vh_memory {
-    struct vh_arena *arena;
-    struct table tables[TABLE_COUNT];
-    struct viv_str *order; /* task ids by number */
-    size_t order_count;
-    size_t order_room;
-};
-
-static uint64_t
-hash_of(struct viv_str key)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (uint64_t i = 0; i < key.len; i++) {
-        hash = (hash ^ (unsigned char)key.data[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash ^ (hash >> 29);
-}
-
-static struct row *
-find(const struct table *table, struct viv_str key)
-{
-    if (table->bucket_count == 0) {
-        return NULL;
-    }
-    struct row *row = table->buckets[hash_of(key) & (table->bucket_count - 1)];
-    while (row && !vh_str_equal(row->key, key)) {
-        row = row->next;
-    }
-    return row;
-}
-
-static bool
-grow(struct vh_memory *memory, struct table *table)
-{
-    size_t count = table->bucket_count ? table->bucket_count * 2 : 64;
-    struct row **buckets = vh_arena_array(memory->arena, count, sizeof *buckets);
-    if (!buckets) {
-        return false;
-    }
-    for (size_t i = 0; i < table->bucket_count; i++) {
-        while (table->buckets[i]) {
-            struct row *row = table->buckets[i];
-            table->buckets[i] = row->next;
-            struct row **place = &buckets[hash_of(row->key) & (count - 1)];
-            row->next = *place;
-            *place = row;
-        }
-    }
-    table->buckets = buckets;
-    table->bucket_count = count;
-    return true;
-}
-
-static viv_status
-put(struct vh_memory *memory, int which, struct viv_str key, struct viv_str value, struct viv_error *err)
-{
-    struct table *table = &memory->tables[which];
-    char *copy = vh_arena_text_of(memory->arena, value);
-    struct row *row = find(table, key);
-    if (copy && row) {
-        row->value = (struct viv_str){ copy, value.len };
-        return VIV_OK;
-    }
-    if (table->count >= table->bucket_count && !grow(memory, table)) {
-        copy = NULL;
-    }
-    char *name = copy ? vh_arena_text_of(memory->arena, key) : NULL;
-    row = name ? vh_arena_alloc(memory->arena, sizeof *row) : NULL;
-    if (!row) {
-        return vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a row of %s", table->name);
-    }
-    struct row **place = &table->buckets[hash_of(key) & (table->bucket_count - 1)];
-    *row = (struct row){ *place, { name, key.len }, { copy, value.len } };
-    *place = row;
-    table->count++;
-    return VIV_OK;
-}
+#define EDGE_KEY_MAX (2 * VIV_ID_MAX + 2)
 
 static viv_status
 get_task(void *data, struct vh_arena *arena, struct viv_str id, struct vh_task *ret_task, struct viv_error *err)
 {
     struct vh_memory *memory = data;
-    const struct row *row = find(&memory->tables[TASKS], id);
+    const struct vh_memory_row *row = vh_memory_rows_find(memory, VH_MEMORY_TASKS, id);
     return row ? vh_task_decode(arena, row->value, ret_task, err) : VIV_E_NOT_FOUND;
+}
+
+static viv_status
+put(struct vh_memory *memory, enum vh_memory_which which, struct viv_str key, struct viv_str value,
+    struct viv_error *err)
+{
+    return key.data && value.data ? vh_memory_rows_put(memory, which, key, value, err)
+                                  : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a row's text");
+}
+
+static bool
+room_for_task(struct vh_memory *memory)
+{
+    if (memory->order_count < memory->order_room) {
+        return true;
+    }
+    size_t room = memory->order_room ? memory->order_room * 2 : 64;
+    struct viv_str *order = vh_arena_array(memory->arena, room, sizeof *order);
+    if (!order) {
+        return false;
+    }
+    if (memory->order_count) {
+        memcpy(order, memory->order, memory->order_count * sizeof *order);
+    }
+    memory->order = order;
+    memory->order_room = room;
+    return true;
 }
 
 static viv_status
 put_task(void *data, const struct vh_task *task, struct viv_error *err)
 {
     struct vh_memory *memory = data;
-    bool is_new = !find(&memory->tables[TASKS], task->id);
-    struct viv_str text = vh_task_encode(memory->arena, task);
-    if (!text.data) {
-        return vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a task's row");
+    bool is_new = !vh_memory_rows_find(memory, VH_MEMORY_TASKS, task->id);
+    if (is_new && !room_for_task(memory)) {
+        return vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for %zu tasks", memory->order_count + 1);
     }
-    if (is_new && memory->order_count == memory->order_room) {
-        size_t room = memory->order_room ? memory->order_room * 2 : 64;
-        struct viv_str *order = vh_arena_array(memory->arena, room, sizeof *order);
-        if (!order) {
-            return vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for %zu tasks", room);
-        }
-        if (memory->order_count) {
-            memcpy(order, memory->order, memory->order_count * sizeof *order);
-        }
-        memory->order = order;
-        memory->order_room = room;
-    }
-    viv_status status = put(memory, TASKS, task->id, text, err);
+    struct vh_arena *scratch = vh_arena_create(memory->arena, 0);
+    struct viv_str text = scratch ? vh_task_encode(scratch, task) : (struct viv_str){ NULL, 0 };
+    viv_status status = put(memory, VH_MEMORY_TASKS, task->id, text, err);
+    vh_arena_destroy(scratch);
     if (status == VIV_OK && is_new) {
-        memory->order[memory->order_count++] = find(&memory->tables[TASKS], task->id)->key;
+        memory->order[memory->order_count++] = vh_memory_rows_find(memory, VH_MEMORY_TASKS, task->id)->key;
     }
     return status;
 }
@@ -141,7 +69,7 @@ get_scope(void *data, struct vh_arena *arena, struct viv_str name, struct vh_sco
 {
     struct vh_memory *memory = data;
     struct vh_json *value = NULL;
-    const struct row *row = find(&memory->tables[SCOPES], name);
+    const struct vh_memory_row *row = vh_memory_rows_find(memory, VH_MEMORY_SCOPES, name);
     if (!row) {
         return VIV_E_NOT_FOUND;
     }
@@ -158,9 +86,19 @@ static viv_status
 put_scope(void *data, const struct vh_scope *scope, struct viv_error *err)
 {
     struct vh_memory *memory = data;
-    struct viv_str text = vh_state_scope_text(memory->arena, scope);
-    return text.data ? put(memory, SCOPES, scope->name, text, err)
-                     : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for an account");
+    struct vh_arena *scratch = vh_arena_create(memory->arena, 0);
+    struct viv_str text = scratch ? vh_state_scope_text(scratch, scope) : (struct viv_str){ NULL, 0 };
+    viv_status status = put(memory, VH_MEMORY_SCOPES, scope->name, text, err);
+    vh_arena_destroy(scratch);
+    return status;
+}
+
+static viv_status
+copy_of(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_text, struct viv_error *err)
+{
+    char *copy = vh_arena_text_of(arena, text);
+    *ret_text = (struct viv_str){ copy, copy ? text.len : 0 };
+    return copy ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a row");
 }
 
 static viv_status
@@ -170,11 +108,16 @@ get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t atte
     struct vh_memory *memory = data;
     struct vh_effect_row row = { .task = task, .attempt = attempt, .ordinal = ordinal };
     struct viv_str key = vh_state_effect_key(arena, &row);
-    const struct row *found = key.data ? find(&memory->tables[EFFECTS], key) : NULL;
+    if (!key.data) {
+        return vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for an effect's key");
+    }
+    const struct vh_memory_row *found = vh_memory_rows_find(memory, VH_MEMORY_EFFECTS, key);
     if (!found) {
         return VIV_E_NOT_FOUND;
     }
-    viv_status status = vh_state_effect_read(arena, found->value, &row, err);
+    struct viv_str text;
+    viv_status status = copy_of(arena, found->value, &text, err);
+    status = status ? status : vh_state_effect_read(arena, text, &row, err);
     if (status == VIV_OK) {
         *ret_effect = row;
     }
@@ -185,43 +128,54 @@ static viv_status
 put_effect(void *data, const struct vh_effect_row *effect, struct viv_error *err)
 {
     struct vh_memory *memory = data;
-    struct viv_str key = vh_state_effect_key(memory->arena, effect);
-    struct viv_str text = vh_state_effect_text(memory->arena, effect);
-    return key.data && text.data ? put(memory, EFFECTS, key, text, err)
-                                 : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for an effect");
+    struct vh_arena *scratch = vh_arena_create(memory->arena, 0);
+    struct viv_str key = scratch ? vh_state_effect_key(scratch, effect) : (struct viv_str){ NULL, 0 };
+    struct viv_str text = scratch ? vh_state_effect_text(scratch, effect) : (struct viv_str){ NULL, 0 };
+    viv_status status = put(memory, VH_MEMORY_EFFECTS, key, text, err);
+    vh_arena_destroy(scratch);
+    return status;
 }
 
 static viv_status
 get_fact(void *data, struct vh_arena *arena, const char *name, struct viv_str *ret_text, struct viv_error *err)
 {
-    (void)arena;
-    (void)err;
     struct vh_memory *memory = data;
-    const struct row *row = find(&memory->tables[FACTS], vh_str(name));
-    *ret_text = row ? row->value : (struct viv_str){ NULL, 0 };
-    return VIV_OK;
+    const struct vh_memory_row *row = vh_memory_rows_find(memory, VH_MEMORY_FACTS, vh_str(name));
+    *ret_text = (struct viv_str){ NULL, 0 };
+    return row ? copy_of(arena, row->value, ret_text, err) : VIV_OK;
 }
 
 static viv_status
 put_fact(void *data, const char *name, struct viv_str text, struct viv_error *err)
 {
-    return put(data, FACTS, vh_str(name), text, err);
+    return put(data, VH_MEMORY_FACTS, vh_str(name), text, err);
+}
+
+/* "task dependency" in the caller's bytes; ids are bounded, so a longer pair is no edge of ours. */
+static struct viv_str
+edge_key(char bytes[EDGE_KEY_MAX], struct viv_str task, struct viv_str dependency)
+{
+    if (task.len > VIV_ID_MAX || dependency.len > VIV_ID_MAX) {
+        return (struct viv_str){ NULL, 0 };
+    }
+    int len = snprintf(bytes, EDGE_KEY_MAX, "%.*s %.*s", VH_STR_ARGS(task), VH_STR_ARGS(dependency));
+    return (struct viv_str){ bytes, (uint64_t)len };
 }
 
 static viv_status
 put_edge(void *data, struct viv_str task, struct viv_str dependency, struct viv_error *err)
 {
-    struct vh_memory *memory = data;
-    struct viv_str key = vh_str(vh_arena_format(memory->arena, "%.*s %.*s", VH_STR_ARGS(task),
-                                                VH_STR_ARGS(dependency)));
-    return key.data ? put(memory, EDGES, key, VH_STR("1"), err)
-                    : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a dependency");
+    char bytes[EDGE_KEY_MAX];
+    struct viv_str key = edge_key(bytes, task, dependency);
+    return key.data ? put(data, VH_MEMORY_EDGES, key, VH_STR("1"), err)
+                    : vh_error_set(err, VIV_E_INVALID, "memory", "a dependency's id is longer than %d", VIV_ID_MAX);
 }
 
-/* Tasks in order for which `keep` says yes. */
+/* Tasks in order for which `keep` gives yes. */
 static viv_status
 select_ids(struct vh_memory *memory, struct vh_arena *arena, struct viv_str about,
-           bool (*keep)(struct vh_memory *memory, struct vh_arena *arena, struct viv_str id, struct viv_str about),
+           viv_status (*keep)(struct vh_memory *memory, struct viv_str id, struct viv_str about, bool *ret_yes,
+                              struct viv_error *err),
            struct vh_ids *ret_ids, struct viv_error *err)
 {
     struct vh_ids ids = { 0 };
@@ -230,7 +184,12 @@ select_ids(struct vh_memory *memory, struct vh_arena *arena, struct viv_str abou
         return vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a list of tasks");
     }
     for (size_t i = 0; i < memory->order_count; i++) {
-        if (keep(memory, arena, memory->order[i], about)) {
+        bool yes = false;
+        viv_status status = keep(memory, memory->order[i], about, &yes, err);
+        if (status) {
+            return status;
+        }
+        if (yes) {
             ids.id[ids.count++] = memory->order[i];
         }
     }
@@ -238,30 +197,31 @@ select_ids(struct vh_memory *memory, struct vh_arena *arena, struct viv_str abou
     return VIV_OK;
 }
 
-static bool
-has_edge(struct vh_memory *memory, struct vh_arena *arena, struct viv_str task, struct viv_str dependency)
+static viv_status
+is_dependent(struct vh_memory *memory, struct viv_str id, struct viv_str about, bool *ret_yes, struct viv_error *err)
 {
-    struct viv_str key = vh_str(vh_arena_format(arena, "%.*s %.*s", VH_STR_ARGS(task), VH_STR_ARGS(dependency)));
-    return find(&memory->tables[EDGES], key) != NULL;
+    char bytes[EDGE_KEY_MAX];
+    (void)err;
+    *ret_yes = vh_memory_rows_find(memory, VH_MEMORY_EDGES, edge_key(bytes, id, about)) != NULL;
+    return VIV_OK;
 }
 
-static bool
-is_dependent(struct vh_memory *memory, struct vh_arena *arena, struct viv_str id, struct viv_str about)
+static viv_status
+is_dependency(struct vh_memory *memory, struct viv_str id, struct viv_str about, bool *ret_yes, struct viv_error *err)
 {
-    return has_edge(memory, arena, id, about);
+    return is_dependent(memory, about, id, ret_yes, err);
 }
 
-static bool
-is_dependency(struct vh_memory *memory, struct vh_arena *arena, struct viv_str id, struct viv_str about)
-{
-    return has_edge(memory, arena, about, id);
-}
-
-static bool
-is_child(struct vh_memory *memory, struct vh_arena *arena, struct viv_str id, struct viv_str about)
+static viv_status
+is_child(struct vh_memory *memory, struct viv_str id, struct viv_str about, bool *ret_yes, struct viv_error *err)
 {
     struct vh_task task;
-    return get_task(memory, arena, id, &task, NULL) == VIV_OK && vh_str_equal(task.parent, about);
+    struct vh_arena *scratch = vh_arena_create(memory->arena, 0);
+    viv_status status = scratch ? get_task(memory, scratch, id, &task, err)
+                                : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a task");
+    *ret_yes = status == VIV_OK && vh_str_equal(task.parent, about);
+    vh_arena_destroy(scratch);
+    return status;
 }
 
 static viv_status
@@ -286,31 +246,28 @@ static viv_status
 next_claimable(void *data, struct vh_arena *arena, int64_t now_us, struct viv_str *ret_id, struct viv_error *err)
 {
     struct vh_memory *memory = data;
+    (void)arena;
     *ret_id = (struct viv_str){ NULL, 0 };
-    for (size_t i = 0; i < memory->order_count; i++) {
+    viv_status status = VIV_OK;
+    for (size_t i = 0; i < memory->order_count && status == VIV_OK && ret_id->len == 0; i++) {
         struct vh_task task;
-        viv_status status = get_task(memory, arena, memory->order[i], &task, err);
-        if (status) {
-            return status;
-        }
-        if (vh_state_claimable(&task) && task.retry_at_us <= now_us) {
+        struct vh_arena *scratch = vh_arena_create(memory->arena, 0);
+        status = scratch ? get_task(memory, scratch, memory->order[i], &task, err)
+                         : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a task");
+        if (status == VIV_OK && vh_state_claimable(&task) && task.retry_at_us <= now_us) {
             *ret_id = memory->order[i];
-            return VIV_OK;
         }
+        vh_arena_destroy(scratch);
     }
-    return VIV_OK;
+    return status;
 }
 
 struct vh_memory *
 vh_memory_create(struct vh_arena *arena)
 {
-    static const char *const names[TABLE_COUNT] = { "tasks", "scopes", "effects", "facts", "edges" };
     struct vh_memory *memory = vh_arena_alloc(arena, sizeof *memory);
     if (memory) {
         memory->arena = arena;
-        for (int i = 0; i < TABLE_COUNT; i++) {
-            memory->tables[i].name = names[i];
-        }
     }
     return memory;
 }
@@ -334,37 +291,4 @@ vh_memory_state(struct vh_memory *memory)
         .put_fact = put_fact,
         .put_edge = put_edge,
     };
-}
-
-static int
-by_key(const void *a, const void *b)
-{
-    return vh_str_compare((*(const struct row *const *)a)->key, (*(const struct row *const *)b)->key);
-}
-
-void
-vh_memory_dump(const struct vh_memory *memory, struct vh_buf *buf)
-{
-    for (int t = 0; t < TABLE_COUNT; t++) {
-        const struct table *table = &memory->tables[t];
-        const struct row **rows = vh_arena_array(buf->arena, table->count + 1, sizeof *rows);
-        size_t count = 0;
-        for (size_t i = 0; rows && i < table->bucket_count; i++) {
-            for (const struct row *row = table->buckets[i]; row; row = row->next) {
-                rows[count++] = row;
-            }
-        }
-        buf->failed = buf->failed || !rows;
-        if (count) {
-            qsort(rows, count, sizeof *rows, by_key);
-        }
-        for (size_t i = 0; i < count; i++) {
-            vh_buf_text(buf, table->name);
-            vh_buf_char(buf, '\t');
-            vh_buf_str(buf, rows[i]->key);
-            vh_buf_char(buf, '\t');
-            vh_buf_str(buf, rows[i]->value);
-            vh_buf_char(buf, '\n');
-        }
-    }
 }

@@ -14,6 +14,11 @@ struct vh_memory *vh_memory_create(struct vh_arena *arena);
 /* The table of getters and putters over it. */
 struct vh_state_ops vh_memory_state(struct vh_memory *memory);
 
+/* One savepoint at a time: what was put since the mark stays, or goes again. */
+viv_status vh_memory_mark(struct vh_memory *memory, struct viv_error *err);
+void vh_memory_keep(struct vh_memory *memory);
+void vh_memory_undo(struct vh_memory *memory);
+
 /* Every row of every table in key order, one line each: "table\tkey\tvalue\n". What `log rebuild` compares. */
 void vh_memory_dump(const struct vh_memory *memory, struct vh_buf *buf);
 

@@ -50,7 +50,9 @@ const struct vh_move vh_moves[] = {
     MOVE(EXPANDED, FAILED, "a child failed"),
     MOVE(EXPANDED, CANCELLED, "cancelled by a person"),
     MOVE(FAILED, PENDING, "retried by a person"),
+    MOVE(FAILED, BLOCKED, "retried by a person, waits for other tasks"),
     MOVE(CANCELLED, PENDING, "retried by a person"),
+    MOVE(CANCELLED, BLOCKED, "retried by a person, waits for other tasks"),
 };
 
 const size_t vh_moves_count = sizeof vh_moves / sizeof *vh_moves;

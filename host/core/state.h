@@ -80,6 +80,9 @@ vh_state_claimable(const struct vh_task *task)
     if (task->state == VH_STATE_PENDING) {
         return true;
     }
+    if (task->phase == VH_PHASE_SETTLE) {
+        return true; /* whatever the state: a hold is never left behind */
+    }
     return task->phase != VH_PHASE_IDLE && task->state != VH_STATE_AWAITING && task->state != VH_STATE_BLOCKED;
 }
 

@@ -3,6 +3,9 @@
  * (opinions and outcomes), step_gates.c (stages, review, publish), step_money.c, step_people.c. */
 #include "step_inside.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 static const struct handler {
     const char *kind;
     vh_step_fn function;
@@ -49,6 +52,24 @@ struct vh_json *
 vh_step_object(struct vh_stepping *step)
 {
     return vh_json_object(step->arena);
+}
+
+struct viv_str
+vh_step_text(struct vh_stepping *step, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    int len = vsnprintf(NULL, 0, format, list);
+    va_end(list);
+    char *text = len < 0 ? NULL : vh_arena_alloc(step->arena, (size_t)len + 1);
+    if (!text) {
+        step->broken = VIV_E_MEMORY;
+        return (struct viv_str){ NULL, 0 };
+    }
+    va_start(list, format);
+    vsnprintf(text, (size_t)len + 1, format, list);
+    va_end(list);
+    return (struct viv_str){ text, (uint64_t)len };
 }
 
 struct viv_str
@@ -148,12 +169,6 @@ vh_step_input(struct vh_stepping *step)
     return vh_step_input_as(step, kind->name, step->command->data);
 }
 
-viv_status
-vh_step_record(struct vh_stepping *step)
-{
-    return vh_step_input(step);
-}
-
 static int64_t
 number_of(struct viv_str text)
 {
@@ -162,6 +177,35 @@ number_of(struct viv_str text)
         number = number * 10 + (text.data[i] - '0');
     }
     return number;
+}
+
+/* The home begins once, epochs only rise; what is about the home is about no task. */
+viv_status
+vh_step_record(struct vh_stepping *step)
+{
+    struct viv_str kind = step->command->kind;
+    struct viv_str fact = { NULL, 0 };
+    bool created = vh_str_is(kind, "home.created");
+    bool started = vh_str_is(kind, "host.started");
+    if (step->command->task.len && !vh_str_is(kind, "plugin.blamed")) {
+        return vh_error_set(step->err, VIV_E_INVALID, "core", "command '%.*s' is about no task, '%.*s' was named",
+                            VH_STR_ARGS(kind), VH_STR_ARGS(step->command->task));
+    }
+    viv_status status = VIV_OK;
+    if (created || started) {
+        status = step->state->get_fact(step->state->data, step->arena, created ? "home" : "epoch", &fact, step->err);
+    }
+    if (status) {
+        return status;
+    }
+    if (created && fact.len) {
+        return vh_error_set(step->err, VIV_E_EXISTS, "core", "the home exists already, it is '%.*s'", VH_STR_ARGS(fact));
+    }
+    if (started && vh_step_int(step, "epoch", 0) != number_of(fact) + 1) {
+        return vh_error_set(step->err, VIV_E_FENCED, "core", "host epoch %lld does not follow %lld",
+                            (long long)vh_step_int(step, "epoch", 0), (long long)number_of(fact));
+    }
+    return vh_step_input(step);
 }
 
 viv_status
@@ -203,6 +247,17 @@ move_kind(enum vh_state to)
     return "task.none";
 }
 
+/* Entering a stage binds the gates that the policy in force names; coming back from a question keeps them. */
+static void
+bind_gates(struct vh_stepping *step, enum vh_state stage, struct vh_json *data)
+{
+    if (step->task.state == VH_STATE_AWAITING && step->task.resume_state == (int64_t)stage) {
+        return;
+    }
+    const struct vh_json *gates = vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(stage));
+    vh_json_set(data, "gates", gates ? vh_json_clone(step->arena, gates) : vh_json_array(step->arena));
+}
+
 viv_status
 vh_step_move(struct vh_stepping *step, enum vh_state to, enum vh_phase phase, struct viv_str reason, int64_t flags)
 {
@@ -222,6 +277,9 @@ vh_step_move(struct vh_stepping *step, enum vh_state to, enum vh_phase phase, st
     if (task->state == VH_STATE_AWAITING && task->gate_index) {
         vh_json_set_int(step->arena, data, "gate_index", task->gate_index); /* gates that answered stay answered */
     }
+    if (to == VH_STATE_NEEDS_QA || to == VH_STATE_INTEGRATION || to == VH_STATE_E2E) {
+        bind_gates(step, to, data);
+    }
     if (flags & VH_MOVE_RELEASE) {
         vh_json_set_int(step->arena, data, "release", 1);
     }
@@ -236,18 +294,24 @@ vh_step_policy(struct vh_stepping *step)
 {
     struct viv_str text = { NULL, 0 };
     struct vh_json *policy = NULL;
-    if (step->state->get_fact(step->state->data, step->arena, "policy", &text, NULL) || text.len == 0 ||
-        vh_json_read(step->arena, text, &policy, NULL)) {
-        return NULL;
+    viv_status status = step->state->get_fact(step->state->data, step->arena, "policy", &text, NULL);
+    if (status == VIV_OK && text.len) {
+        status = vh_json_read(step->arena, text, &policy, NULL);
     }
-    return policy;
+    step->broken = step->broken ? step->broken : status;
+    return status ? NULL : policy;
 }
 
 bool
 vh_step_approved(struct vh_stepping *step, struct viv_str digest)
 {
     struct vh_json *list = NULL;
-    if (step->task.approved.len == 0 || vh_json_read(step->arena, step->task.approved, &list, NULL)) {
+    if (step->task.approved.len == 0 || digest.len == 0) {
+        return false; /* a question without a digest is bound to nothing and stays a question */
+    }
+    viv_status status = vh_json_read(step->arena, step->task.approved, &list, NULL);
+    step->broken = step->broken ? step->broken : status;
+    if (status) {
         return false;
     }
     for (const struct vh_json *item = list->child; item; item = item->next) {
@@ -275,9 +339,18 @@ vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     if (!command->data || command->data->type != VH_JSON_OBJECT || command->data->failed) {
         return vh_error_set(err, VIV_E_INVALID, "core", "command '%.*s' carries no data", VH_STR_ARGS(command->kind));
     }
+    if (!vh_json_canonical(command->data) || !vh_str_utf8(command->task) || !vh_str_utf8(command->key) ||
+        !vh_str_utf8(command->actor.name) || !vh_str_utf8(command->actor.role)) {
+        return vh_error_set(err, VIV_E_INVALID, "core",
+                            "command '%.*s' is not canonical: texts must be UTF-8, numbers integers within 2^53-1",
+                            VH_STR_ARGS(command->kind));
+    }
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         if (vh_str_is(command->kind, handlers[i].kind)) {
-            return handlers[i].function(&step);
+            viv_status status = handlers[i].function(&step);
+            return status || !step.broken ? status
+                                          : vh_error_set(err, step.broken, "core", "command '%s' ran out of memory or "
+                                                         "found a row it cannot read", handlers[i].kind);
         }
     }
     return vh_error_set(err, VIV_E_INVALID, "core", "there is no command '%.*s'", VH_STR_ARGS(command->kind));

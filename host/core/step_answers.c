@@ -25,13 +25,6 @@ take(struct vh_stepping *step, enum vh_phase phase, bool *ret_done)
     return status;
 }
 
-static struct viv_str
-digest_of(struct vh_stepping *step, struct viv_str text)
-{
-    char *copy = vh_arena_text_of(step->arena, text);
-    return copy ? (struct viv_str){ copy, text.len } : (struct viv_str){ NULL, 0 };
-}
-
 /* decompose: a failure leaves the bare goal as the intent, which the handler put into the answer. */
 viv_status
 vh_step_intent_captured(struct vh_stepping *step)
@@ -86,10 +79,14 @@ check_plan(struct vh_stepping *step, const struct vh_json *steps)
     return VIV_OK;
 }
 
+/* A plan made again after a retry gets children of its own: the old ones keep their ids for ever. */
 static struct viv_str
 child_id(struct vh_stepping *step, const struct vh_task *parent, struct viv_str id)
 {
-    return vh_str(vh_arena_format(step->arena, "%.*s.%.*s", VH_STR_ARGS(parent->id), VH_STR_ARGS(id)));
+    if (parent->attempt == 1) {
+        return vh_step_text(step, "%.*s.%.*s", VH_STR_ARGS(parent->id), VH_STR_ARGS(id));
+    }
+    return vh_step_text(step, "%.*s.%.*s-%lld", VH_STR_ARGS(parent->id), VH_STR_ARGS(id), (long long)parent->attempt);
 }
 
 static viv_status
@@ -97,7 +94,15 @@ add_child(struct vh_stepping *step, const struct vh_task *parent, const struct v
 {
     struct viv_str id = child_id(step, parent, vh_json_str(item, "id"));
     if (!id.data || !vh_str_id(id)) {
-        return vh_error_set(step->err, VIV_E_INVALID, "plan", "child id '%.*s' is too long", VH_STR_ARGS(id));
+        return vh_error_set(step->err, VIV_E_INVALID, "plan", "child id '%.*s' is too long, allowed %d bytes",
+                            VH_STR_ARGS(id), VIV_ID_MAX);
+    }
+    struct vh_task there;
+    viv_status status = step->state->get_task(step->state->data, step->arena, id, &there, step->err);
+    if (status != VIV_E_NOT_FOUND) {
+        return status ? status
+                      : vh_error_set(step->err, VIV_E_INVALID, "plan", "child '%.*s' exists already; ids are never used "
+                                     "twice", VH_STR_ARGS(id));
     }
     struct vh_json *data = vh_step_object(step);
     struct vh_json *depends = vh_json_array(step->arena);
@@ -110,7 +115,7 @@ add_child(struct vh_stepping *step, const struct vh_task *parent, const struct v
     vh_json_set_str(step->arena, data, "goal", vh_json_str(item, "goal"));
     vh_json_set_str(step->arena, data, "parent", parent->id);
     vh_json_set_str(step->arena, data, "target", parent->target);
-    viv_status status = vh_step_emit(step, "task.child", id, data);
+    status = vh_step_emit(step, "task.child", id, data);
     if (status == VIV_OK) {
         status = vh_step_load(step, id);
     }
@@ -151,16 +156,18 @@ vh_step_safety_report(struct vh_stepping *step)
         return status;
     }
     int64_t verdict = vh_step_failure(step).len ? VIV_VERDICT_DENY : vh_step_int(step, "verdict", VIV_VERDICT_DENY);
-    struct viv_str digest = digest_of(step, vh_step_str(step, "digest"));
-    if (verdict == VIV_VERDICT_ALLOW || (verdict == VIV_VERDICT_ASK && digest.len && vh_step_approved(step, digest))) {
+    struct viv_str digest = vh_step_str(step, "digest");
+    if (verdict == VIV_VERDICT_ALLOW || (verdict == VIV_VERDICT_ASK && vh_step_approved(step, digest))) {
         return VIV_OK;
     }
     struct viv_str reason = vh_step_str(step, "reason");
     if (verdict == VIV_VERDICT_ASK) {
         return vh_step_ask(step, "safety", digest, reason, VH_STATE_PENDING, VH_PHASE_IDLE);
     }
-    char *text = vh_arena_format(step->arena, "safety: %.*s", VH_STR_ARGS(reason.len ? reason : VH_STR("denied")));
-    return vh_step_fail(step, text ? vh_str(text) : VH_STR("safety"));
+    if (vh_step_failure(step).len) {
+        reason = vh_step_failure_text(step);
+    }
+    return vh_step_fail(step, vh_step_text(step, "safety: %.*s", VH_STR_ARGS(reason.len ? reason : VH_STR("denied"))));
 }
 
 viv_status
@@ -198,6 +205,10 @@ vh_step_effect(struct vh_stepping *step)
     if (status) {
         return status;
     }
+    if (step->task.phase == VH_PHASE_SETTLE) {
+        return vh_error_set(step->err, VIV_E_STATE, "effect", "task '%.*s' is %s; its work is over, no effect may start",
+                            VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state));
+    }
     if (vh_step_int(step, "ordinal", -1) != step->task.effects) {
         return vh_error_set(step->err, VIV_E_STATE, "effect",
                             "effect %lld of task '%.*s' is not the next, which is %lld",
@@ -230,6 +241,9 @@ vh_step_effect_finished(struct vh_stepping *step)
     }
     status = step->state->get_effect(step->state->data, step->arena, step->task.id, step->task.attempt,
                                      vh_step_int(step, "ordinal", -1), &row, step->err);
+    if (status && status != VIV_E_NOT_FOUND) {
+        return status;
+    }
     if (status || !vh_str_is(row.state, "started")) {
         return vh_error_set(step->err, VIV_E_STATE, "effect", "effect %lld of task '%.*s' was not started",
                             (long long)vh_step_int(step, "ordinal", -1), VH_STR_ARGS(step->task.id));
@@ -283,6 +297,10 @@ vh_step_change_frozen(struct vh_stepping *step)
     }
     int64_t verdict = vh_step_int(step, "verdict", VIV_VERDICT_DENY);
     struct viv_str reason = vh_step_str(step, "reason");
+    if (step->task.tree.len == 0) {
+        verdict = VIV_VERDICT_DENY;
+        reason = VH_STR("the frozen result names no tree");
+    }
     if (verdict != VIV_VERDICT_ALLOW && verdict != VIV_VERDICT_ASK) {
         vh_json_push(reasons, vh_json_string(step->arena, reason.len ? reason : VH_STR("the change is denied")));
         return vh_step_reject(step, reasons);
@@ -291,5 +309,6 @@ vh_step_change_frozen(struct vh_stepping *step)
     if (status || verdict == VIV_VERDICT_ALLOW || vh_step_approved(step, step->task.tree)) {
         return status;
     }
-    return vh_step_ask(step, "critical-surface", step->task.tree, reason, VH_STATE_NEEDS_QA, step->task.phase);
+    return vh_step_ask(step, "critical-surface", step->task.tree, reason, (enum vh_state)step->task.state,
+                       (enum vh_phase)step->task.phase);
 }

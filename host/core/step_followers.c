@@ -44,9 +44,9 @@ one_dependent(struct vh_stepping *step, struct worklist *list, struct viv_str id
         return status;
     }
     if (ended->state != VH_STATE_READY) {
-        char *reason = vh_arena_format(step->arena, "dependency_failed: '%.*s' is %s", VH_STR_ARGS(ended->id),
-                                       vh_task_state_name(ended->state));
-        status = vh_step_move(step, VH_STATE_FAILED, VH_PHASE_IDLE, vh_str(reason), 0);
+        struct viv_str reason = vh_step_text(step, "dependency_failed: '%.*s' is %s", VH_STR_ARGS(ended->id),
+                                             vh_task_state_name(ended->state));
+        status = vh_step_move(step, VH_STATE_FAILED, VH_PHASE_IDLE, reason, 0);
         return status ? status : push(step, list, id);
     }
     status = all_ready(step, id, &ready);
@@ -73,6 +73,24 @@ parent_of(struct vh_stepping *step, struct worklist *list, const struct vh_task 
     return status ? status : push(step, list, id);
 }
 
+/* The plan ended without them: what its children still do is for nothing. */
+static viv_status
+cancel_children(struct vh_stepping *step, struct worklist *list, const struct vh_task *plan)
+{
+    struct vh_ids ids = { 0 };
+    viv_status status = step->state->children(step->state->data, step->arena, plan->id, &ids, step->err);
+    for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
+        status = vh_step_load(step, ids.id[i]);
+        if (status || !vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
+            continue;
+        }
+        struct viv_str reason = vh_step_text(step, "its plan is %s", vh_task_state_name(plan->state));
+        status = vh_step_end(step, VH_STATE_CANCELLED, reason, 0);
+        status = status ? status : push(step, list, ids.id[i]);
+    }
+    return status;
+}
+
 static viv_status
 followers_of(struct vh_stepping *step, struct worklist *list, struct viv_str id)
 {
@@ -85,6 +103,9 @@ followers_of(struct vh_stepping *step, struct worklist *list, struct viv_str id)
     status = step->state->dependents(step->state->data, step->arena, id, &ids, step->err);
     for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
         status = one_dependent(step, list, ids.id[i], &ended);
+    }
+    if (status == VIV_OK && ended.children_left > 0 && ended.state != VH_STATE_READY) {
+        status = cancel_children(step, list, &ended);
     }
     return status == VIV_OK && ended.parent.len ? parent_of(step, list, &ended) : status;
 }

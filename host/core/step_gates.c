@@ -3,14 +3,29 @@
  * the stage is about; a stage without gates is passed through and its move says "not configured". */
 #include "step_inside.h"
 
-#include "core/ask.h"
-
 #define CRITIC_THRESHOLD_PERMILLE 500 /* when the policy names none */
 
+/* The gates bound to the present stage; NULL when there are none. */
 static const struct vh_json *
-bound_gates(struct vh_stepping *step, int64_t state)
+bound_gates(struct vh_stepping *step)
 {
-    return vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(state));
+    struct vh_json *gates = NULL;
+    viv_status status = step->task.stage_gates.len
+                            ? vh_json_read(step->arena, step->task.stage_gates, &gates, NULL)
+                            : VIV_OK;
+    step->broken = step->broken ? step->broken : status;
+    return gates && gates->count ? gates : NULL;
+}
+
+struct viv_str
+vh_step_gate_at(struct vh_stepping *step, int64_t index)
+{
+    const struct vh_json *gates = bound_gates(step);
+    const struct vh_json *bound = gates ? gates->child : NULL;
+    for (int64_t i = 0; bound && i < index; i++) {
+        bound = bound->next;
+    }
+    return bound ? bound->text : (struct viv_str){ NULL, 0 };
 }
 
 static enum vh_phase
@@ -39,7 +54,7 @@ after_e2e(struct vh_stepping *step)
 viv_status
 vh_step_enter_gates(struct vh_stepping *step, enum vh_state state)
 {
-    const struct vh_json *gates = bound_gates(step, state);
+    const struct vh_json *gates = vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(state));
     bool some = gates && gates->count > 0;
     struct viv_str reason = some ? (struct viv_str){ NULL, 0 } : VH_STR("not configured: no gate is bound here");
     enum vh_phase phase = state == VH_STATE_INTEGRATION ? VH_PHASE_INTEGRATE : gate_phase(state);
@@ -63,20 +78,22 @@ leave_stage(struct vh_stepping *step)
     if (step->task.state == VH_STATE_INTEGRATION) {
         return vh_step_enter_gates(step, VH_STATE_E2E);
     }
-    return VIV_OK; /* e2e: ask.c sees that every gate has answered and goes on to review or publish */
+    struct vh_json *data = vh_step_object(step);
+    vh_json_set_text(step->arena, data, "phase", vh_task_phase_name(after_e2e(step)));
+    return vh_step_emit(step, "task.phase", step->task.id, data);
 }
 
 viv_status
 vh_step_gate_passed(struct vh_stepping *step, struct viv_str gate, const char *by)
 {
-    const struct vh_json *gates = bound_gates(step, step->task.state);
+    const struct vh_json *gates = bound_gates(step);
     struct vh_json *data = vh_step_object(step);
     vh_json_set_text(step->arena, data, "by", by);
     vh_json_set_str(step->arena, data, "gate", gate);
     vh_json_set_text(step->arena, data, "stage", vh_task_state_name(step->task.state));
     vh_json_set_str(step->arena, data, "tree", stage_tree(&step->task));
     viv_status status = vh_step_emit(step, "gate.passed", step->task.id, data);
-    if (status || !gates || step->task.gate_index < (int64_t)gates->count) {
+    if (status || (gates && step->task.gate_index < (int64_t)gates->count)) {
         return status;
     }
     return leave_stage(step);
@@ -109,13 +126,9 @@ vh_step_gate_answered(struct vh_stepping *step)
         return status;
     }
     struct vh_task *task = &step->task;
-    const struct vh_json *gates = bound_gates(step, task->state);
-    const struct vh_json *bound = gates ? gates->child : NULL;
-    for (int64_t i = 0; bound && i < task->gate_index; i++) {
-        bound = bound->next;
-    }
+    struct viv_str bound = vh_step_gate_at(step, task->gate_index);
     struct viv_str gate = vh_step_str(step, "gate");
-    if (task->phase != (int64_t)gate_phase(task->state) || !bound || !vh_str_equal(bound->text, gate)) {
+    if (task->phase != (int64_t)gate_phase(task->state) || bound.len == 0 || !vh_str_equal(bound, gate)) {
         return vh_error_set(step->err, VIV_E_STATE, "gate", "task '%.*s' does not wait for gate '%.*s'",
                             VH_STR_ARGS(task->id), VH_STR_ARGS(gate));
     }
@@ -152,36 +165,36 @@ vh_step_integration_made(struct vh_stepping *step)
     if (vh_str_is(failure, "infrastructure")) {
         return vh_step_delay(step, vh_step_failure_text(step));
     }
-    if (failure.len) {
-        return vh_step_ask(step, "conflict", vh_step_str(step, "digest"), vh_step_failure_text(step),
-                           VH_STATE_INTEGRATION, VH_PHASE_INTEGRATE);
+    if (failure.len || step->task.merged_tree.len == 0) {
+        struct viv_str text = failure.len ? vh_step_failure_text(step) : VH_STR("the merge names no tree");
+        return vh_step_ask(step, "conflict", vh_step_str(step, "digest"), text, VH_STATE_INTEGRATION,
+                           VH_PHASE_INTEGRATE);
     }
-    const struct vh_json *gates = bound_gates(step, VH_STATE_INTEGRATION);
-    return gates && gates->count ? VIV_OK : leave_stage(step);
+    return bound_gates(step) ? VIV_OK : leave_stage(step);
 }
 
-/* critic: a failure abstains; without a score a person decides. */
+/* critic: a failure or a score out of range abstains; without a score a person decides. */
 viv_status
 vh_step_review_made(struct vh_stepping *step)
 {
-    viv_status status = vh_step_fence(step, VH_PHASE_IDLE);
+    viv_status status = vh_step_fence(step, VH_PHASE_REVIEW);
+    if (status == VIV_OK) {
+        status = vh_step_input(step);
+    }
     if (status) {
         return status;
     }
-    if (vh_ask_phase(&step->task, vh_step_policy(step)) != VH_PHASE_REVIEW) {
-        return vh_error_set(step->err, VIV_E_STATE, "review", "task '%.*s' does not wait for a review",
-                            VH_STR_ARGS(step->task.id));
+    struct viv_str failure = vh_step_failure(step);
+    if (vh_str_is(failure, "infrastructure")) {
+        return vh_step_delay(step, vh_step_failure_text(step));
     }
-    status = vh_step_input(step);
-    if (status) {
-        return status;
-    }
-    if (vh_step_failure(step).len) {
-        return vh_step_ask(step, "critic-abstained", step->task.merged_tree, vh_step_failure_text(step), VH_STATE_E2E,
-                           VH_PHASE_PUBLISH);
+    int64_t score = vh_step_int(step, "score_permille", -1);
+    if (failure.len || score < 0 || score > 1000) {
+        struct viv_str text = failure.len ? vh_step_failure_text(step) : VH_STR("the score is not within 0 to 1000");
+        return vh_step_ask(step, "critic-abstained", step->task.merged_tree, text, VH_STATE_E2E, VH_PHASE_PUBLISH);
     }
     int64_t threshold = vh_json_int(vh_step_policy(step), "critic_threshold_permille", CRITIC_THRESHOLD_PERMILLE);
-    if (vh_step_int(step, "score_permille", 0) >= threshold) {
+    if (score >= threshold) {
         return VIV_OK;
     }
     const struct vh_json *findings = vh_json_get(step->command->data, "findings");
@@ -193,16 +206,10 @@ vh_step_review_made(struct vh_stepping *step)
 viv_status
 vh_step_publish_finished(struct vh_stepping *step)
 {
-    viv_status status = vh_step_fence(step, VH_PHASE_IDLE);
-    if (status) {
-        return status;
+    viv_status status = vh_step_fence(step, VH_PHASE_PUBLISH);
+    if (status == VIV_OK) {
+        status = vh_step_input(step);
     }
-    if (step->task.state != VH_STATE_E2E ||
-        vh_ask_phase(&step->task, vh_step_policy(step)) != VH_PHASE_PUBLISH) {
-        return vh_error_set(step->err, VIV_E_STATE, "publish", "task '%.*s' is %s and has gates or a review open",
-                            VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state));
-    }
-    status = vh_step_input(step);
     if (status) {
         return status;
     }

@@ -21,6 +21,7 @@ struct vh_stepping {
     struct vh_decision *decision;
     struct viv_error *err;
     struct vh_task task; /* the command's task, read again after every event about it */
+    viv_status broken;   /* something on the way could not be read or kept; the whole step then fails with it */
 };
 
 typedef viv_status (*vh_step_fn)(struct vh_stepping *step);
@@ -33,6 +34,8 @@ viv_status vh_step_input_as(struct vh_stepping *step, const char *kind, struct v
 
 struct vh_json *vh_step_object(struct vh_stepping *step);
 viv_status vh_step_load(struct vh_stepping *step, struct viv_str id);
+/* A text in the step's arena; without memory it is empty and the step fails in the end. */
+struct viv_str vh_step_text(struct vh_stepping *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What the command says. */
 struct viv_str vh_step_str(const struct vh_stepping *step, const char *key);
@@ -54,12 +57,18 @@ viv_status vh_step_move(struct vh_stepping *step, enum vh_state to, enum vh_phas
 viv_status vh_step_fail(struct vh_stepping *step, struct viv_str reason);
 viv_status vh_step_reject(struct vh_stepping *step, const struct vh_json *reasons);
 viv_status vh_step_delay(struct vh_stepping *step, struct viv_str reason);
+/* Wait for others, which is nobody's failure and counts as no recovery. */
+viv_status vh_step_wait(struct vh_stepping *step, struct viv_str reason);
+/* A hold of the task waits to be settled by a worker: people must wait too. */
+bool vh_step_settling(const struct vh_stepping *step);
 viv_status vh_step_ask(struct vh_stepping *step, const char *why, struct viv_str digest, struct viv_str text,
                        enum vh_state resume_state, enum vh_phase resume_phase);
 bool vh_step_approved(struct vh_stepping *step, struct viv_str digest);
 
 /* Move to `to`, which wants nothing more than its hold settled. */
 viv_status vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags);
+/* The same without a look at those that follow. */
+viv_status vh_step_end(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags);
 /* Settle what is held without asking: all of it after an outside effect, nothing otherwise. */
 viv_status vh_step_settle_lost(struct vh_stepping *step, const char *why);
 /* Dependents and parent of a task that ended. */
@@ -67,8 +76,11 @@ viv_status vh_step_followers(struct vh_stepping *step);
 
 /* Gates. */
 viv_status vh_step_enter_gates(struct vh_stepping *step, enum vh_state state);
+/* Name of the gate bound to the present stage at `index`; empty when there is none. */
+struct viv_str vh_step_gate_at(struct vh_stepping *step, int64_t index);
 viv_status vh_step_gate_passed(struct vh_stepping *step, struct viv_str gate, const char *by);
-/* Names of the gates bound to a stage, critics bound, thresholds: from the policy in force. NULL when none. */
+/* Names of the gates bound to a stage, critics bound, thresholds: from the policy in force. NULL when there is none; a
+ * policy that cannot be read fails the step, it never counts as none. */
 const struct vh_json *vh_step_policy(struct vh_stepping *step);
 
 viv_status vh_step_task_submitted(struct vh_stepping *step);

@@ -8,6 +8,9 @@ static viv_status
 check_goal(struct vh_stepping *step)
 {
     struct viv_str goal = vh_step_str(step, "goal");
+    if (vh_json_get(step->command->data, "parent")) {
+        return vh_error_set(step->err, VIV_E_INVALID, "task", "'parent' comes from a plan, a client cannot name it");
+    }
     if (!vh_str_id(step->command->task)) {
         return vh_error_set(step->err, VIV_E_INVALID, "task",
                             "task id '%.*s' is not usable, allowed: up to %d letters, digits, '.', '_', '-'",
@@ -121,12 +124,27 @@ vh_step_task_claimed(struct vh_stepping *step)
     vh_json_set_int(step->arena, data, "expires_us", step->time_us + VH_STEP_LEASE_US);
     vh_json_set_int(step->arena, data, "lease", task->lease + 1);
     vh_json_set_str(step->arena, data, "worker", vh_step_str(step, "worker"));
+    if (vh_json_get(step->command->data, "request")) {
+        vh_json_set_str(step->arena, data, "request", vh_step_str(step, "request"));
+    }
     status = vh_step_input_as(step, "task.claimed", data);
-    if (status || step->task.state != VH_STATE_PENDING) {
+    if (status || step->task.state != VH_STATE_PENDING || step->task.phase == VH_PHASE_SETTLE) {
         return status;
     }
-    enum vh_phase phase = step->task.intent.len ? VH_PHASE_SAFETY : VH_PHASE_INTAKE;
+    /* What was meant stays; what was a plan and failed is planned again. */
+    enum vh_phase phase = step->task.children_left > 0 ? VH_PHASE_PLAN : VH_PHASE_SAFETY;
+    phase = step->task.intent.len ? phase : VH_PHASE_INTAKE;
     return vh_step_move(step, VH_STATE_RUNNING, phase, (struct viv_str){ NULL, 0 }, 0);
+}
+
+/* The task stays ready; the event says why nothing was reversed. */
+static viv_status
+give_up_rollback(struct vh_stepping *step)
+{
+    struct vh_json *data = vh_step_object(step);
+    vh_json_set_text(step->arena, data, "phase", vh_task_phase_name(VH_PHASE_IDLE));
+    vh_json_set_text(step->arena, data, "reason", "infrastructure: the rollback was lost too often");
+    return vh_step_emit(step, "task.phase", step->task.id, data);
 }
 
 /* The holder is gone. What was frozen goes on where it was; what was not starts again, with no attempt used. */
@@ -145,10 +163,14 @@ vh_step_lease_expired(struct vh_stepping *step)
     if (status) {
         return status;
     }
-    if (step->task.phase == VH_PHASE_SETTLE || step->task.phase == VH_PHASE_ROLLBACK) {
-        return VIV_OK;
+    bool often = step->task.recoveries > VIV_RECOVERIES_MAX;
+    if (step->task.phase == VH_PHASE_SETTLE) {
+        return often ? vh_step_settle_lost(step, "nobody could settle") : VIV_OK;
     }
-    if (step->task.recoveries > VIV_RECOVERIES_MAX) {
+    if (step->task.phase == VH_PHASE_ROLLBACK) {
+        return often ? give_up_rollback(step) : VIV_OK;
+    }
+    if (often) {
         return vh_step_fail(step, VH_STR("infrastructure: the task was lost too often"));
     }
     if (step->task.state != VH_STATE_RUNNING) {
@@ -162,7 +184,7 @@ vh_step_lease_expired(struct vh_stepping *step)
 
 /* With a hold and a live lease its settlement is asked for; without a lease it is settled here. */
 viv_status
-vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags)
+vh_step_end(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags)
 {
     viv_status status = VIV_OK;
     bool settle = step->task.held_micro > 0 && step->task.leased;
@@ -173,6 +195,13 @@ vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv_str reason
         status = vh_step_move(step, to, settle ? VH_PHASE_SETTLE : VH_PHASE_IDLE, reason,
                               flags | (settle ? 0 : VH_MOVE_RELEASE));
     }
+    return status;
+}
+
+viv_status
+vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags)
+{
+    viv_status status = vh_step_end(step, to, reason, flags);
     return status ? status : vh_step_followers(step);
 }
 
@@ -207,16 +236,10 @@ jitter_us(const struct vh_task *task, int64_t below)
     return below > 0 ? (int64_t)(mix >> 17) % below : 0;
 }
 
-viv_status
-vh_step_delay(struct vh_stepping *step, struct viv_str reason)
+static viv_status
+later(struct vh_stepping *step, struct viv_str reason, int64_t recoveries, int64_t wait)
 {
     struct vh_task *task = &step->task;
-    int64_t recoveries = task->recoveries + 1;
-    if (recoveries > VIV_RECOVERIES_MAX) {
-        char *text = vh_arena_format(step->arena, "infrastructure: %.*s", VH_STR_ARGS(reason));
-        return vh_step_fail(step, text ? vh_str(text) : VH_STR("infrastructure"));
-    }
-    int64_t wait = BACKOFF_US << (recoveries - 1);
     struct vh_json *data = vh_step_object(step);
     vh_json_set_str(step->arena, data, "reason", reason);
     vh_json_set_int(step->arena, data, "recoveries", recoveries);
@@ -230,6 +253,29 @@ vh_step_delay(struct vh_stepping *step, struct viv_str reason)
         return status;
     }
     return vh_step_finish(step, VH_STATE_PENDING, reason, VH_MOVE_AGAIN);
+}
+
+viv_status
+vh_step_delay(struct vh_stepping *step, struct viv_str reason)
+{
+    const struct vh_task *task = &step->task;
+    int64_t recoveries = task->recoveries + 1;
+    if (recoveries > VIV_RECOVERIES_MAX) {
+        return vh_step_fail(step, vh_step_text(step, "infrastructure: %.*s", VH_STR_ARGS(reason)));
+    }
+    return later(step, reason, recoveries, BACKOFF_US << (recoveries - 1));
+}
+
+viv_status
+vh_step_wait(struct vh_stepping *step, struct viv_str reason)
+{
+    return later(step, reason, step->task.recoveries, BACKOFF_US);
+}
+
+bool
+vh_step_settling(const struct vh_stepping *step)
+{
+    return step->task.leased || step->task.phase == VH_PHASE_SETTLE;
 }
 
 /* A task that will run again settles now; one whose result is frozen keeps its hold while it waits. */

@@ -4,6 +4,7 @@
 #include "step_inside.h"
 
 #define SCOPES_MAX 16
+#define ENTRIES_MAX 256 /* of one settlement; their sum stays far from the end of int64_t */
 
 /* How much of the limit is free now, and how much would be if every hold came back. */
 static viv_status
@@ -33,12 +34,30 @@ refuse_hold(struct vh_stepping *step, struct viv_str scope, int64_t micro, int64
         return status;
     }
     if (micro <= ever) {
-        return vh_step_delay(step, VH_STR("budget is held by other tasks"));
+        return vh_step_wait(step, VH_STR("budget is held by other tasks"));
     }
-    char *text = vh_arena_format(step->arena, "budget: account '%.*s' has %lld micro-units left, the task may "
-                                              "cost %lld",
-                                 VH_STR_ARGS(scope), (long long)ever, (long long)micro);
-    return vh_step_fail(step, text ? vh_str(text) : VH_STR("budget"));
+    return vh_step_fail(step, vh_step_text(step, "budget: account '%.*s' has %lld micro-units left, the task may cost %lld",
+                                           VH_STR_ARGS(scope), (long long)ever, (long long)micro));
+}
+
+/* A list of accounts, each named once: a hold in the same account twice would pass the limit twice. */
+static bool
+usable_scopes(const struct vh_json *scopes)
+{
+    if (!scopes || scopes->type != VH_JSON_ARRAY || scopes->count == 0 || scopes->count > SCOPES_MAX) {
+        return false;
+    }
+    for (const struct vh_json *s = scopes->child; s; s = s->next) {
+        if (vh_json_str(s, "scope").len == 0 || vh_json_int(s, "limit_micro", 0) < 0) {
+            return false;
+        }
+        for (const struct vh_json *o = scopes->child; o != s; o = o->next) {
+            if (vh_str_equal(vh_json_str(o, "scope"), vh_json_str(s, "scope"))) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 viv_status
@@ -51,14 +70,15 @@ vh_step_budget_estimated(struct vh_stepping *step)
     if (status) {
         return status;
     }
+    if (vh_str_is(vh_step_failure(step), "infrastructure")) {
+        return vh_step_delay(step, vh_step_failure_text(step));
+    }
     int64_t micro = vh_step_int(step, "worst_case_micro", -1);
     const struct vh_json *scopes = vh_json_get(step->command->data, "scopes");
-    bool usable = vh_step_failure(step).len == 0 && micro >= 0 && scopes && scopes->type == VH_JSON_ARRAY &&
-                  scopes->count > 0 && scopes->count <= SCOPES_MAX;
-    if (!usable) {
-        char *text = vh_arena_format(step->arena, "budget: no hold could be made, %.*s",
-                                     VH_STR_ARGS(vh_step_failure_text(step)));
-        return vh_step_fail(step, text ? vh_str(text) : VH_STR("budget: no hold could be made"));
+    if (vh_step_failure(step).len || micro < 0 || !usable_scopes(scopes)) {
+        struct viv_str why = vh_step_failure_text(step);
+        return vh_step_fail(step, vh_step_text(step, "budget: no hold could be made, %.*s",
+                                               VH_STR_ARGS(why.len ? why : VH_STR("the estimate is out of range"))));
     }
     for (const struct vh_json *scope = scopes->child; scope; scope = scope->next) {
         int64_t now = 0, ever = 0;
@@ -100,7 +120,9 @@ vh_step_settle_lost(struct vh_stepping *step, const char *why)
     if (step->task.held_micro == 0) {
         return VIV_OK;
     }
-    return settle(step, step->task.outside ? step->task.held_micro : 0, why);
+    /* In the settling phase nobody knows any more what left the workspace. */
+    bool all = step->task.outside || step->task.phase == VH_PHASE_SETTLE;
+    return settle(step, all ? step->task.held_micro : 0, why);
 }
 
 /* The closed list of reasons an entry of the ledger may have. */
@@ -116,23 +138,31 @@ known_reason(struct viv_str reason)
     return false;
 }
 
-static viv_status
-post_entries(struct vh_stepping *step, int64_t cost)
+/* NULL when the entries can be posted, otherwise what is wrong with them: then none is, and all that was held is
+ * settled, like with any answer out of range. */
+static const char *
+entries_problem(const struct vh_json *entries, int64_t cost)
 {
-    const struct vh_json *entries = vh_json_get(step->command->data, "entries");
     int64_t sum = 0;
-    for (const struct vh_json *e = entries ? entries->child : NULL; e; e = e->next) {
+    if (!entries || (entries->type == VH_JSON_ARRAY && entries->count == 0)) {
+        return NULL;
+    }
+    if (entries->type != VH_JSON_ARRAY || entries->count > ENTRIES_MAX) {
+        return "too many ledger entries: all that was held";
+    }
+    for (const struct vh_json *e = entries->child; e; e = e->next) {
         if (!known_reason(vh_json_str(e, "reason"))) {
-            return vh_error_set(step->err, VIV_E_INVALID, "money",
-                                "ledger reason '%.*s' is unknown, allowed: work, model, skill, refund",
-                                VH_STR_ARGS(vh_json_str(e, "reason")));
+            return "unknown ledger reason, allowed are work, model, skill, refund: all that was held";
         }
         sum += vh_json_int(e, "micro", 0);
     }
-    if (entries && entries->count && sum != cost) {
-        return vh_error_set(step->err, VIV_E_INVALID, "money", "ledger entries add up to %lld, the cost is %lld",
-                            (long long)sum, (long long)cost);
-    }
+    return sum == cost ? NULL : "ledger entries do not add up to the cost: all that was held";
+}
+
+static viv_status
+post_entries(struct vh_stepping *step)
+{
+    const struct vh_json *entries = vh_json_get(step->command->data, "entries");
     for (const struct vh_json *e = entries ? entries->child : NULL; e; e = e->next) {
         struct vh_json *data = vh_json_clone(step->arena, e);
         if (data) {
@@ -162,6 +192,10 @@ vh_step_settle_priced(struct vh_stepping *step)
     if (vh_step_failure(step).len || cost < 0 || cost > held) {
         return settle(step, held, "price out of range: all that was held");
     }
-    status = post_entries(step, cost);
+    const char *problem = entries_problem(vh_json_get(step->command->data, "entries"), cost);
+    if (problem) {
+        return settle(step, held, problem);
+    }
+    status = post_entries(step);
     return status ? status : settle(step, cost, "settled");
 }

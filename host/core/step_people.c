@@ -16,17 +16,10 @@ wrong_state(struct vh_stepping *step, const char *verb, const char *allowed)
 }
 
 static viv_status
-cancel_children(struct vh_stepping *step, struct viv_str parent)
+still_settling(struct vh_stepping *step)
 {
-    struct vh_ids ids = { 0 };
-    viv_status status = step->state->children(step->state->data, step->arena, parent, &ids, step->err);
-    for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
-        status = vh_step_load(step, ids.id[i]);
-        if (status == VIV_OK && vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
-            status = vh_step_finish(step, VH_STATE_CANCELLED, VH_STR("its plan was cancelled"), 0);
-        }
-    }
-    return status ? status : vh_step_load(step, parent);
+    return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is still being settled; try again",
+                        VH_STR_ARGS(step->task.id));
 }
 
 viv_status
@@ -39,13 +32,30 @@ vh_step_cancel_requested(struct vh_stepping *step)
     if (!vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
         return wrong_state(step, "cancelled", "any task that has not ended");
     }
-    bool plan = step->task.state == VH_STATE_EXPANDED;
-    struct viv_str id = step->task.id;
     status = vh_step_input(step);
-    if (status == VIV_OK) {
-        status = vh_step_finish(step, VH_STATE_CANCELLED, VH_STR("cancelled by a person"), 0);
+    return status ? status : vh_step_finish(step, VH_STATE_CANCELLED, VH_STR("cancelled by a person"), 0);
+}
+
+/* Where a retried task goes: it waits for dependencies that are on their way, and is refused behind one that ended. */
+static viv_status
+retry_to(struct vh_stepping *step, enum vh_state *ret_to)
+{
+    struct vh_ids ids = { 0 };
+    viv_status status =
+        step->state->dependencies(step->state->data, step->arena, step->task.id, &ids, step->err);
+    *ret_to = VH_STATE_PENDING;
+    for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
+        struct vh_task other;
+        status = step->state->get_task(step->state->data, step->arena, ids.id[i], &other, step->err);
+        if (status == VIV_OK && vh_task_ended(&other) && other.state != VH_STATE_READY) {
+            return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' depends on '%.*s', which is %s; retry that first",
+                                VH_STR_ARGS(step->task.id), VH_STR_ARGS(other.id), vh_task_state_name(other.state));
+        }
+        if (status == VIV_OK && other.state != VH_STATE_READY) {
+            *ret_to = VH_STATE_BLOCKED;
+        }
     }
-    return status == VIV_OK && plan ? cancel_children(step, id) : status;
+    return status;
 }
 
 viv_status
@@ -59,13 +69,19 @@ vh_step_retry_requested(struct vh_stepping *step)
         (step->task.state != VH_STATE_FAILED && step->task.state != VH_STATE_CANCELLED)) {
         return wrong_state(step, "retried", "failed, cancelled");
     }
-    if (step->task.leased) {
-        return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is still being settled; try again",
-                            VH_STR_ARGS(step->task.id));
+    if (vh_step_settling(step)) {
+        return still_settling(step);
     }
-    status = vh_step_input(step);
-    return status ? status
-                  : vh_step_move(step, VH_STATE_PENDING, VH_PHASE_IDLE, VH_STR("retried by a person"), VH_MOVE_AGAIN);
+    if (step->task.parent.len) {
+        return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' is a step of plan '%.*s'; retry that",
+                            VH_STR_ARGS(step->task.id), VH_STR_ARGS(step->task.parent));
+    }
+    enum vh_state to = VH_STATE_PENDING;
+    status = retry_to(step, &to);
+    if (status == VIV_OK) {
+        status = vh_step_input(step);
+    }
+    return status ? status : vh_step_move(step, to, VH_PHASE_IDLE, VH_STR("retried by a person"), VH_MOVE_AGAIN);
 }
 
 /* Bound to what the person saw: another digest means the question has changed since. */
@@ -79,9 +95,8 @@ check_question(struct vh_stepping *step)
     if (step->task.state != VH_STATE_AWAITING) {
         return wrong_state(step, "decided", "awaiting_approval");
     }
-    if (step->task.leased) {
-        return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is still being settled; try again",
-                            VH_STR_ARGS(step->task.id));
+    if (vh_step_settling(step)) {
+        return still_settling(step);
     }
     struct viv_str seen = vh_step_str(step, "digest");
     if (!vh_str_equal(seen, step->task.awaiting_digest)) {
@@ -116,12 +131,8 @@ vh_step_approval_given(struct vh_stepping *step)
     if (status || !gate) {
         return status;
     }
-    const struct vh_json *gates = vh_json_get(vh_json_get(vh_step_policy(step), "gates"), vh_task_state_name(to));
-    const struct vh_json *bound = gates ? gates->child : NULL;
-    for (int64_t i = 0; bound && i < index; i++) {
-        bound = bound->next;
-    }
-    return bound ? vh_step_gate_passed(step, bound->text, "person") : VIV_OK;
+    struct viv_str name = vh_step_gate_at(step, index);
+    return name.len ? vh_step_gate_passed(step, name, "person") : VIV_OK;
 }
 
 viv_status
@@ -132,8 +143,9 @@ vh_step_approval_refused(struct vh_stepping *step)
         status = vh_step_input(step);
     }
     struct viv_str note = vh_step_str(step, "note");
-    char *text = vh_arena_format(step->arena, "rejected by a person%s%.*s", note.len ? ": " : "", VH_STR_ARGS(note));
-    return status ? status : vh_step_fail(step, text ? vh_str(text) : VH_STR("rejected by a person"));
+    return status ? status
+                  : vh_step_fail(step, vh_step_text(step, "rejected by a person%s%.*s", note.len ? ": " : "",
+                                                    VH_STR_ARGS(note)));
 }
 
 viv_status
@@ -146,9 +158,8 @@ vh_step_answer_given(struct vh_stepping *step)
     if (step->task.state != VH_STATE_AWAITING || !vh_str_is(step->task.awaiting, "unclear")) {
         return wrong_state(step, "answered", "awaiting_approval with open questions");
     }
-    if (step->task.leased) {
-        return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is still being settled; try again",
-                            VH_STR_ARGS(step->task.id));
+    if (vh_step_settling(step)) {
+        return still_settling(step);
     }
     status = vh_step_input(step);
     return status ? status : vh_step_move(step, VH_STATE_PENDING, VH_PHASE_IDLE, VH_STR("answered by a person"), 0);

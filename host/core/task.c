@@ -35,6 +35,7 @@ static const struct field {
     ROW(recoveries, NUMBER),
     ROW(retry_at_us, NUMBER),
     ROW(gate_index, NUMBER),
+    ROW(stage_gates, TEXT),
     ROW(effects, NUMBER),
     ROW(outside, NUMBER),
     ROW(children_left, NUMBER),
@@ -86,6 +87,17 @@ const char *
 vh_task_phase_name(int64_t phase)
 {
     return phase >= 0 && phase < VH_PHASE_COUNT ? phase_names[phase] : "idle";
+}
+
+static bool
+known(const char *const *names, int count, struct viv_str name)
+{
+    for (int i = 0; i < count; i++) {
+        if (vh_str_is(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 enum vh_state
@@ -188,6 +200,11 @@ vh_task_decode(struct vh_arena *arena, struct viv_str text, struct vh_task *ret_
             (!is_number && member->type != VH_JSON_STRING)) {
             return vh_error_set(err, VIV_E_CORRUPT, "task", "task row has an unknown or mistyped member '%.*s'",
                                 VH_STR_ARGS(member->key));
+        }
+        if ((fields[i].kind == STATE && !known(state_names, VH_STATE_COUNT, member->text)) ||
+            (fields[i].kind == PHASE && !known(phase_names, VH_PHASE_COUNT, member->text))) {
+            return vh_error_set(err, VIV_E_CORRUPT, "task", "task row has '%.*s' as its %s, which is none of ours",
+                                VH_STR_ARGS(member->text), fields[i].name);
         }
         take_member(&task, &fields[i], member);
     }

@@ -70,6 +70,7 @@ struct vh_task {
     int64_t recoveries; /* infrastructure failures in a row; bounded on their own */
     int64_t retry_at_us;
     int64_t gate_index; /* how many gates of the stage have answered */
+    struct viv_str stage_gates; /* JSON list: the gates bound when the stage was entered; a new policy counts later */
     int64_t effects;    /* effects started in this attempt; the next ordinal */
     int64_t outside;    /* an effect of this attempt left the workspace */
     int64_t children_left;

@@ -144,6 +144,9 @@ get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t atte
     struct vh_effect_row row = { .task = task, .attempt = attempt, .ordinal = ordinal };
     struct viv_str key = vh_state_effect_key(arena, &row);
     struct viv_str doc;
+    if (!key.data) {
+        return vh_error_set(err, VIV_E_MEMORY, "store", "no memory for an effect's key");
+    }
     viv_status status = doc_of(data, arena, VH_SQL_EFFECT_GET, key, &doc, err);
     if (status == VIV_OK) {
         status = vh_state_effect_read(arena, doc, &row, err);

@@ -10,6 +10,9 @@
 viv_status vh_request_digest(struct vh_arena *arena, struct viv_str kind, struct viv_str task,
                              const struct vh_json *data, struct vh_hash *ret_hash, struct viv_error *err);
 
+/* Whether an input event carries the digest as "request", because it says other things than its command did. */
+bool vh_request_carried(struct viv_str kind);
+
 /* The same, read from the input event the command led to. */
 viv_status vh_request_of_event(struct vh_arena *arena, const struct vh_event *event, struct vh_hash *ret_hash,
                                struct viv_error *err);

@@ -135,6 +135,10 @@ run_batch(struct vh_sequencer *s, struct vh_request **batch, size_t count)
         }
     }
     viv_status status = sync && !s->dead ? commit(s, &err) : VIV_OK;
+    if (s->dead) {
+        status = VIV_E_STORE; /* also for those that ran before the store died: nothing of this batch is on disk */
+        err = s->death;
+    }
     for (size_t i = 0; i < count; i++) {
         if (batch[i]) {
             if (status) {

@@ -63,6 +63,33 @@ vh_sequencer_run_step(struct vh_sequencer *s, const struct vh_command *command, 
     return vh_store_keep(s->store, err);
 }
 
+/* A decision is refused for good; a lack of memory or of a working part is no decision. */
+static bool
+is_decision(viv_status status)
+{
+    return status != VIV_E_STORE && status != VIV_E_MEMORY && status != VIV_E_INTERNAL && status != VIV_E_IO;
+}
+
+/* Some input events say other things than their command did (a claim names what was claimed): they carry the digest of
+ * the command, so that a rebuild finds the same key. */
+static viv_status
+keep_request(struct vh_command *command, struct vh_arena *arena, const struct vh_hash *digest, struct viv_error *err)
+{
+    if (!vh_request_carried(command->kind)) {
+        return VIV_OK;
+    }
+    char hex[VH_HASH_HEX];
+    vh_hash_hex(digest, hex);
+    char *text = vh_arena_text(arena, hex);
+    struct vh_json *data = vh_json_clone(arena, command->data);
+    if (!text || !data || data->failed) {
+        return vh_error_set(err, VIV_E_MEMORY, "command", "no memory for a command");
+    }
+    vh_json_set_text(arena, data, "request", text);
+    command->data = data;
+    return data->failed ? vh_error_set(err, VIV_E_MEMORY, "command", "no memory for a command") : VIV_OK;
+}
+
 /* A refused command with a key leaves its refusal behind. */
 static viv_status
 record_refusal(struct vh_sequencer *s, struct vh_request *request, struct vh_arena *arena, const struct vh_hash *digest,
@@ -94,7 +121,8 @@ vh_sequencer_next_ask(struct vh_sequencer *s, struct viv_str task, struct vh_are
 viv_status
 vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, struct vh_arena *arena)
 {
-    const struct vh_command *command = request->command;
+    struct vh_command with_request = *request->command;
+    const struct vh_command *command = &with_request;
     struct vh_hash digest = { { 0 } };
     int64_t seen = 0;
     if (command->key.len) {
@@ -106,18 +134,24 @@ vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, str
         if (status || seen) {
             return status ? status : repeat_answer(s, arena, seen, request);
         }
+        status = keep_request(&with_request, arena, &digest, &request->err);
+        if (status) {
+            return status;
+        }
+    }
+    char *task = vh_arena_alloc(request->arena, VIV_ID_MAX + 1); /* before anything is done: afterwards nothing may fail */
+    if (!task) {
+        return vh_error_set(&request->err, VIV_E_MEMORY, "command", "no memory for an answer");
     }
     viv_status status = vh_sequencer_run_step(s, command, arena, &digest, &request->answer, &request->err);
     if (status) {
-        return command->key.len && status != VIV_E_STORE ? record_refusal(s, request, arena, &digest, status) : status;
+        return command->key.len && is_decision(status) ? record_refusal(s, request, arena, &digest, status) : status;
     }
-    if (request->answer.task.len) {
-        char *task = vh_arena_text_of(request->arena, request->answer.task);
-        if (!task) {
-            return vh_error_set(&request->err, VIV_E_MEMORY, "command", "no memory for an answer");
-        }
-        request->answer.task = vh_str(task);
+    size_t len = request->answer.task.len < VIV_ID_MAX ? (size_t)request->answer.task.len : VIV_ID_MAX;
+    if (len) {
+        memcpy(task, request->answer.task.data, len);
     }
+    request->answer.task = (struct viv_str){ task, len };
     if (request->want_ask && request->answer.task.len) {
         status = vh_sequencer_next_ask(s, request->answer.task, request->arena, &request->answer.ask, &request->err);
     }

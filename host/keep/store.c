@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "keep/chain.h"
+#include "core/chain.h"
 
 static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -243,7 +243,10 @@ vh_store_append(struct vh_store *store, struct vh_arena *arena, const struct vh_
     for (size_t i = 0; i < count; i++) {
         struct viv_str line = vh_event_encode(arena, &events[i]);
         if (!line.data) {
-            return vh_error_set(err, VIV_E_INVALID, "store", "event '%.*s' cannot be written as canonical JSON",
+            bool canonical = vh_json_canonical(events[i].data);
+            return vh_error_set(err, canonical ? VIV_E_MEMORY : VIV_E_INVALID, "store",
+                                canonical ? "no memory to write event '%.*s'"
+                                          : "event '%.*s' cannot be written as canonical JSON",
                                 VH_STR_ARGS(events[i].kind));
         }
         if (!vh_chain_add(&store->head, line)) {

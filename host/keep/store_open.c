@@ -82,6 +82,22 @@ check_file(struct vh_store *store, const char *path, struct viv_error *err)
     return VIV_OK;
 }
 
+/* SQLite answers a pragma it cannot follow with the mode it kept. */
+static viv_status
+check_modes(struct vh_store *store, const char *path, struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    bool wal = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &sql, NULL) == SQLITE_OK &&
+               sqlite3_step(sql) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(sql, 0), "wal") == 0;
+    sqlite3_finalize(sql);
+    int64_t sync = number(store->db, "PRAGMA synchronous");
+    if (wal && sync == 2) {
+        return VIV_OK;
+    }
+    return vh_error_set(err, VIV_E_STORE, "store", "'%s' cannot be written safely: it is %s a write-ahead log and syncs at level "
+                        "%lld, needed: with one, level 2", path, wal ? "with" : "without", (long long)sync);
+}
+
 static viv_status
 read_head(struct vh_store *store, const char *path, struct viv_error *err)
 {
@@ -132,6 +148,9 @@ open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, 
     }
     if (status == VIV_OK && (flags & SQLITE_OPEN_READWRITE) && sqlite3_exec(store->db, writer, NULL, NULL, NULL)) {
         status = vh_store_failed(store, err);
+    }
+    if (status == VIV_OK && (flags & SQLITE_OPEN_READWRITE)) {
+        status = check_modes(store, path, err);
     }
     if (status == VIV_OK) {
         status = read_head(store, path, err);

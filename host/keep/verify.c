@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "core/fold.h"
-#include "keep/chain.h"
+#include "core/chain.h"
 #include "keep/reader.h"
 #include "keep/request.h"
 #include "store_inside.h"

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs at build time: writes the seccomp filters of task programs as a C header, so that the
- * launcher needs no libseccomp. Filters stack, the strictest answer wins: base    every task: what
- * no build or test needs and what has led out of sandboxes copy    reduced-copy: no sockets, no
- * change of modes, times and attributes by path (Landlock bounds neither) owner   reduced-copy as
- * root: nor by descriptor, since root owns what it can open read-only signal  reduced-copy where
- * Landlock cannot bound signals: none at all newer   system calls younger than this file: "no such
- * call"; and personality(), which libseccomp cannot say */
+ * launcher needs no libseccomp. Filters stack, the strictest answer wins:
+ *
+ *   base    every task: what no build or test needs and what has led out of sandboxes
+ *   copy    reduced-copy: no sockets, no change of modes, times and attributes by path, which
+ *           Landlock does not bound
+ *   owner   reduced-copy as root: nor by descriptor, since root owns what it can open read-only
+ *   signal  reduced-copy where Landlock cannot bound signals: none at all
+ *   newer   calls younger than this file do not exist; and personality(), which is beyond
+ *           libseccomp */
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
@@ -23,8 +26,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NEWEST_CALL                                                                                \
-    462 /* mseal, Linux 6.10; numbers above 423 are the same on every architecture */
+/* mseal, Linux 6.10; numbers above 423 are the same on every architecture. */
+#define NEWEST_CALL 462
 #define NAMESPACES                                                                                 \
     {                                                                                              \
         CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,     \
@@ -34,87 +37,28 @@
 #define FCHMODAT2 452 /* younger than the oldest libseccomp we build with */
 
 static const char *const base_denied[] = {
-    "io_uring_setup",
-    "io_uring_enter",
-    "io_uring_register",
-    "ptrace",
-    "process_vm_readv",
-    "process_vm_writev",
-    "process_madvise",
-    "process_mrelease",
-    "kcmp",
-    "pidfd_getfd",
-    "bpf",
-    "perf_event_open",
-    "keyctl",
-    "add_key",
-    "request_key",
-    "userfaultfd",
-    "mount",
-    "umount",
-    "umount2",
-    "pivot_root",
-    "chroot",
-    "open_tree",
-    "move_mount",
-    "fsopen",
-    "fsconfig",
-    "fsmount",
-    "fspick",
-    "mount_setattr",
-    "setns",
-    "open_by_handle_at",
-    "name_to_handle_at",
-    "kexec_load",
-    "kexec_file_load",
-    "init_module",
-    "finit_module",
-    "delete_module",
-    "create_module",
-    "swapon",
-    "swapoff",
-    "reboot",
-    "acct",
-    "quotactl",
-    "quotactl_fd",
-    "nfsservctl",
-    "lookup_dcookie",
-    "syslog",
-    "vhangup",
-    "settimeofday",
-    "clock_settime",
-    "clock_settime64",
-    "clock_adjtime",
-    "clock_adjtime64",
-    "adjtimex",
-    "stime",
-    "sethostname",
-    "setdomainname",
-    "iopl",
-    "ioperm",
-    "modify_ldt",
-    "vm86",
-    "vm86old",
-    "uselib",
-    "ustat",
-    "sysfs",
-    "_sysctl",
-    "fanotify_init",
-    "fanotify_mark",
-    "move_pages",
-    "migrate_pages",
-    "mbind",
-    "set_mempolicy",
+    /* clang-format off */
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "ptrace", "process_vm_readv",
+    "process_vm_writev", "process_madvise", "process_mrelease", "kcmp", "pidfd_getfd", "bpf",
+    "perf_event_open", "keyctl", "add_key", "request_key", "userfaultfd", "mount", "umount",
+    "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount",
+    "fspick", "mount_setattr", "setns", "open_by_handle_at", "name_to_handle_at", "kexec_load",
+    "kexec_file_load", "init_module", "finit_module", "delete_module", "create_module", "swapon",
+    "swapoff", "reboot", "acct", "quotactl", "quotactl_fd", "nfsservctl", "lookup_dcookie",
+    "syslog", "vhangup", "settimeofday", "clock_settime", "clock_settime64", "clock_adjtime",
+    "clock_adjtime64", "adjtimex", "stime", "sethostname", "setdomainname", "iopl", "ioperm",
+    "modify_ldt", "vm86", "vm86old", "uselib", "ustat", "sysfs", "_sysctl", "fanotify_init",
+    "fanotify_mark", "move_pages", "migrate_pages", "mbind", "set_mempolicy",
+    /* clang-format on */
 };
 static const char *const copy_denied[] = {
-    "socket",      "connect",      "bind",         "listen",        "accept",
-    "accept4",     "sendto",       "sendmsg",      "sendmmsg",      "chmod",
-    "fchmodat",    "fchmodat2",    "chown",        "lchown",        "fchownat",
-    "utime",       "utimes",       "futimesat",    "setxattr",      "lsetxattr",
-    "removexattr", "lremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch",
-    "shmget",      "shmat",        "shmctl",       "semget",        "semctl",
-    "semop",       "semtimedop",   "msgget",       "msgsnd",        "msgrcv",
-    "msgctl",      "mq_open",      "mq_unlink",
+    /* clang-format off */
+    "socket", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg",
+    "chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat", "utime", "utimes",
+    "futimesat", "setxattr", "lsetxattr", "removexattr", "lremovexattr", "inotify_init",
+    "inotify_init1", "inotify_add_watch", "shmget", "shmat", "shmctl", "semget", "semctl", "semop",
+    "semtimedop", "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
+    /* clang-format on */
 };
 static const char *const owner_denied[] = {"fchmod", "fchown", "fsetxattr", "fremovexattr",
                                            "utimensat"};

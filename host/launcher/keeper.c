@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a keeper:
  *
- *   prepared (ns, most of the root) -> asked for -> set up (workspace, rules, capabilities) ->
- * READY or a refusal
- *       -> serving -> killing -> gone
+ *   prepared (namespaces, most of the root)         prepare(), often before anybody asked
+ *   -> given a plan                                 wait_for_plan()
+ *   -> set up (workspace, rules, capabilities)      make_world(); says READY or refuses
+ *   -> serving -> killing -> gone                   serve(), kill_rest()
  *
  * Serving ends when the host closes the control socket, or the launcher dies (the life pipe hangs
  * up). With a pid namespace the kernel then takes everything inside along; without one the keeper

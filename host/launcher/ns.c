@@ -77,21 +77,22 @@ map_user(struct keeper *keeper, uid_t uid, gid_t gid)
     return 0;
 }
 
-/* In a chroot "/" is not a mount, so its propagation cannot be set. Entering our own mount
- * namespace once more puts us at its real root; from there everything is made private, then we
- * return to where we were. */
+/* Our mounts stay ours; what is unmounted outside goes away here too, so that a keeper waiting for
+ * work holds no disk busy. In a chroot "/" is not a mount, so its propagation cannot be set.
+ * Entering our own mount namespace once more puts us at its real root; from there everything is
+ * made to follow, then we return to where we were. */
 static int
-make_private(struct keeper *keeper)
+make_follower(struct keeper *keeper)
 {
     int here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (here < 0 || self < 0 || step_fails("private")) {
         return step_refuse(&keeper->ready, "private", NULL);
     }
-    bool chrooted = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0;
+    bool chrooted = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0;
     if (chrooted &&
         (errno != EINVAL || setns(self, CLONE_NEWNS) ||
-         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || fchdir(here) || chroot("."))) {
+         mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) || fchdir(here) || chroot("."))) {
         return step_refuse(&keeper->ready, "private", NULL);
     }
     close(here);
@@ -120,7 +121,7 @@ ns_enter(struct keeper *keeper)
     if (variant == VW_FULL && map_user(keeper, keeper->uid, keeper->gid)) {
         return -1;
     }
-    if (leave(keeper, "mountns", CLONE_NEWNS, VW_MOUNTNS) || make_private(keeper) ||
+    if (leave(keeper, "mountns", CLONE_NEWNS, VW_MOUNTNS) || make_follower(keeper) ||
         leave(keeper, "netns", CLONE_NEWNET, VW_NETNS) ||
         leave(keeper, "ipcns", CLONE_NEWIPC, VW_IPCNS) ||
         leave(keeper, "utsns", CLONE_NEWUTS, VW_UTSNS)) {

@@ -47,7 +47,8 @@ static const char *const made_files[][2] = {
 int
 root_tree(const char *source, uint64_t attributes)
 {
-    struct mount_attr attr = {.attr_set = attributes};
+    /* Nothing mounted outside later may show up inside. */
+    struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
     int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr)) {
         int error = errno;

@@ -107,7 +107,7 @@ run_start(struct keeper *keeper, struct run *run)
 
 /* Let all through once none is on its way any more. */
 static void
-run_gate(struct run *run)
+open_gate(struct run *run)
 {
     size_t ready = 0;
     for (size_t i = 0; i < run->stage_count; i++) {
@@ -164,7 +164,7 @@ run_heard(struct keeper *keeper, struct run *run, struct run_stage *stage)
             snprintf(stage->reply.start_step, sizeof stage->reply.start_step, "exec");
         }
     }
-    run_gate(run);
+    open_gate(run);
 }
 
 static void

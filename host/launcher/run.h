@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One EXEC: its request, decoded, and its pipeline of children while it runs. A stage goes
  *
- *   forked -> ready (confined, waiting at the gate) -> running -> ended          run_gate() opens
- * the gate for all
+ *   forked -> ready (confined, waiting at the gate) -> running -> ended
  *          `-> not started (its own fault: program, folder, redirection)
  *          `-> unconfined (ours: the whole pipeline is refused, nothing has run)
- */
+ *
+ * and open_gate() in run.c lets all that are ready through at once. */
 #ifndef VL_RUN_H
 #define VL_RUN_H
 

@@ -4,14 +4,18 @@
  * bytes, native order) and texts (number of bytes, bytes, NUL). Both ends are one build, so there
  * is no version to agree on but the magic.
  *
- * host -> launcher  OPEN    [body]                        -> reply [control socket, pidfd]; then on
- * control: READY [root] host -> launcher  TOOL    [body, in, out, err, report, extra...] -> reply
- * [pidfd]; on report: one vw_tool_report host -> launcher  HELLO   []                            ->
- * reply, after all that is dead was reaped and swept launcher -> keeper OPEN   [body, control
- * socket]        -> none; a keeper is made ready before it is asked for host -> keeper    EXEC
- * [body, out, err, input?]      -> vw_exec_reply at its end host -> keeper    CANCEL  [] -> none;
- * the running EXEC then answers host -> keeper    FREEZE, THAW [pipe]                   -> an int32
- * errno on the pipe */
+ *   host asks launcher  with               answer
+ *     HELLO             nothing            vw_reply, once all that died is reaped
+ *     OPEN              body               vw_reply [control, pidfd]; on control: READY [root]
+ *     TOOL              body, in, out,     vw_reply [pidfd]; on report: vw_tool_report
+ *                       err, report, more
+ *   launcher asks keeper
+ *     OPEN              body, control      on control: READY
+ *   host asks keeper
+ *     EXEC              body, out, err,    vw_exec_reply at its end
+ *                       perhaps in
+ *     CANCEL            nothing            none of its own; the EXEC answers
+ *     FREEZE, THAW      pipe               int32 errno on the pipe */
 #ifndef VW_WIRE_H
 #define VW_WIRE_H
 
@@ -104,8 +108,10 @@ struct vw_tool_report {
 #define VW_STAGE_ERROR_TO_OUTPUT (1u << 5)
 
 /* Bodies, in order. Lists are a number and then the items.
- * OPEN: variant (read by the launcher too) minimum cpu memory processes files file_bytes tmp_bytes;
- * upper work scratch copy; lowers; binds of (source target writable) TOOL: cwd; argv; env; number
- * of extra descriptors EXEC: wall_ns cwd; env; stages of (flags input output error; argv; env) */
+ *
+ *   OPEN  variant (read by the launcher too) minimum cpu memory processes files file_bytes
+ * tmp_bytes upper work scratch copy; list of lowers; list of binds: source target writable TOOL
+ * cwd; list of argv; list of env; number of extra descriptors EXEC  wall_ns cwd; list of env; list
+ * of stages: flags input output error, argv list, env list */
 
 #endif

@@ -52,8 +52,9 @@ struct vh_audit_row {
     char found[160];
 };
 
-/* STRICT: skills and tier 0. REPORTED: tier-1 plugins that would not pass so; constructors, unique symbols and thread-local storage of
- * a C++ or Rust runtime are reported. A host built with a sanitizer reports constructors and needed libraries. */
+/* STRICT: skills and tier 0. REPORTED: tier-1 plugins that would not pass so; constructors, unique symbols and
+ * thread-local storage of a C++ or Rust runtime are reported. A host built with a sanitizer reports constructors and
+ * needed libraries. */
 enum vh_audit_mode { VH_AUDIT_STRICT, VH_AUDIT_REPORTED };
 
 struct vh_audit {

@@ -144,20 +144,29 @@ read_abi(struct vh_manifest_reader *r)
     return vh_document_keys(abi, keys, "abi", r->err);
 }
 
+static bool
+offers_skill(const struct vh_manifest *m)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < m->interface_count; i++) {
+        found = found || (m->interfaces[i].known && m->interfaces[i].index == VIV_INDEX_SKILL);
+    }
+    return found;
+}
+
 static viv_status
 read_kind(struct vh_manifest_reader *r)
 {
     struct vh_manifest *m = r->manifest;
     json_t *kind = json_object_get(r->root, "kind"), *experimental = json_object_get(r->root, "experimental");
-    bool skill = m->interface_count == 1 && m->interfaces[0].known &&
-                 m->interfaces[0].index == VIV_INDEX_SKILL;
+    bool skill = offers_skill(m);
     const char *name = kind ? json_string_value(kind) : skill ? "skill" : "plugin";
     if (!name || (strcmp(name, "plugin") != 0 && strcmp(name, "skill") != 0)) {
         return vh_error_set(r->err, VIV_E_INVALID, "manifest", "kind is '%s', allowed: plugin, skill",
                             name ? name : "(no text)");
     }
     m->kind = strcmp(name, "skill") == 0 ? VH_MANIFEST_SKILL : VH_MANIFEST_PLUGIN;
-    if ((m->kind == VH_MANIFEST_SKILL) != skill) {
+    if ((m->kind == VH_MANIFEST_SKILL) != skill || (skill && m->interface_count != 1)) {
         return vh_error_set(r->err, VIV_E_INVALID, "manifest",
                             "kind is '%s' and the interfaces are of another kind: a skill has '" VIV_IFACE_SKILL
                             "' and nothing else, a plugin has not",

@@ -13,7 +13,7 @@
 #include "document.h"
 #include "options.h"
 
-#define HELP_MAX 512
+#define HELP_MAX 1024
 #define TEXT_OPTION_MAX 65536
 
 static const char *const type_names[] = {

@@ -13,7 +13,8 @@
 #include "document.h"
 #include "nearest.h"
 
-#define TEXT_MAX 4096
+#define SENTENCE_MAX 4096
+#define TEMPLATE_MAX 1024 /* one sentence; the matcher takes no more */
 
 static const char *const effect_names[] = {
     [VIV_EFFECT_EXEC] = "exec", [VIV_EFFECT_READ] = "read",     [VIV_EFFECT_WRITE] = "write",
@@ -53,7 +54,7 @@ vh_manifest_texts(struct vh_manifest_reader *r, struct json_t *list, const char 
         json_t *value = json_array_get(list, i);
         char shown[80];
         struct viv_str text = { json_string_value(value), json_string_length(value) };
-        if (text.len == 0 || text.len > TEXT_MAX || (fits && !fits(text))) {
+        if (text.len == 0 || text.len > SENTENCE_MAX || (fits && !fits(text))) {
             return vh_error_set(r->err, VIV_E_INVALID, "manifest", "'%s' holds '%s', allowed: %s", key,
                                 vh_document_show(value, shown, sizeof shown), allowed);
         }
@@ -243,6 +244,30 @@ check_pointer(struct vh_manifest_reader *r, const char *pointer, const char *wha
                         pointer ? pointer : "(no text)", near ? "; nearest: /" : "", near ? near : "");
 }
 
+/* "/name", or {"to":"/name","as":TRANSFORM}. */
+static viv_status
+check_binding(struct vh_manifest_reader *r, json_t *value)
+{
+    static const char *const keys[] = { "to", "as", NULL };
+    static const char *const transforms[] = { "identity", "unquote", "lower", "extension", "integer", "bytes",
+                                              "ns",       "us",      "seconds", "choice",  NULL };
+    json_t *as = json_object_get(value, "as");
+    bool known = !as;
+    for (size_t i = 0; transforms[i] && json_is_string(as); i++) {
+        known = known || strcmp(transforms[i], json_string_value(as)) == 0;
+    }
+    if (!known) {
+        char shown[64];
+        return vh_error_set(r->err, VIV_E_INVALID, "manifest",
+                            "'as' of a template is '%s', allowed: identity, unquote, lower, extension, integer, bytes, "
+                            "ns, us, seconds, choice",
+                            vh_document_show(as, shown, sizeof shown));
+    }
+    viv_status status = json_is_object(value) ? vh_document_keys(value, keys, "a binding", r->err) : VIV_OK;
+    json_t *to = json_is_object(value) ? json_object_get(value, "to") : value;
+    return status ? status : check_pointer(r, json_string_value(to), "bind");
+}
+
 static viv_status
 check_bindings(struct vh_manifest_reader *r, json_t *element)
 {
@@ -254,8 +279,7 @@ check_bindings(struct vh_manifest_reader *r, json_t *element)
         return vh_error_set(r->err, VIV_E_INVALID, "manifest", "'bind' and 'set' of a template must be objects");
     }
     json_object_foreach (bind, key, value) {
-        json_t *to = json_is_object(value) ? json_object_get(value, "to") : value;
-        status = status ? status : check_pointer(r, json_string_value(to), "bind");
+        status = status ? status : check_binding(r, value);
     }
     json_object_foreach (set, key, value) {
         status = status ? status : check_pointer(r, key, "set");
@@ -276,7 +300,7 @@ read_template(struct vh_manifest_reader *r, json_t *element, struct vh_manifest_
     if (status) {
         return status;
     }
-    ret_template->text = vh_manifest_text(r, element, "a template", "text", TEXT_MAX);
+    ret_template->text = vh_manifest_text(r, element, "a template", "text", TEMPLATE_MAX);
     if (!ret_template->text) {
         return r->err->status;
     }

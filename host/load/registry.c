@@ -180,8 +180,9 @@ not_found(const struct vh_registry *registry, const char *id, struct viv_error *
 static viv_status
 no_version(const char *id, const char *version, const char *versions, struct viv_error *err)
 {
-    return vh_error_set(err, VIV_E_VERSION, "registry", "there is no %s of '%s', there is: %s",
-                        version ? version : "version for this host's ABI", id, versions);
+    return vh_error_set(err, VIV_E_VERSION, "registry",
+                        "there is no version %s%sof '%s' that this host (ABI %u) can use, there is: %s",
+                        version ? version : "", version ? " " : "", id, VIV_ABI_MAJOR, versions);
 }
 
 viv_status

@@ -45,17 +45,21 @@ begin(struct vh_target *target, struct vh_arena *arena, const struct vh_branch_r
         *ret_outcome = VH_BRANCH_DETACHED;
         return VIV_OK;
     }
-    status = vh_line_contains(target, arena, &target->head, &request->commit, &contains, err);
-    if (status == VIV_OK && contains) {
+    if (vh_git_same(&target->head, &request->commit)) {
         *ret_outcome = VH_BRANCH_ALREADY;
         return VIV_OK;
     }
-    status = status ? status : vh_line_contains(target, arena, &request->commit, &target->head, &contains, err);
+    status = vh_line_contains(target, arena, &request->commit, &target->head, &contains, err);
+    if (status || contains) {
+        return status ? status : check_idle(target, arena, err);
+    }
+    status = vh_line_contains(target, arena, &target->head, &request->commit, &contains, err);
     if (status == VIV_OK && !contains) {
         return vh_error_set(err, VIV_E_CONFLICT, "branch", "branch '%s' has commits that '%.12s' lacks",
                             target->branch, request->commit.hex);
     }
-    return status ? status : check_idle(target, arena, err);
+    *ret_outcome = status ? 0 : VH_BRANCH_ALREADY;
+    return status;
 }
 
 static viv_status

@@ -91,6 +91,8 @@ struct vh_tool {
     size_t error_max;  /* more is dropped */
     const int *fds;    /* handed on as 3, 4, ... (at most 4) */
     size_t fd_count;
+    int input_fd;  /* > 0: standard input instead of `input`, read where it stands */
+    int output_fd; /* > 0: standard output goes there and is not collected */
 };
 
 struct vh_tool_result {

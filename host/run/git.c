@@ -24,7 +24,9 @@ static const char *const settings[] = {
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=keep",
     "core.attributesFile=/dev/null", "core.sshCommand=false", "core.pager=cat", "core.quotePath=false",
     "core.fsync=committed,loose-object,reference", "protocol.allow=never", "gc.auto=0", "maintenance.auto=false",
-    "fastimport.unpackLimit=100", "submodule.recurse=false", NULL,
+    "submodule.recurse=false",
+    "fastimport.unpackLimit=8", /* more objects than this stay one pack: two syncs instead of one for each */
+    NULL,
 };
 
 static const char *const attributes =

@@ -80,8 +80,8 @@ say_hello(struct vh_launcher *launcher, struct viv_error *err)
         return vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "cannot greet '%s'",
                               launcher->path);
     }
-    return vh_sandbox_receive(launcher->seam, launcher->channel, launcher->death, &reply,
-                              sizeof reply, NULL, 0, err);
+    const int ends[2] = {launcher->channel, launcher->death};
+    return vh_sandbox_receive(launcher->seam, ends, &reply, sizeof reply, NULL, err);
 }
 
 static viv_status
@@ -164,21 +164,23 @@ vh_launcher_stop(struct vh_launcher *launcher)
 
 viv_status
 vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind, const struct vh_buf *body,
-                const int *fds, size_t fd_count, int *ret_fds, size_t fd_max, struct viv_error *err)
+                const struct vh_sandbox_fds *fds, struct vh_sandbox_fds *ret_fds,
+                struct viv_error *err)
 {
     struct vw_reply reply;
     viv_status status = VIV_OK;
     pthread_mutex_lock(&launcher->lock);
     if (launcher->channel < 0) {
         status = vh_error_set(err, VIV_E_UNAVAILABLE, "launcher", "the launcher is not running");
-    } else if (vh_sandbox_send(launcher->channel, kind, body, fds, fd_count)) {
+    } else if (vh_sandbox_send(launcher->channel, kind, body, fds ? fds->fd : NULL,
+                               fds ? fds->count : 0)) {
         status =
             errno == ENOMEM || errno == EMSGSIZE
                 ? vh_error_errno(err, VIV_E_LIMIT, "launcher", "the request is too large")
                 : vh_error_errno(err, VIV_E_UNAVAILABLE, "launcher", "it does not take requests");
     } else {
-        status = vh_sandbox_receive(launcher->seam, launcher->channel, launcher->death, &reply,
-                                    sizeof reply, ret_fds, fd_max, err);
+        const int ends[2] = {launcher->channel, launcher->death};
+        status = vh_sandbox_receive(launcher->seam, ends, &reply, sizeof reply, ret_fds, err);
         if (status == VIV_OK && reply.error) {
             status = vh_sandbox_refused(&reply, "", err);
         }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -104,32 +106,41 @@ work_on(struct vh_work *work, struct viv_error *err)
     return VIV_OK;
 }
 
-viv_status
-vh_pipeline_claim(struct vh_run *run, struct vh_arena *arena, struct viv_str worker, struct viv_str task,
-                  const atomic_uint *cancel, struct viv_str *ret_task, struct viv_error *err)
+static void
+show(const struct vh_work *work, const struct vh_pipeline_watch *watch)
 {
-    struct vh_arena *own = vh_arena_create(NULL, 0);
-    if (!own) {
+    if (!watch->lock) {
+        return;
+    }
+    pthread_mutex_lock(watch->lock);
+    snprintf(watch->task, watch->task_room, "%.*s", VH_STR_ARGS(work->ask.task.id));
+    *watch->since_us = work->run->seam->wall_us(work->run->seam->data);
+    pthread_mutex_unlock(watch->lock);
+}
+
+viv_status
+vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task,
+                  const struct vh_pipeline_watch *watch, struct viv_error *err)
+{
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    if (!arena) {
         return vh_error_set(err, VIV_E_MEMORY, "worker", "no memory for a task");
     }
     struct vh_work work = {
         .run = run,
-        .arena = own,
+        .arena = arena,
         .worker = worker,
-        .cancel = cancel,
+        .cancel = watch->cancel,
         .policy = vh_policy_now(run),
         .stage = VH_STR("execute"),
         .started_ns = run->seam->monotonic_ns(run->seam->data),
     };
     viv_status status = claim(&work, task, err);
-    if (status == VIV_OK && ret_task) {
-        char *id = vh_arena_text_of(arena, work.ask.task.id);
-        *ret_task = vh_str(id ? id : "");
-    }
     if (status == VIV_OK) {
+        show(&work, watch);
         status = work_on(&work, err);
     }
     vh_workspace_close(&work);
-    vh_arena_destroy(own);
+    vh_arena_destroy(arena);
     return status;
 }

@@ -6,10 +6,19 @@
 
 #include "run/run.h"
 
+/* How others see what a worker does and tell it to stop. All but `cancel` may be NULL. */
+struct vh_pipeline_watch {
+    atomic_uint *cancel; /* not zero: stop what runs */
+    char *task;          /* the task's id, "" when there is none; guarded by `lock` */
+    size_t task_room;
+    pthread_mutex_t *lock;
+    int64_t *since_us;
+};
+
 /* Claim one task (`task` empty: the next) and work on it until nothing more is wanted of it. VIV_E_NOT_FOUND when there
- * is nothing to claim. `ret_task` (may be NULL) is the task's id in `arena`. */
-viv_status vh_pipeline_claim(struct vh_run *run, struct vh_arena *arena, struct viv_str worker, struct viv_str task,
-                             const atomic_uint *cancel, struct viv_str *ret_task, struct viv_error *err);
+ * is nothing to claim. */
+viv_status vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task,
+                             const struct vh_pipeline_watch *watch, struct viv_error *err);
 
 viv_status vh_ask_intake(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_plan(struct vh_work *work, struct viv_error *err);

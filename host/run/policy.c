@@ -245,6 +245,15 @@ load_and_record(struct vh_run *run, struct viv_error *err)
 }
 
 viv_status
+vh_policy_read(struct vh_run *run, struct viv_error *err)
+{
+    pthread_mutex_lock(&run->policy_source->lock);
+    viv_status status = load(run, err);
+    pthread_mutex_unlock(&run->policy_source->lock);
+    return status;
+}
+
+viv_status
 vh_policy_load(struct vh_run *run, struct viv_error *err)
 {
     pthread_mutex_lock(&run->policy_source->lock);

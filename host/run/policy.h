@@ -21,7 +21,10 @@ struct vh_policy_source {
     char seen[VH_HASH_HEX]; /* digest of the policy in force */
 };
 
-/* Read both files, compile, merge, put in force and record `policy.loaded`. Called at start. */
+/* Read both files, compile, merge and put in force; nothing is recorded. At start, before the other plugins. */
+viv_status vh_policy_read(struct vh_run *run, struct viv_error *err);
+
+/* The same, and record `policy.loaded`. */
 viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
 
 /* The policy for the next claim: read again when a file changed. A file that has become wrong keeps nothing in force

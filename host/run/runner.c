@@ -22,6 +22,7 @@
 #define FOLDER_FILES 256
 #define END_MS 1000
 #define KEPT_BYTES (UINT64_C(4) << 20)
+#define BLOCK_BYTES 512 /* of st_blocks */
 #define NAME_BYTES 128
 
 static int64_t
@@ -275,10 +276,10 @@ void
 vh_runner_trim(struct vh_runner *runner)
 {
     struct stat stat;
-    if (runner->area && fstat(runner->area_fd, &stat) == 0 && (uint64_t)stat.st_blocks * 512 > KEPT_BYTES) {
+    if (runner->area && runner->seam->fstat(runner->seam->data, runner->area_fd, &stat) == 0 &&
+        (uint64_t)stat.st_blocks * BLOCK_BYTES > KEPT_BYTES) {
         /* Failing costs memory, nothing else. */
-        (void)fallocate(runner->area_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, VH_AREA_HEAD_BYTES,
-                        (off_t)(VH_AREA_BYTES - VH_AREA_HEAD_BYTES));
+        (void)madvise((char *)runner->area + VH_AREA_HEAD_BYTES, VH_AREA_BYTES - VH_AREA_HEAD_BYTES, MADV_REMOVE);
     }
 }
 

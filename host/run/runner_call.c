@@ -334,8 +334,9 @@ vh_runner_call(struct vh_runner *runner, const struct vh_runner_call *call, void
     }
     const struct viv_interface *interface = &viv_interfaces[call->interface];
     if (call->deadline_ns <= runner->seam->monotonic_ns(runner->seam->data)) {
-        return vh_error_set(err, VIV_E_TIMEOUT, "runner", "the deadline passed before plugin '%s' was called for %s %s",
-                            runner->id, interface->id, interface->methods[call->method].name);
+        return vh_error_set(err, VIV_E_TIMEOUT, "runner",
+                            "the deadline passed before plugin '%s' was called for %s %s", runner->id, interface->id,
+                            interface->methods[call->method].name);
     }
     struct under_way way = {
         .runner = runner,

@@ -89,8 +89,7 @@ vh_runner_wait(struct vh_runner *runner, int64_t deadline_ns, int cancel_fd, str
     char packet[VH_RUNNER_PACKET_MAX + 1];
     for (;;) {
         bool patient = cancel_fd < 0 && be_patient(runner, deadline_ns);
-        enum vh_runner_event event =
-            patient ? VH_RUNNER_EVENT_MESSAGE : wait_ready(runner, deadline_ns, cancel_fd);
+        enum vh_runner_event event = patient ? VH_RUNNER_EVENT_MESSAGE : wait_ready(runner, deadline_ns, cancel_fd);
         if (event != VH_RUNNER_EVENT_MESSAGE) {
             return event;
         }

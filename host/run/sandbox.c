@@ -150,8 +150,10 @@ static viv_status
 wait_ready(struct vh_keeper *keeper, enum vh_sandbox_variant variant, struct viv_error *err)
 {
     struct vw_reply ready;
-    viv_status status = vh_sandbox_receive(keeper->seam, keeper->control, keeper->pidfd, &ready,
-                                           sizeof ready, &keeper->root, 1, err);
+    const int ends[2] = {keeper->control, keeper->pidfd};
+    struct vh_sandbox_fds fds = {.count = 1, .fd = {-1}};
+    viv_status status = vh_sandbox_receive(keeper->seam, ends, &ready, sizeof ready, &fds, err);
+    keeper->root = fds.fd[0];
     if (status) {
         return status;
     }
@@ -170,7 +172,7 @@ open_variant(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_s
              enum vh_sandbox_variant variant, struct viv_error *err)
 {
     struct vh_buf body;
-    int fds[2] = {-1, -1};
+    struct vh_sandbox_fds fds = {.count = 2, .fd = {-1, -1}};
     if (!has_parts(plan, variant)) {
         return vh_error_set(err, VIV_E_INVALID, "sandbox", "%s: the plan has no %s",
                             vh_sandbox_variant_name(variant),
@@ -178,9 +180,9 @@ open_variant(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_s
     }
     vh_buf_init(&body, arena, VW_BODY_MAX);
     put_plan(&body, plan, variant);
-    viv_status status = vh_launcher_ask(keeper->launcher, VW_OPEN, &body, NULL, 0, fds, 2, err);
-    keeper->control = fds[0];
-    keeper->pidfd = fds[1];
+    viv_status status = vh_launcher_ask(keeper->launcher, VW_OPEN, &body, NULL, &fds, err);
+    keeper->control = fds.fd[0];
+    keeper->pidfd = fds.fd[1];
     if (status) {
         return status == VIV_E_UNSUPPORTED
                    ? vh_error_extend(err, status, "%s", vh_sandbox_variant_name(variant))
@@ -210,7 +212,7 @@ end_keeper(struct vh_keeper *keeper)
         continue;
     }
     if (gentle) {
-        (void)vh_launcher_ask(keeper->launcher, VW_HELLO, NULL, NULL, 0, NULL, 0,
+        (void)vh_launcher_ask(keeper->launcher, VW_HELLO, NULL, NULL, NULL,
                               NULL); /* it sweeps what is left */
     }
 }

@@ -123,9 +123,8 @@ const struct vh_sandbox_profile *vh_keeper_profile(const struct vh_keeper *keepe
 /* Run one pipeline to its end. VIV_OK also when a stage failed or could not be started: see the
  * result. Processes left behind by a stage live on until the keeper closes; when time runs out or
  * the caller cancels, everything inside is killed, they too. Kept output comes from `arena`.
- * VIV_E_INVALID, VIV_E_LIMIT: the request. VIV_E_UNAVAILABLE: a confinement step failed (named) or
- * the keeper is gone: nothing of the pipeline ran, or its outcome is not known, and the keeper is
- * dead. */
+ * VIV_E_INVALID, VIV_E_LIMIT: the request. VIV_E_UNAVAILABLE: a confinement step failed, which is
+ * named, and nothing of the pipeline ran; or the keeper ended, and what ran is not known. */
 viv_status vh_sandbox_exec(struct vh_keeper *keeper, struct vh_arena *arena,
                            const struct vh_exec *exec, const struct vh_exec_watch *watch,
                            struct vh_exec_result *ret_result, struct viv_error *err);

@@ -177,7 +177,7 @@ wait_answer(struct waiting *waiting, struct vw_exec_reply *ret_reply, struct viv
         for (size_t i = 0; i < 2; i++) {
             vh_feed_drain(keeper->seam, &waiting->streams[i], 1u << 20);
         }
-        int got = vh_sandbox_take(keeper->control, ret_reply, sizeof *ret_reply, NULL, 0);
+        int got = vh_sandbox_take(keeper->control, ret_reply, sizeof *ret_reply, NULL);
         if (got == 1) {
             return VIV_OK;
         }

@@ -52,14 +52,20 @@ int vh_sandbox_memory_file(struct viv_str bytes);
 int vh_sandbox_send(int socket, enum vw_kind kind, const struct vh_buf *body, const int *fds,
                     size_t fd_count);
 
-/* Wait for one answer of exactly `len` bytes and up to `fd_max` descriptors (others are closed).
- * `death` is a pidfd or -1. VIV_E_TIMEOUT; VIV_E_UNAVAILABLE when the other side is gone. */
-viv_status vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_bytes,
-                              size_t len, int *ret_fds, size_t fd_max, struct viv_error *err);
+/* Descriptors with a message. Receiving fills `fd` up to the `count` that is wanted, -1 for one
+ * that did not come; others are closed. NULL wants none. */
+struct vh_sandbox_fds {
+    size_t count;
+    int fd[VW_FDS_MAX];
+};
 
-/* One receive without waiting, after poll said so: 1, 0 when the other side is gone, -1 for nothing
- * yet. */
-int vh_sandbox_take(int socket, void *ret_bytes, size_t len, int *ret_fds, size_t fd_max);
+/* Wait for one answer of exactly `len` bytes. `ends` are the socket and a pidfd or -1.
+ * VIV_E_TIMEOUT; VIV_E_UNAVAILABLE when the other side is gone. */
+viv_status vh_sandbox_receive(const struct vh_seam *seam, const int ends[2], void *ret_bytes,
+                              size_t len, struct vh_sandbox_fds *ret_fds, struct viv_error *err);
+
+/* One receive without waiting: 1, 0 when the other side is gone, -1 for nothing yet. */
+int vh_sandbox_take(int socket, void *ret_bytes, size_t len, struct vh_sandbox_fds *ret_fds);
 
 /* Milliseconds for poll until `until_ns`; 0 when past, -1 for `until_ns` 0. */
 int vh_sandbox_wait_ms(const struct vh_seam *seam, int64_t until_ns);
@@ -73,10 +79,10 @@ void vh_sandbox_close_fds(const struct vh_seam *seam, int *fds, size_t count);
 
 /* ---- launcher.c ---- */
 
-/* Send a request and wait for its answer, under the lock. */
+/* Send a request and wait for its answer, under the lock; body and descriptors may be NULL. */
 viv_status vh_launcher_ask(struct vh_launcher *launcher, enum vw_kind kind,
-                           const struct vh_buf *body, const int *fds, size_t fd_count, int *ret_fds,
-                           size_t fd_max, struct viv_error *err);
+                           const struct vh_buf *body, const struct vh_sandbox_fds *fds,
+                           struct vh_sandbox_fds *ret_fds, struct viv_error *err);
 
 /* ---- sandbox_feed.c: feeding and draining pipes ---- */
 

@@ -49,27 +49,33 @@ start(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_tool
 {
     struct vh_buf body;
     int report[2];
-    int fds[4 + EXTRA_MAX] = {vh_sandbox_memory_file(tool->input), child[0], child[1]};
+    int own = tool->input_fd > 0 ? -1 : vh_sandbox_memory_file(tool->input);
+    struct vh_sandbox_fds fds = {
+        .count = 4 + tool->fd_count,
+        .fd = {tool->input_fd > 0 ? tool->input_fd : own,
+               tool->output_fd > 0 ? tool->output_fd : child[0], child[1]},
+    };
+    struct vh_sandbox_fds pidfd = {.count = 1, .fd = {-1}};
     vh_buf_init(&body, arena, VH_EXEC_BYTES_MAX);
     vh_sandbox_put_text(&body, tool->cwd);
     vh_sandbox_put_list(&body, tool->argv, tool->argc);
     vh_sandbox_put_list(&body, tool->env, tool->env_count);
     vh_sandbox_put_number(&body, tool->fd_count);
-    if (fds[0] < 0 || pipe2(report, O_CLOEXEC)) {
-        vh_sandbox_close_fds(running->seam, fds, 1);
+    if (fds.fd[0] < 0 || pipe2(report, O_CLOEXEC)) {
+        vh_sandbox_close_fds(running->seam, &own, 1);
         return vh_error_errno(err, VIV_E_IO, "tool", "no descriptors for '%s'", tool->argv[0]);
     }
-    fds[3] = report[1];
+    fds.fd[3] = report[1];
     for (size_t i = 0; i < tool->fd_count; i++) {
-        fds[4 + i] = tool->fds[i];
+        fds.fd[4 + i] = tool->fds[i];
     }
     running->report = report[0];
     viv_status status =
         body.failed ? vh_error_set(err, VIV_E_LIMIT, "tool",
                                    "words and environment are over %u bytes", VH_EXEC_BYTES_MAX)
-                    : vh_launcher_ask(launcher, VW_TOOL, &body, fds, 4 + tool->fd_count,
-                                      &running->pidfd, 1, err);
-    vh_sandbox_close_fds(running->seam, (int[]){fds[0], report[1]}, 2);
+                    : vh_launcher_ask(launcher, VW_TOOL, &body, &fds, &pidfd, err);
+    running->pidfd = pidfd.fd[0];
+    vh_sandbox_close_fds(running->seam, (int[]){own, report[1]}, 2);
     return status;
 }
 

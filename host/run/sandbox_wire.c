@@ -128,7 +128,7 @@ vh_sandbox_send(int socket, enum vw_kind kind, const struct vh_buf *body, const 
 }
 
 static void
-take_descriptors(struct msghdr *header, int *ret_fds, size_t fd_max)
+take_descriptors(struct msghdr *header, struct vh_sandbox_fds *ret_fds)
 {
     size_t taken = 0;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
@@ -139,8 +139,8 @@ take_descriptors(struct msghdr *header, int *ret_fds, size_t fd_max)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
-            if (taken < fd_max) {
-                ret_fds[taken++] = fd;
+            if (ret_fds && taken < ret_fds->count) {
+                ret_fds->fd[taken++] = fd;
             } else {
                 close(fd);
             }
@@ -149,7 +149,7 @@ take_descriptors(struct msghdr *header, int *ret_fds, size_t fd_max)
 }
 
 int
-vh_sandbox_take(int socket, void *ret_bytes, size_t len, int *ret_fds, size_t fd_max)
+vh_sandbox_take(int socket, void *ret_bytes, size_t len, struct vh_sandbox_fds *ret_fds)
 {
     union control control;
     struct iovec piece = {ret_bytes, len};
@@ -157,14 +157,14 @@ vh_sandbox_take(int socket, void *ret_bytes, size_t len, int *ret_fds, size_t fd
                             .msg_iovlen = 1,
                             .msg_control = &control,
                             .msg_controllen = sizeof control};
-    for (size_t i = 0; i < fd_max; i++) {
-        ret_fds[i] = -1;
+    for (size_t i = 0; ret_fds && i < ret_fds->count; i++) {
+        ret_fds->fd[i] = -1;
     }
     ssize_t got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (got < 0) {
         return errno == EAGAIN || errno == EINTR ? -1 : 0;
     }
-    take_descriptors(&header, ret_fds, fd_max);
+    take_descriptors(&header, ret_fds);
     return got == (ssize_t)len && ((const struct vw_reply *)ret_bytes)->magic == VW_MAGIC ? 1 : 0;
 }
 
@@ -182,13 +182,13 @@ vh_sandbox_wait_ms(const struct vh_seam *seam, int64_t until_ns)
 }
 
 viv_status
-vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_bytes, size_t len,
-                   int *ret_fds, size_t fd_max, struct viv_error *err)
+vh_sandbox_receive(const struct vh_seam *seam, const int ends[2], void *ret_bytes, size_t len,
+                   struct vh_sandbox_fds *ret_fds, struct viv_error *err)
 {
     int64_t until_ns = seam->monotonic_ns(seam->data) + VH_SANDBOX_ANSWER_NS;
     for (;;) {
-        struct pollfd polled[2] = {{.fd = socket, .events = POLLIN},
-                                   {.fd = death, .events = POLLIN}};
+        struct pollfd polled[2] = {{.fd = ends[0], .events = POLLIN},
+                                   {.fd = ends[1], .events = POLLIN}};
         int ready = poll(polled, 2, vh_sandbox_wait_ms(seam, until_ns));
         if (ready == 0) {
             return vh_error_set(err, VIV_E_TIMEOUT, "launcher", "no answer within %lld s",
@@ -198,7 +198,7 @@ vh_sandbox_receive(const struct vh_seam *seam, int socket, int death, void *ret_
             return vh_error_errno(err, VIV_E_IO, "launcher", "cannot wait for an answer");
         }
         if (ready > 0) {
-            int got = vh_sandbox_take(socket, ret_bytes, len, ret_fds, fd_max);
+            int got = vh_sandbox_take(ends[0], ret_bytes, len, ret_fds);
             if (got == 1) {
                 return VIV_OK;
             }

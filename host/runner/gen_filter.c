@@ -162,7 +162,8 @@ folder(scmp_filter_ctx filter)
     add_all(filter, SCMP_ACT_ALLOW, folder_allowed, COUNT(folder_allowed));
     add_all(filter, SCMP_ACT_ERRNO(EPERM), folder_probes, COUNT(folder_probes));
     allow_own(filter);
-    uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | __O_TMPFILE;
+    /* O_TMPFILE holds the bit of O_DIRECTORY, which a reader of folders must set. */
+    uint64_t writing = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | (__O_TMPFILE & ~O_DIRECTORY);
     struct scmp_arg_cmp reading[] = { SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0) };
     add(filter, SCMP_ACT_ALLOW, "openat", COUNT(reading), reading);
     static const uint64_t commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC };

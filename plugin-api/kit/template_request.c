@@ -25,7 +25,8 @@ static uint32_t
 one_of(struct viv_str word, const char *const *list, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (viv_kit_is_folded(word, list[i]))
+        /* All are small letters: the first one settles most. */
+        if (word.len > 1 && (word.data[0] | 32) == list[i][0] && viv_kit_is_folded(word, list[i]))
             return 1;
     }
     return 0;

@@ -157,6 +157,7 @@ struct viv_interface {
     uint32_t table_size;
     uint32_t draft;
     uint32_t machine_made; /* 1: machine-made code may implement it, at tier 1 */
+    const char *fail;      /* what follows from a crash, a timeout, a refusal or an answer out of range, in words */
 };
 
 /* All methods have this shape; request and answer are the structs of the method. */
@@ -214,7 +215,8 @@ def proxy(ifaces, out):
     for iface in ifaces:
         name = iface["interface"]
         out.write(f"    {{ \"viv.{name}/{iface['revision']}\", \"{name}\", &{name}_stubs, {name}_methods, {len(iface['method'])}, "
-                  f"{8 + 8 * len(iface['method'])}, {int(bool(iface.get('draft')))}, {int(iface['machine_made'] == 'tier 1')} }},\n")
+                  f"{8 + 8 * len(iface['method'])}, {int(bool(iface.get('draft')))}, {int(iface['machine_made'] == 'tier 1')},\n"
+                  f"      \"{iface['fail']}\" }},\n")
     out.write("};\n\nconst uint32_t viv_interface_count = sizeof viv_interfaces / sizeof viv_interfaces[0];\n")
 
 

@@ -13,88 +13,12 @@
 #include "keep/export.h"
 #include "keep/reader.h"
 #include "keep/sequencer.h"
-#include "keep/verify.h"
-
-struct home {
-    struct vh_arena *arena;
-    struct vh_store *store;
-    struct vh_sequencer *sequencer;
-    char folder[64];
-    char path[96];
-};
-
-static void
-open_home(struct home *home)
-{
-    struct viv_error err = VIV_ERROR_INIT;
-    struct vh_sequencer_options options = { .pid = getpid() };
-    home->arena = vh_arena_create(NULL, 0);
-    assert_int_equal(vh_store_open(home->arena, home->path, NULL, &home->store, &err), VIV_OK);
-    assert_int_equal(vh_sequencer_start(vh_seam_real(), home->store, home->arena, &options, &home->sequencer, &err),
-                     VIV_OK);
-}
-
-static void
-close_home(struct home *home)
-{
-    assert_int_equal(vh_sequencer_stop(home->sequencer, NULL), VIV_OK);
-    struct vh_verify_result verified;
-    assert_int_equal(vh_verify_log(home->store, &verified, NULL), VIV_OK);
-    assert_string_equal(verified.problem, "");
-    struct vh_rebuild_result rebuilt;
-    struct viv_error err = VIV_ERROR_INIT;
-    viv_status status = vh_verify_rebuild(home->store, false, &rebuilt, &err);
-    assert_string_equal(err.text, "");
-    assert_int_equal(status, VIV_OK);
-    assert_string_equal(rebuilt.found, rebuilt.rebuilt);
-    assert_true(rebuilt.same);
-    vh_store_close(home->store);
-    vh_arena_destroy(home->arena);
-}
-
-static void
-new_home(struct home *home)
-{
-    strcpy(home->folder, "/tmp/viv-seq-XXXXXX");
-    assert_non_null(mkdtemp(home->folder));
-    snprintf(home->path, sizeof home->path, "%s/vivarium.db", home->folder);
-    open_home(home);
-}
-
-static void
-end_home(struct home *home)
-{
-    close_home(home);
-    assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, home->folder, NULL), VIV_OK);
-}
-
-/* Send `kind` with JSON data written by hand; `task` may be "". */
-static viv_status
-say(struct home *home, const char *kind, const char *task, const char *key, const char *json,
-    struct vh_answer *ret_answer, struct viv_error *err)
-{
-    struct vh_json *data = NULL;
-    assert_int_equal(vh_json_import(home->arena, vh_str(json), &data, NULL), VIV_OK);
-    struct vh_command command = {
-        .kind = vh_str(kind),
-        .task = vh_str(task),
-        .key = vh_str(key),
-        .actor = { VH_STR("person"), VH_STR("tester"), 1, 1 },
-        .data = data,
-    };
-    return vh_sequencer_call(home->sequencer, &command, true, home->arena, ret_answer, err);
-}
+#include "../../support/home.h"
 
 static struct vh_answer
 must(struct home *home, const char *kind, const char *json)
 {
-    struct vh_answer answer = { 0 };
-    struct viv_error err = VIV_ERROR_INIT;
-    bool about_task = strcmp(kind, "policy.loaded") != 0;
-    viv_status status = say(home, kind, about_task ? "t1" : "", "", json, &answer, &err);
-    assert_string_equal(err.text, "");
-    assert_int_equal(status, VIV_OK);
-    return answer;
+    return home_must(home, kind, strcmp(kind, "policy.loaded") ? "t1" : "", json);
 }
 
 #define SUBMIT "{\"goal\":\"count\",\"attempts_max\":2,\"command\":{\"stages\":[]}}"
@@ -104,7 +28,7 @@ a_task_gets_ready(void **state)
 {
     (void)state;
     struct home home;
-    new_home(&home);
+    home_new(&home);
     must(&home, "policy.loaded", "{\"gates\":{\"needs_qa\":[\"viv.g\"],\"e2e\":[\"viv.g\"]},\"critics\":[\"viv.c\"]}");
     struct vh_answer a = must(&home, "task.submitted", SUBMIT);
     assert_true(a.synced);
@@ -161,7 +85,7 @@ a_task_gets_ready(void **state)
     assert_int_equal(vh_export_update(vh_seam_real(), reader, AT_FDCWD, log, &seq, &err), VIV_OK);
     assert_int_equal(seq, vh_store_seq(home.store));
     vh_store_close(reader);
-    end_home(&home);
+    home_end(&home);
 }
 
 static void
@@ -171,18 +95,18 @@ keys_answer_once(void **state)
     struct home home;
     struct vh_answer first = { 0 }, again = { 0 };
     struct viv_error err = VIV_ERROR_INIT;
-    new_home(&home);
-    assert_int_equal(say(&home, "task.submitted", "t1", "k1", SUBMIT, &first, &err), VIV_OK);
-    assert_int_equal(say(&home, "task.submitted", "t1", "k1", SUBMIT, &again, &err), VIV_OK);
+    home_new(&home);
+    assert_int_equal(home_say(&home, "task.submitted", "t1", "k1", SUBMIT, &first, &err), VIV_OK);
+    assert_int_equal(home_say(&home, "task.submitted", "t1", "k1", SUBMIT, &again, &err), VIV_OK);
     assert_true(again.repeated);
     assert_int_equal(again.seq, first.seq);
-    assert_int_equal(say(&home, "task.submitted", "t2", "k1", SUBMIT, &again, &err), VIV_E_CONFLICT);
+    assert_int_equal(home_say(&home, "task.submitted", "t2", "k1", SUBMIT, &again, &err), VIV_E_CONFLICT);
     assert_string_equal(err.text, "key 'k1' was used for another request; keys are used once");
-    assert_int_equal(say(&home, "task.submitted", "t1", "k2", SUBMIT, &first, &err), VIV_E_EXISTS);
-    assert_int_equal(say(&home, "task.submitted", "t1", "k2", SUBMIT, &again, &err), VIV_E_EXISTS);
+    assert_int_equal(home_say(&home, "task.submitted", "t1", "k2", SUBMIT, &first, &err), VIV_E_EXISTS);
+    assert_int_equal(home_say(&home, "task.submitted", "t1", "k2", SUBMIT, &again, &err), VIV_E_EXISTS);
     assert_string_equal(err.text, "task 't1' exists already; ids are never used twice");
-    assert_int_equal(say(&home, "task.submitted", "../x", "", SUBMIT, &again, &err), VIV_E_INVALID);
-    end_home(&home);
+    assert_int_equal(home_say(&home, "task.submitted", "../x", "", SUBMIT, &again, &err), VIV_E_INVALID);
+    home_end(&home);
 }
 
 static void
@@ -192,16 +116,16 @@ a_second_host_is_fenced(void **state)
     struct home first, second;
     struct vh_answer answer = { 0 };
     struct viv_error err = VIV_ERROR_INIT;
-    new_home(&first);
+    home_new(&first);
     second = first;
-    open_home(&second);
-    assert_int_equal(say(&first, "task.submitted", "t1", "", SUBMIT, &answer, &err), VIV_E_FENCED);
+    home_open(&second);
+    assert_int_equal(home_say(&first, "task.submitted", "t1", "", SUBMIT, &answer, &err), VIV_E_FENCED);
     assert_string_equal(err.text, "the home belongs to host epoch 2 now, this host has 1");
-    assert_int_equal(say(&second, "task.submitted", "t1", "", SUBMIT, &answer, &err), VIV_OK);
+    assert_int_equal(home_say(&second, "task.submitted", "t1", "", SUBMIT, &answer, &err), VIV_OK);
     assert_int_equal(vh_sequencer_stop(first.sequencer, &err), VIV_E_STORE);
     vh_store_close(first.store);
     vh_arena_destroy(first.arena);
-    end_home(&second);
+    home_end(&second);
 }
 
 int

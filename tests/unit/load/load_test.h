@@ -25,9 +25,9 @@ static inline struct viv_str
 fault_bytes(struct vh_arena *arena, const char *name)
 {
     struct viv_str bytes;
-    assert_int_equal(vh_fs_read(vh_seam_real(), arena, AT_FDCWD, fault_path(arena, name), VIV_PLUGIN_FILE_MAX, &bytes,
-                                NULL),
-                     VIV_OK);
+    assert_int_equal(
+        vh_fs_read(vh_seam_real(), arena, AT_FDCWD, fault_path(arena, name), VIV_PLUGIN_FILE_MAX, &bytes, NULL),
+        VIV_OK);
     return bytes;
 }
 

@@ -101,8 +101,8 @@ flipped_bytes_are_other_bytes(void **state)
         flip(copy, (size_t)bytes.len);
         struct vh_plugin_file file = { .bytes = { (const char *)copy, bytes.len } };
         struct viv_error err = VIV_ERROR_INIT;
-        viv_status status = vh_plugin_inspect_bytes(vh_seam_real(), inner, &rules, AT_FDCWD, "/nowhere/some.so", &file,
-                                                    &err);
+        viv_status status =
+            vh_plugin_inspect_bytes(vh_seam_real(), inner, &rules, AT_FDCWD, "/nowhere/some.so", &file, &err);
         bool same = memcmp(copy, bytes.data, (size_t)bytes.len) == 0;
         if (!same && (file.trust != VH_TRUST_UNSIGNED || (status != VIV_OK && err.text[0] == '\0'))) {
             fail_msg("round %d: trust %d, status %d, '%s'", round, file.trust, status, err.text);
@@ -140,7 +140,8 @@ foreign_headers(void **state)
         { "machine", 18, 2, EM_RISCV, VH_AUDIT_FORMAT, "for another machine, its number is 243" },
         { "no program headers", 56, 2, 0, VH_AUDIT_FORMAT, "the number of program headers is 0" },
         { "many program headers", 56, 2, 65535, VH_AUDIT_FORMAT, "the number of program headers is 65535" },
-        { "program headers outside", 32, 8, UINT64_MAX - 63, VH_AUDIT_FORMAT, "program headers lie outside the file" },
+        { "program headers outside", 32, 8, UINT64_MAX - 63, VH_AUDIT_FORMAT,
+          "program headers lie outside the file" },
     };
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
         struct vh_arena *arena = vh_arena_create(NULL, 0);
@@ -227,7 +228,8 @@ hand_made_faults(void **state)
     expect(bytes, note, PT_NULL, 4, VH_AUDIT_NOTE, "0 notes");
     expect(bytes, dynamic_at(bytes, DT_STRTAB) + 8, UINT64_MAX, 8, VH_AUDIT_TABLES, "a symbol's name lies outside");
     expect(bytes, dynamic_at(bytes, DT_SYMTAB) + 8, 8, 8, VH_AUDIT_EXPORTS, "viv_plugin_entry 0 times");
-    expect(bytes, dynamic_at(bytes, DT_RELA) + 8, elf.dynamic_segment->p_vaddr, 8, VH_AUDIT_TABLES, "relocation table");
+    expect(bytes, dynamic_at(bytes, DT_RELA) + 8, elf.dynamic_segment->p_vaddr, 8, VH_AUDIT_TABLES,
+           "relocation table");
     expect(bytes, dynamic_at(bytes, DT_RELASZ) + 8, 7, 8, VH_AUDIT_TABLES, "a relocation table of 7 bytes");
     expect(bytes, dynamic_at(bytes, DT_RELAENT) + 8, 16, 8, VH_AUDIT_TABLES, "relocations of 16 bytes");
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_INIT, 8, VH_AUDIT_CONSTRUCTORS, "DT_INIT");
@@ -238,7 +240,8 @@ hand_made_faults(void **state)
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_REL, 8, VH_AUDIT_FLAGS, "dynamic entry 0x11");
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_RELA, 8, VH_AUDIT_FORMAT, "twice in the dynamic table");
     expect(bytes, dynamic_at(bytes, DT_FLAGS) + 8, DF_BIND_NOW | DF_STATIC_TLS, 8, VH_AUDIT_TLS, "DF_STATIC_TLS");
-    expect(bytes, dynamic_at(bytes, DT_FLAGS_1) + 8, DF_1_NOW | DF_1_INTERPOSE, 8, VH_AUDIT_FLAGS, "DT_FLAGS_1 is 0x401");
+    expect(bytes, dynamic_at(bytes, DT_FLAGS_1) + 8, DF_1_NOW | DF_1_INTERPOSE, 8, VH_AUDIT_FLAGS,
+           "DT_FLAGS_1 is 0x401");
     expect(bytes, header_at(bytes, PT_GNU_RELRO, 0) + memory, 8, 8, VH_AUDIT_RELRO, "the dynamic table is outside");
     vh_arena_destroy(arena);
 }
@@ -312,9 +315,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_truncation),     cmocka_unit_test(flipped_bytes_are_other_bytes),
-        cmocka_unit_test(foreign_headers),      cmocka_unit_test(hand_made_faults),
-        cmocka_unit_test(hostile_relocations),  cmocka_unit_test(sections_may_not_tell_another_story),
+        cmocka_unit_test(every_truncation),      cmocka_unit_test(flipped_bytes_are_other_bytes),
+        cmocka_unit_test(foreign_headers),       cmocka_unit_test(hand_made_faults),
+        cmocka_unit_test(hostile_relocations),   cmocka_unit_test(sections_may_not_tell_another_story),
         cmocka_unit_test(only_listed_libraries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,8 @@ unsealed_bytes_are_refused(void **state)
     vh_arena_destroy(arena);
 }
 
-/* Reproduced trap: the loader knows files by name, and a descriptor number that comes back brings the old code back. */
+/* Reproduced trap: the loader knows files by name, and a descriptor number that comes back brings the old code back.
+ */
 static void
 each_plugin_gets_its_own_code(void **state)
 {
@@ -78,7 +79,8 @@ no_entry_is_said(void **state)
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_map map;
     assert_int_equal(vh_map_bytes(bytes.data, (size_t)bytes.len, "no_entry", &map, &err), VIV_E_PLUGIN);
-    assert_string_equal(err.text, "plugin 'no_entry' does not export 'viv_plugin_entry', the one symbol it must export");
+    assert_string_equal(err.text,
+                        "plugin 'no_entry' does not export 'viv_plugin_entry', the one symbol it must export");
     assert_int_equal(vh_map_bytes("no ELF", 6, "text", &map, &err), VIV_E_PLUGIN);
     assert_non_null(strstr(err.text, "plugin 'text' cannot be mapped: "));
     vh_arena_destroy(arena);

@@ -78,7 +78,8 @@ each_mistake_is_named(void **state)
         { "{\"wait\":60}", "option 'wait' is '60', allowed: a number with ns, us, ms, s, m, h or d, like \"60s\"" },
         { "{\"wait\":\"99999999999999999999s\"}", "option 'wait' is '99999999999999999999s', allowed" },
         { "{\"wait\":\"9223372036854775807d\"}", "option 'wait' is '9223372036854775807d', allowed" },
-        { "{\"price\":0.05}", "option 'price' is '0.05', allowed: money as text, like \"0.05\", so that it stays exact" },
+        { "{\"price\":0.05}",
+          "option 'price' is '0.05', allowed: money as text, like \"0.05\", so that it stays exact" },
         { "{\"price\":\"0.0000001\"}", "option 'price' is '0.0000001', allowed: money like" },
         { "{\"price\":\"11\"}", "option 'price' is 11.000000, allowed 0.000000 to 10.000000" },
         { "{\"price\":\"-1\"}", "option 'price' is '-1', allowed: money like" },
@@ -92,7 +93,8 @@ each_mistake_is_named(void **state)
         struct vh_arena *arena = vh_arena_create(NULL, 0);
         struct viv_error err = VIV_ERROR_INIT;
         void *config = NULL;
-        viv_status status = vh_options_fill(arena, manifest_of(arena, "good"), vh_str(bad[i].settings), &config, &err);
+        viv_status status =
+            vh_options_fill(arena, manifest_of(arena, "good"), vh_str(bad[i].settings), &config, &err);
         if (status != VIV_E_INVALID || config || !strstr(err.text, bad[i].words)) {
             fail_msg("%s: status %d, '%s', allowed '%s'", bad[i].settings, status, err.text, bad[i].words);
         }

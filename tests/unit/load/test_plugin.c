@@ -22,9 +22,9 @@ inspect_and_load(struct vh_arena *arena, const char *name, struct fault_probe *p
     struct vh_plugin_file *file = vh_arena_alloc(arena, sizeof *file);
     struct viv_host *host = vh_arena_alloc(arena, sizeof *host);
     *host = (struct viv_host){ .size = sizeof *host, .rev = 1, .abi_major = VIV_ABI_MAJOR, .host_data = probe };
-    viv_status status = vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, name), file, err);
-    return status ? status
-                  : vh_plugin_load(arena, file, host, (struct viv_str){ NULL, 0 }, NULL, ret_plugin, err);
+    viv_status status =
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, name), file, err);
+    return status ? status : vh_plugin_load(arena, file, host, (struct viv_str){ NULL, 0 }, NULL, ret_plugin, err);
 }
 
 static void
@@ -72,6 +72,7 @@ static const struct refusal inspected[] = {
     { "experimental", VIV_E_UNSUPPORTED, "manifest", "marked experimental; the policy must allow" },
     { "machine_made", VIV_E_DENIED, "manifest", "made by a machine and offers 'viv.critic/1'" },
     { "newer_abi", VIV_E_UNSUPPORTED, "manifest", "wants ABI 2 to 3, this host offers 1; use a newer host" },
+    { "newer_revision", VIV_E_UNSUPPORTED, "manifest", "wants revision 9 of 'viv.critic/1', this host has 1" },
     { "unknown_interface", VIV_E_UNSUPPORTED, "manifest", "'viv.oracle/1', which this host does not know" },
 #ifndef VH_SANITIZED
     { "extra_needed", VIV_E_DENIED, "audit", "rule 'needed': found 'libm.so.6'" },
@@ -95,6 +96,8 @@ static const struct refusal loaded[] = {
     { "lying_id", VIV_E_PLUGIN, "manifest", "says id 'viv.safety_policy', its manifest 'fault.lying_id'" },
     { "lying_version", VIV_E_PLUGIN, "manifest", "says version '9.9.9', its manifest '1.2.3'" },
     { "lying_offer", VIV_E_PLUGIN, "manifest", "no table for 'viv.critic/1'" },
+    { "lying_option", VIV_E_PLUGIN, "manifest", "row of option 'strict' is not the manifest's; rebuild it" },
+    { "missing_option", VIV_E_PLUGIN, "manifest", "has 1 options in 72 bytes, its manifest 7 in 72; rebuild it" },
     { "create_fails", VIV_E_UNAVAILABLE, "create", "it could not begin: the moon is not full" },
     { "short_table", VIV_E_PLUGIN, "offers", "the table of 'viv.critic/1' has 8 bytes, allowed 16 to 4096" },
 };
@@ -155,13 +158,14 @@ nobody_answers_for_unsigned_bytes(void **state)
     struct vh_plugin *plugin = NULL;
     struct viv_host host = { .size = sizeof host, .rev = 1 };
     struct viv_error err = VIV_ERROR_INIT;
-    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err),
-                     VIV_OK);
+    assert_int_equal(
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err), VIV_OK);
     assert_int_equal(file.trust, VH_TRUST_UNSIGNED);
     assert_int_equal(vh_plugin_load(arena, &file, &host, (struct viv_str){ NULL, 0 }, NULL, &plugin, &err),
                      VIV_E_DENIED);
     assert_string_equal(err.where, "signature");
-    assert_non_null(strstr(err.text, "it is unsigned, allowed in the host's process: bundled, or signed by your key"));
+    assert_non_null(
+        strstr(err.text, "it is unsigned, allowed in the host's process: bundled, or signed by your key"));
     vh_arena_destroy(arena);
 }
 
@@ -195,8 +199,8 @@ an_id_is_taken_once(void **state)
     struct viv_host host = { .size = sizeof host, .rev = 1 };
     struct viv_error err = VIV_ERROR_INIT;
     struct viv_str none = { NULL, 0 };
-    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err),
-                     VIV_OK);
+    assert_int_equal(
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err), VIV_OK);
     assert_int_equal(vh_plugin_load(arena, &file, &host, none, &set, &plugin, &err), VIV_OK);
     assert_int_equal(vh_plugin_load(arena, &file, &host, none, &set, &second, &err), VIV_E_EXISTS);
     assert_non_null(strstr(err.text, "'fault.good' 1.2.3 is loaded already, from bytes"));
@@ -215,9 +219,10 @@ settings_reach_the_plugin(void **state)
     struct fault_probe probe = { 0 };
     struct viv_host host = { .size = sizeof host, .rev = 1, .host_data = &probe };
     struct viv_error err = VIV_ERROR_INIT;
-    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err),
-                     VIV_OK);
-    assert_int_equal(vh_plugin_load(arena, &file, &host, VH_STR("{\"level\":10}"), NULL, &plugin, &err), VIV_E_INVALID);
+    assert_int_equal(
+        vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, fault_path(arena, "good"), &file, &err), VIV_OK);
+    assert_int_equal(vh_plugin_load(arena, &file, &host, VH_STR("{\"level\":10}"), NULL, &plugin, &err),
+                     VIV_E_INVALID);
     assert_non_null(strstr(err.text, "option 'level' is 10, allowed -5 to 9"));
     assert_int_equal(probe.created, 0);
     assert_int_equal(vh_plugin_load(arena, &file, &host, VH_STR("{\"level\":-2}"), NULL, &plugin, &err), VIV_OK);
@@ -241,7 +246,8 @@ memory_runs_out(void **state)
         struct viv_host host = { .size = sizeof host, .rev = 1, .host_data = &probe };
         vh_arena_fail_at(n);
         viv_status status = vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, path, &file, NULL);
-        status = status ? status : vh_plugin_load(arena, &file, &host, (struct viv_str){ NULL, 0 }, NULL, &plugin, NULL);
+        status =
+            status ? status : vh_plugin_load(arena, &file, &host, (struct viv_str){ NULL, 0 }, NULL, &plugin, NULL);
         vh_arena_fail_at(0);
         vh_arena_destroy(arena);
         assert_int_equal(probe.created, probe.destroyed);
@@ -258,10 +264,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_good_one_lives_and_ends),       cmocka_unit_test(each_fault_is_named),
-        cmocka_unit_test(other_sizes_are_completed),       cmocka_unit_test(nobody_answers_for_unsigned_bytes),
-        cmocka_unit_test(what_is_not_trusted_may_still_run_apart), cmocka_unit_test(an_id_is_taken_once),
-        cmocka_unit_test(settings_reach_the_plugin),       cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(a_good_one_lives_and_ends),
+        cmocka_unit_test(each_fault_is_named),
+        cmocka_unit_test(other_sizes_are_completed),
+        cmocka_unit_test(nobody_answers_for_unsigned_bytes),
+        cmocka_unit_test(what_is_not_trusted_may_still_run_apart),
+        cmocka_unit_test(an_id_is_taken_once),
+        cmocka_unit_test(settings_reach_the_plugin),
+        cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,9 +37,9 @@ laid_out_flat(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        { "depth", VIV_VALUE_INTEGER, 0, 8, NULL },  { "hidden", VIV_VALUE_BOOL, 0, 1, NULL },
-        { "mode", VIV_VALUE_TEXT, 0, 0, "count" },   { "names", VIV_VALUE_LIST, 0, 2, NULL },
-        { "names", VIV_VALUE_TEXT, 0, 0, "z" },      { "names", VIV_VALUE_TEXT, 1, 0, "a" },
+        { "depth", VIV_VALUE_INTEGER, 0, 8, NULL }, { "hidden", VIV_VALUE_BOOL, 0, 1, NULL },
+        { "mode", VIV_VALUE_TEXT, 0, 0, "count" },  { "names", VIV_VALUE_LIST, 0, 2, NULL },
+        { "names", VIV_VALUE_TEXT, 0, 0, "z" },     { "names", VIV_VALUE_TEXT, 1, 0, "a" },
         { "root", VIV_VALUE_TEXT, 0, 0, "." },
     };
     struct vh_arena *arena = vh_arena_create(NULL, 0);
@@ -47,8 +47,9 @@ laid_out_flat(void **state)
     const struct vh_schema *schema = compile(arena, good, true, &err);
     struct vh_schema_values values;
     assert_non_null(schema);
-    assert_int_equal(vh_schema_values(arena, schema, VH_STR("{\"names\":[\"z\",\"a\"],\"hidden\":true,\"mode\":\"count\"}"),
-                                      &values, &err),
+    assert_int_equal(vh_schema_values(arena, schema,
+                                      VH_STR("{\"names\":[\"z\",\"a\"],\"hidden\":true,\"mode\":\"count\"}"), &values,
+                                      &err),
                      VIV_OK);
     assert_int_equal(values.count, sizeof rows / sizeof *rows);
     for (uint32_t i = 0; i < values.count; i++) {
@@ -92,7 +93,8 @@ inputs_outside_are_refused(void **state)
         struct vh_arena *arena = vh_arena_create(NULL, 0);
         struct viv_error err = VIV_ERROR_INIT;
         struct vh_schema_values values = { 0 };
-        viv_status status = vh_schema_values(arena, compile(arena, good, true, &err), vh_str(bad[i].text), &values, &err);
+        viv_status status =
+            vh_schema_values(arena, compile(arena, good, true, &err), vh_str(bad[i].text), &values, &err);
         if (status != VIV_E_INVALID || values.rows || !strstr(err.text, bad[i].words)) {
             fail_msg("%s: status %d, '%s', allowed '%s'", bad[i].text, status, err.text, bad[i].words);
         }
@@ -117,13 +119,15 @@ schemas_outside_the_subset_are_refused(void **state)
         { OBJECT("{\"type\":[\"string\",\"null\"]}"), "type of '/a' is 'a list of 2'" },
         { OBJECT("{\"type\":\"string\",\"minimum\":1}"), "unknown key 'minimum'" },
         { OBJECT("{\"type\":\"string\",\"minLength\":-1}"), "minLength of '/a' is '-1', allowed: integers from 0" },
-        { OBJECT("{\"type\":\"integer\",\"minimum\":3,\"maximum\":2}"), "maximum of '/a' is '2', allowed: integers from 3" },
+        { OBJECT("{\"type\":\"integer\",\"minimum\":3,\"maximum\":2}"),
+          "maximum of '/a' is '2', allowed: integers from 3" },
         { OBJECT("{\"type\":\"integer\",\"enum\":[\"a\"]}"), "enum of '/a' must be a list of values of its type" },
         { OBJECT("{\"type\":\"integer\",\"maximum\":2,\"default\":3}"), "default: '/a' is 3, allowed" },
         { OBJECT("{\"type\":\"object\"}"), "'/a' cannot be laid out flat" },
         { OBJECT("{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}"), "'/a' cannot be laid out flat" },
         { OBJECT("{\"type\":\"array\"}"), "'/a/*' is not a schema object" },
-        { "{\"type\":\"object\",\"properties\":{\"a/b\":{\"type\":\"string\"}}}", "property name 'a/b' must be letters" },
+        { "{\"type\":\"object\",\"properties\":{\"a/b\":{\"type\":\"string\"}}}",
+          "property name 'a/b' must be letters" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct vh_arena *arena = vh_arena_create(NULL, 0);
@@ -143,11 +147,13 @@ outputs_may_nest(void **state)
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     struct viv_error err = VIV_ERROR_INIT;
     const struct vh_schema *schema = compile(
-        arena, OBJECT("{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}}}}"),
+        arena,
+        OBJECT("{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}}}}"),
         false, &err);
     assert_non_null(schema);
     assert_int_equal(vh_schema_check(arena, schema, VH_STR("{\"a\":[{\"n\":1},{}]}"), &err), VIV_OK);
-    assert_int_equal(vh_schema_check(arena, schema, VH_STR("{\"a\":[{\"n\":1},{\"n\":\"x\"}]}"), &err), VIV_E_INVALID);
+    assert_int_equal(vh_schema_check(arena, schema, VH_STR("{\"a\":[{\"n\":1},{\"n\":\"x\"}]}"), &err),
+                     VIV_E_INVALID);
     assert_string_equal(err.text, "'/a/1/n' is 'x', allowed: an integer");
     char text[2000] = "";
     for (int i = 0; i < 10; i++) {
@@ -165,7 +171,8 @@ values_are_bounded(void **state)
     (void)state;
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     struct viv_error err = VIV_ERROR_INIT;
-    const struct vh_schema *schema = compile(arena, OBJECT("{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"), true, &err);
+    const struct vh_schema *schema =
+        compile(arena, OBJECT("{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"), true, &err);
     struct vh_schema_values values;
     struct vh_buf buf;
     for (int count = 63; count <= 64; count++) {

@@ -54,12 +54,14 @@ an_open_key_is_refused(void **state)
     assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
     assert_int_equal(fchmodat(scratch.fd, "keys/plugin-key", 0640, 0), 0);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_E_DENIED);
-    assert_string_equal(err.text, "'keys/plugin-key' is open to others: mode 0640, allowed: no bit of 0077; chmod 600 the "
-                                  "key");
+    assert_string_equal(err.text,
+                        "'keys/plugin-key' is open to others: mode 0640, allowed: no bit of 0077; chmod 600 the "
+                        "key");
     assert_int_equal(fchmodat(scratch.fd, "keys/plugin-key", 0600, 0), 0);
     assert_int_equal(fchmodat(scratch.fd, "keys", 0770, 0), 0);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_E_DENIED);
-    assert_string_equal(err.text, "'keys' is open to others: mode 0770, allowed: no bit of 0022; chmod go-w the folder");
+    assert_string_equal(err.text,
+                        "'keys' is open to others: mode 0770, allowed: no bit of 0022; chmod go-w the folder");
     assert_int_equal(fchmodat(scratch.fd, "keys", 0700, 0), 0);
     assert_int_equal(renameat(scratch.fd, "keys/plugin-key", scratch.fd, "keys/other"), 0);
     assert_int_equal(symlinkat("other", scratch.fd, "keys/plugin-key"), 0);
@@ -69,6 +71,24 @@ an_open_key_is_refused(void **state)
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_E_DENIED);
     assert_string_equal(err.text, "the key 'keys/plugin-key' is not a regular file");
     assert_false(trust.has_key);
+    scratch_remove(&scratch);
+}
+
+static void
+a_key_of_somebody_else_is_refused(void **state)
+{
+    (void)state;
+    struct scratch scratch;
+    struct vh_trust trust = { 0 };
+    struct viv_error err = VIV_ERROR_INIT;
+    if (geteuid() != 0) {
+        skip(); /* only root can give a file away */
+    }
+    scratch_make(&scratch);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
+    assert_int_equal(fchownat(scratch.fd, "keys/plugin-key", 65534, 65534, 0), 0);
+    assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_E_DENIED);
+    assert_string_equal(err.text, "'keys/plugin-key' belongs to user 65534, allowed: 0, who runs this program");
     scratch_remove(&scratch);
 }
 
@@ -202,9 +222,10 @@ main(void)
 {
     seam = vh_seam_real();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_key_is_made_once),  cmocka_unit_test(an_open_key_is_refused),
-        cmocka_unit_test(a_torn_key_is_named), cmocka_unit_test(signatures),
-        cmocka_unit_test(altered_signatures),  cmocka_unit_test(bundled_digests),
+        cmocka_unit_test(a_key_is_made_once),          cmocka_unit_test(an_open_key_is_refused),
+        cmocka_unit_test(a_key_of_somebody_else_is_refused),
+        cmocka_unit_test(a_torn_key_is_named),         cmocka_unit_test(signatures),
+        cmocka_unit_test(altered_signatures),          cmocka_unit_test(bundled_digests),
         cmocka_unit_test(a_key_is_whole_or_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

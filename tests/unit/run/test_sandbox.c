@@ -113,7 +113,7 @@ input_and_environment(struct world *world, struct vh_keeper *keeper)
     /* Nothing of ours, and standard input is empty unless given. */
     setenv("VIV_TEST_SECRET", "leak", 1);
     world_expect(world, keeper,
-                 "env | cut -d= -f1 | grep -v -e ^ASAN -e ^PWD$ -e ^_$ -e SHLVL -e OLDPWD | sort | "
+                 "env | cut -d= -f1 | grep -v -e ^PWD$ -e ^_$ -e SHLVL -e OLDPWD | sort | "
                  "tr '\\n' ' '; cat",
                  "HOME LANG PATH TMPDIR TZ USER ");
     /* Only 0, 1 and 2 are open; the shell's own is the folder it reads. */
@@ -367,7 +367,9 @@ int
 main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--descriptors") == 0) {
-        return list_descriptors();
+        int code = list_descriptors();
+        fflush(stdout);
+        _exit(code); /* a leak check at the end would trace, which is forbidden */
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands_run),
@@ -382,9 +384,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_freezing_stops_the_clock),
         cmocka_unit_test(test_host_works_by_descriptor),
     };
-    world_probe();
-    if (world_variant_count == 0) {
-        fprintf(stderr, "skipped: no variant of the sandbox can be set up here\n");
+    if (!world_probe()) {
         return 77;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

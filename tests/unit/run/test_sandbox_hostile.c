@@ -271,7 +271,9 @@ int
 main(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[1], "--attack") == 0) {
-        return attacks_run(argc, argv);
+        int code = attacks_run(argc, argv);
+        fflush(stdout);
+        _exit(code); /* a leak check at the end would trace, which is forbidden */
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernel_is_out_of_reach),
@@ -282,9 +284,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_processes_are_bounded),
         cmocka_unit_test(test_setuid_has_no_effect),
     };
-    world_probe();
-    if (world_variant_count == 0) {
-        fprintf(stderr, "skipped: no variant of the sandbox can be set up here\n");
+    if (!world_probe()) {
         return 77;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

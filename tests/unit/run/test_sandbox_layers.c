@@ -42,9 +42,9 @@ many_layers(void **state)
         snprintf(paths[i], sizeof paths[i], "%s/la,y:er\\ \n%zu-%0200d", world.folder, i, 0);
         assert_int_equal(mkdir(paths[i], 0755), 0);
         snprintf(text, sizeof text, "%zu\n", i);
-        world_put(&world, paths[i], "same", text);
+        world_put(paths[i], "same", text);
         snprintf(text, sizeof text, "only-%zu", i);
-        world_put(&world, paths[i], text, "x\n");
+        world_put(paths[i], text, "x\n");
         lowers[i] = paths[i];
     }
     struct vh_sandbox_plan plan = world_plan(&world, variant);
@@ -70,7 +70,7 @@ folder_shown_inside(void **state)
     world_make(&world, NULL);
     snprintf(path, sizeof path, "%s/git", world.folder);
     assert_int_equal(mkdir(path, 0755), 0);
-    world_put(&world, path, "HEAD", "ref\n");
+    world_put(path, "HEAD", "ref\n");
     struct vh_sandbox_bind binds[] = {{path, ".git", true},
                                       {world.copy, "deep/down/here", false},
                                       {world.copy, "/opt/base", false},
@@ -210,9 +210,7 @@ main(void)
         cmocka_unit_test(targets_are_checked), cmocka_unit_test(phases_stack),
         cmocka_unit_test(limits_hold),
     };
-    world_probe();
-    if (world_variant_count == 0) {
-        fprintf(stderr, "skipped: no variant of the sandbox can be set up here\n");
+    if (!world_probe()) {
         return 77;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,48 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A workspace on disk and a launcher, for the tests of the sandbox; each test program includes it
- * once. */
-#ifndef SANDBOX_WORLD_H
-#define SANDBOX_WORLD_H
+/* Worlds for the tests of the sandbox. Contracts are in sandbox_world.h. */
+#include "sandbox_world.h"
 
-#include "../../support/cm.h"
+enum vh_sandbox_variant world_variants[3];
+size_t world_variant_count;
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include "base/fs.h"
-#include "base/str.h"
-#include "run/sandbox.h"
-
-#define SECOND_NS INT64_C(1000000000)
-
-/* A sanitizer's shadow counts as memory. 0: the default. */
-#ifdef VH_SANITIZED
-#define WORLD_MEMORY UINT64_MAX
-#else
-#define WORLD_MEMORY 0
-#endif
-
-struct world {
-    struct vh_arena *arena;
-    const struct vh_seam *seam;
-    struct vh_launcher *launcher;
-    char folder[256];
-    char lower[300], upper[300], work[300], scratch[300], copy[300];
-    const char *lowers[1];
-    char self[512]; /* this program, shown inside as /opt/self */
-    struct vh_sandbox_bind binds[1];
-};
-
-static inline void
-world_put(const struct world *world, const char *folder, const char *name, const char *text)
+void
+world_put(const char *folder, const char *name, const char *text)
 {
     char path[600];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -50,11 +14,9 @@ world_put(const struct world *world, const char *folder, const char *name, const
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     close(fd);
-    (void)world;
 }
 
-/* build/PRESET/tests/unit/test_x -> build/PRESET/host/launcher/viv-launcher */
-static inline void
+void
 world_launcher_path(char *ret_path, size_t size)
 {
     char self[512];
@@ -65,7 +27,7 @@ world_launcher_path(char *ret_path, size_t size)
     assert_true(snprintf(ret_path, size, "%s/../../host/launcher/viv-launcher", self) < (int)size);
 }
 
-static inline void
+void
 world_make(struct world *world, const char *fail_step)
 {
     char path[600];
@@ -81,13 +43,13 @@ world_make(struct world *world, const char *fail_step)
         snprintf(folders[i], 300, "%s/%s", world->folder, names[i]);
         assert_int_equal(mkdir(folders[i], 0755), 0);
     }
-    world_put(world, world->folder, "secret", "the key\n");
+    world_put(world->folder, "secret", "the key\n");
     for (size_t i = 0; i < 2; i++) {
         const char *folder = i ? world->copy : world->lower;
-        world_put(world, folder, "one", "1\n");
+        world_put(folder, "one", "1\n");
         snprintf(path, sizeof path, "%s/sub", folder);
         assert_int_equal(mkdir(path, 0755), 0);
-        world_put(world, folder, "sub/two", "2\n");
+        world_put(folder, "sub/two", "2\n");
     }
     world->lowers[0] = world->lower;
     ssize_t len = readlink("/proc/self/exe", world->self, sizeof world->self - 1);
@@ -102,7 +64,7 @@ world_make(struct world *world, const char *fail_step)
     }
 }
 
-static inline void
+void
 world_end(struct world *world)
 {
     vh_arena_destroy(world->arena);
@@ -112,7 +74,7 @@ world_end(struct world *world)
     }
 }
 
-static inline struct vh_sandbox_plan
+struct vh_sandbox_plan
 world_plan(const struct world *world, enum vh_sandbox_variant variant)
 {
     return (struct vh_sandbox_plan){.variant = variant,
@@ -127,7 +89,7 @@ world_plan(const struct world *world, enum vh_sandbox_variant variant)
                                     .limits.memory_bytes = WORLD_MEMORY};
 }
 
-static inline struct vh_keeper *
+struct vh_keeper *
 world_open(struct world *world, enum vh_sandbox_variant variant)
 {
     struct vh_keeper *keeper = NULL;
@@ -140,49 +102,45 @@ world_open(struct world *world, enum vh_sandbox_variant variant)
 }
 
 /* The program by which this one can be started again inside. */
-static inline const char *
+const char *
 world_self(const struct world *world, const struct vh_keeper *keeper)
 {
     return vh_keeper_profile(keeper)->variant == VH_SANDBOX_REDUCED_COPY ? world->self
                                                                          : "/opt/self";
 }
 
-static inline struct vh_exec_result
+struct vh_exec_result
 world_run(struct world *world, struct vh_keeper *keeper, const char *const *argv, size_t argc)
 {
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_exec_result result;
     struct vh_exec_stage stage = {.argv = argv, .argc = argc};
-    static const char *const env[] = {
-        "ASAN_OPTIONS=detect_leaks=0"}; /* it would trace, which is forbidden */
     struct vh_exec exec = {.stages = &stage,
                            .stage_count = 1,
                            .wall_ns = 30 * SECOND_NS,
                            .output_max = 65536,
-                           .error_max = 65536,
-                           .env = env,
-                           .env_count = WORLD_MEMORY ? 1 : 0};
+                           .error_max = 65536};
     if (vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err)) {
         fail_msg("%s", err.text);
     }
     return result;
 }
 
-static inline struct vh_exec_result
+struct vh_exec_result
 world_shell(struct world *world, struct vh_keeper *keeper, const char *script)
 {
     const char *const argv[] = {"sh", "-c", script};
     return world_run(world, keeper, argv, 3);
 }
 
-static inline const char *
+const char *
 world_text(struct world *world, struct viv_str text)
 {
     return vh_arena_text_of(world->arena, text);
 }
 
 /* The script ends well and prints exactly this. */
-static inline void
+void
 world_expect(struct world *world, struct vh_keeper *keeper, const char *script, const char *output)
 {
     struct vh_exec_result result = world_shell(world, keeper, script);
@@ -197,7 +155,7 @@ world_expect(struct world *world, struct vh_keeper *keeper, const char *script, 
 }
 
 /* The script fails, whatever it says. */
-static inline void
+void
 world_refuse(struct world *world, struct vh_keeper *keeper, const char *script)
 {
     struct vh_exec_result result = world_shell(world, keeper, script);
@@ -208,11 +166,7 @@ world_refuse(struct world *world, struct vh_keeper *keeper, const char *script)
     }
 }
 
-/* The variants this machine can do; each test loops over them. */
-static enum vh_sandbox_variant world_variants[3];
-static size_t world_variant_count;
-
-static inline void
+bool
 world_probe(void)
 {
     struct world world;
@@ -229,10 +183,14 @@ world_probe(void)
         }
     }
     world_end(&world);
+    if (world_variant_count == 0) {
+        fprintf(stderr, "skipped: no variant of the sandbox can be set up here\n");
+    }
+    return world_variant_count > 0;
 }
 
 /* Run `body` in a fresh world for each variant. */
-static inline void
+void
 world_each(void (*body)(struct world *world, struct vh_keeper *keeper))
 {
     for (size_t i = 0; i < world_variant_count; i++) {
@@ -244,5 +202,3 @@ world_each(void (*body)(struct world *world, struct vh_keeper *keeper))
         world_end(&world);
     }
 }
-
-#endif

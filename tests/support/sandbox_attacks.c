@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What test_sandbox_hostile.c does when it is started inside: one attack by name. Answers 0 when it
- * was stopped. */
-#ifndef SANDBOX_ATTACKS_H
-#define SANDBOX_ATTACKS_H
+/* Attacks on a sandbox, run inside it. Each answers 0 when it was stopped, else which part got
+ * through. */
+#include "sandbox_attacks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -282,7 +281,7 @@ attack_processes_bound(const char *more)
     return 0;
 }
 
-static int
+int
 attacks_run(int argc, char **argv)
 {
     const char *name = argv[2];
@@ -304,5 +303,3 @@ attacks_run(int argc, char **argv)
     }
     return 99;
 }
-
-#endif

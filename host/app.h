@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the host, built in order and ended in reverse: find the home, lock it (or become a client of the host
+ * that has it), store, sequencer, plugins, policy, recovery, exporter, spawner, workers, socket last. Everything hangs
+ * on struct vh_app; there is no global state but the log sink and the signal flag.
+ * app_home.c finds and makes homes; app_parts.c builds the parts; app_threads.c runs exporter and spawner. */
+#ifndef VH_APP_H
+#define VH_APP_H
+
+#include "run/control.h"
+#include "run/run.h"
+
+/* The user's folders, from the environment; NULL when they cannot be known. */
+struct vh_app_user {
+    const char *home;
+    const char *config; /* ~/.config/vivarium */
+    const char *data;   /* ~/.local/share/vivarium */
+    const char *xdg_config; /* XDG_CONFIG_HOME or NULL */
+    const char *name;
+    int64_t uid;
+    int64_t pid;
+};
+
+struct vh_app {
+    const struct vh_seam *seam;
+    struct vh_arena *arena;
+    struct vh_app_user user;
+    const char *program_folder; /* where this program lies */
+    const char *project;
+    const char *home_path;
+    int home;
+    int lock; /* descriptor of the lock; -1: a client */
+    struct vh_store *store;
+    struct vh_run run;
+    struct vh_control control;
+    struct vh_app_threads *threads;
+    struct vh_socket *socket;  /* the server's */
+    struct vh_client *client;  /* or the connection to the host that has the home */
+    const char *fail_step;
+};
+
+enum vh_app_need {
+    VH_APP_READ,  /* queries: needs no plugin and no worker */
+    VH_APP_WRITE, /* commands of a person: needs the sequencer */
+    VH_APP_WORK,  /* the whole host with workers */
+};
+
+/* Read the environment and find this program. */
+viv_status vh_app_begin(struct vh_app *app, const struct vh_seam *seam, struct viv_error *err);
+void vh_app_end(struct vh_app *app);
+
+/* Find the home by walking up from `start`. VIV_E_NOT_FOUND says how to make one; VIV_E_DENIED for a home this user
+ * did not make; VIV_E_VERSION. */
+viv_status vh_app_find(struct vh_app *app, const char *start, struct viv_error *err);
+/* Make a home in `folder`. VIV_E_EXISTS. */
+viv_status vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err);
+
+/* Open what is needed: as the host when nobody is, else as a client. `workers` is for VH_APP_WORK. */
+viv_status vh_app_open(struct vh_app *app, enum vh_app_need need, int workers, struct viv_error *err);
+/* Workers stop after their task, clients are let go, everything logged is synced. */
+viv_status vh_app_close(struct vh_app *app, struct viv_error *err);
+
+/* Fold the log again; with `write` the projections are replaced. Nobody may have the home meanwhile. */
+struct vh_rebuild_result;
+viv_status vh_app_rebuild(struct vh_app *app, bool write, struct vh_rebuild_result *ret_result, struct viv_error *err);
+
+/* One request to the host, this process or another: see docs/contract/socket.md. */
+viv_status vh_app_ask(struct vh_app *app, const struct vh_json *request, struct vh_arena *arena,
+                      struct vh_json **ret_response, struct viv_error *err);
+
+/* What the user's own files say about trust; read and changed as a whole. */
+bool vh_app_trusts(struct vh_app *app, const char *digest_hex);
+viv_status vh_app_trust_policy(struct vh_app *app, const char *digest_hex, struct viv_error *err);
+viv_status vh_app_trust_home(struct vh_app *app, struct viv_error *err);
+/* Whether this user made (or has taken over) the home. */
+viv_status vh_app_check_home(struct vh_app *app, struct viv_error *err);
+viv_status vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_error *err);
+
+/* app_threads.c */
+viv_status vh_app_threads_start(struct vh_app *app, int workers, struct viv_error *err);
+void vh_app_threads_stop(struct vh_app *app);
+/* Launcher and zygote run when this returns; starts them on first need. */
+viv_status vh_app_need_sandbox(struct vh_app *app, struct viv_error *err);
+
+/* app_parts.c */
+viv_status vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err);
+void vh_app_unbuild(struct vh_app *app);
+viv_status vh_app_recover(struct vh_app *app, struct viv_error *err);
+
+#endif

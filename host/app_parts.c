@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a host, in order: store and sequencer, registry, plugins of tier 0, policy; and what a crash left. */
+#include "app.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "keep/reader.h"
+#include "lend/lend.h"
+#include "run/branch.h"
+#include "run/policy.h"
+#include "run/router.h"
+#include "run/workspace.h"
+#include <viv_interfaces.h>
+
+static bool
+trusts(void *data, const char *digest_hex)
+{
+    return vh_app_trusts(data, digest_hex);
+}
+
+static bool
+is_folder(struct vh_app *app, const char *path)
+{
+    struct stat stat;
+    return path && app->seam->stat(app->seam->data, AT_FDCWD, path, &stat, 0) == 0 && S_ISDIR(stat.st_mode);
+}
+
+/* Installed beside the program, or in the build tree. */
+static const char *
+plugin_folder(struct vh_app *app)
+{
+    static const char *const places[] = { "../lib/vivarium/1", "../plugins" };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *path = vh_arena_format(app->arena, "%s/%s", app->program_folder, places[i]);
+        if (is_folder(app, path)) {
+            return path;
+        }
+    }
+    return NULL;
+}
+
+static viv_status
+open_store(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_sequencer_options options = { .pid = app->user.pid, .uid = app->user.uid };
+    char *path = vh_arena_format(app->arena, "%s/vivarium.db", app->home_path);
+    if (!path) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    viv_status status = vh_store_open(app->arena, path, NULL, &app->store, err);
+    return status ? status
+                  : vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);
+}
+
+static viv_status
+open_registry(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_run *run = &app->run;
+    run->rules.trust.bundled = vh_bundled;
+    run->rules.trust.bundled_count = vh_bundled_count;
+    char *keys = app->user.data ? vh_arena_format(app->arena, "%s/keys", app->user.data) : NULL;
+    viv_status status = keys && is_folder(app, keys)
+                            ? vh_trust_read_key(app->seam, AT_FDCWD, keys, &run->rules.trust, err)
+                            : VIV_OK;
+    char *store = vh_arena_format(app->arena, "%s/store/plugins", app->home_path);
+    struct vh_registry_places places = {
+        .store = store,
+        .plugin_folder = plugin_folder(app),
+        .bundled = vh_bundled,
+        .bundled_count = vh_bundled_count,
+    };
+    run->router = vh_router_create(app->arena, app->seam);
+    if (!store || !run->router) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    return status ? status : vh_registry_open(app->seam, app->arena, &places, &run->registry, err);
+}
+
+/* Settings of one plugin from the policy in force. */
+static struct viv_str
+settings_of(struct vh_app *app, const char *id)
+{
+    const struct vh_run_policy *policy = app->run.policy;
+    const struct vh_json *plugins = policy ? vh_run_setting(policy, "plugins") : NULL;
+    const struct vh_json *one = plugins ? vh_json_get(plugins, id) : NULL;
+    const struct vh_json *options = one ? vh_json_get(one, "options") : NULL;
+    return options ? vh_json_print(app->arena, options) : (struct viv_str){ NULL, 0 };
+}
+
+static viv_status
+load_plugin(struct vh_app *app, struct vh_plugin_set *set, const struct vh_registry_entry *entry,
+            const struct vh_plugin **ret_plugin, struct viv_error *err)
+{
+    struct vh_plugin_file file;
+    struct vh_plugin *plugin = NULL;
+    viv_status status = vh_registry_inspect(app->run.registry, app->arena, &app->run.rules, entry, &file, err);
+    if (status) {
+        return status;
+    }
+    const struct viv_host *host =
+        vh_lend_host(app->arena, file.manifest->id, file.manifest->services, file.manifest->service_count);
+    if (!host) {
+        return vh_error_set(err, VIV_E_MEMORY, "plugin", "no memory for a plugin");
+    }
+    status = vh_plugin_load(app->arena, &file, host, settings_of(app, file.manifest->id), set, &plugin, err);
+    *ret_plugin = plugin;
+    return status;
+}
+
+/* The one plugin of an interface that tier 0 may load: the highest version of the first id that is trusted. */
+static viv_status
+load_for(struct vh_app *app, struct vh_plugin_set *set, uint32_t interface, const struct vh_plugin **ret_plugin,
+         struct viv_error *err)
+{
+    struct vh_registry_entry entry;
+    uint32_t cursor = 0;
+    while (vh_registry_next(app->run.registry, interface, &cursor, &entry)) {
+        if (!(entry.flags & VH_REGISTRY_SKILL)) {
+            return load_plugin(app, set, &entry, ret_plugin, err);
+        }
+    }
+    return vh_error_set(err, VIV_E_UNAVAILABLE, "plugin", "no plugin offers %s; 'vivhost doctor' shows what is missing",
+                        viv_interfaces[interface].id);
+}
+
+static viv_status
+load_gates(struct vh_app *app, struct vh_plugin_set *set, struct viv_error *err)
+{
+    struct vh_run_plugins *plugins = &app->run.plugins;
+    struct vh_registry_entry entry;
+    uint32_t cursor = 0;
+    viv_status status = VIV_OK;
+    while (status == VIV_OK && vh_registry_next(app->run.registry, VIV_INDEX_GATE, &cursor, &entry)) {
+        if (plugins->gate_count == VH_RUN_GATES_MAX) {
+            return vh_error_set(err, VIV_E_LIMIT, "plugin", "more than %d gates are installed", VH_RUN_GATES_MAX);
+        }
+        status = load_plugin(app, set, &entry, &plugins->gates[plugins->gate_count], err);
+        plugins->gate_count += status == VIV_OK;
+    }
+    return status;
+}
+
+/* Safety first: it compiles the policy that holds the settings of the others. */
+static viv_status
+load_plugins(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_run_plugins *plugins = &app->run.plugins;
+    struct vh_plugin_set *set = vh_arena_alloc(app->arena, sizeof *set);
+    if (!set) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    viv_status status = load_for(app, set, VIV_INDEX_SAFETY, &plugins->safety, err);
+    if (status == VIV_OK) {
+        status = vh_policy_read(&app->run, err);
+    }
+    const struct {
+        uint32_t interface;
+        const struct vh_plugin **place;
+    } others[] = {
+        { VIV_INDEX_ECONOMY, &plugins->economy },
+        { VIV_INDEX_DECOMPOSE, &plugins->decompose },
+        { VIV_INDEX_CRITIC, &plugins->critic },
+        { VIV_INDEX_EXECUTOR, &plugins->executor },
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others && status == VIV_OK; i++) {
+        status = load_for(app, set, others[i].interface, others[i].place, err);
+    }
+    if (status == VIV_OK) {
+        status = load_gates(app, set, err);
+    }
+    return status ? status : vh_policy_load(&app->run, err);
+}
+
+static viv_status
+prepare_run(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_run *run = &app->run;
+    struct vh_policy_source *source = vh_arena_alloc(app->arena, sizeof *source);
+    pthread_mutex_t *locks = vh_arena_array(app->arena, 2, sizeof *locks);
+    if (!source || !locks) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    pthread_mutex_init(&source->lock, NULL);
+    pthread_mutex_init(&locks[0], NULL);
+    pthread_mutex_init(&locks[1], NULL);
+    source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
+    source->trusted = trusts;
+    source->data = app;
+    run->seam = app->seam;
+    run->arena = app->arena;
+    run->home = app->home;
+    run->home_path = app->home_path;
+    run->project = app->project;
+    run->fail_step = app->fail_step;
+    run->policy_source = source;
+    run->publish_lock = &locks[0];
+    run->registry_lock = &locks[1];
+    run->actor_name = vh_str(app->user.name);
+    run->uid = app->user.uid;
+    run->pid = app->user.pid;
+    run->tools = (struct vh_git_tools){
+        .seam = app->seam,
+        .git = &run->git,
+        .home = app->home,
+        .home_path = app->home_path,
+        .user_home = app->user.home,
+        .user_config = app->user.xdg_config,
+    };
+    return VIV_OK;
+}
+
+viv_status
+vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err)
+{
+    viv_status status = prepare_run(app, err);
+    if (status == VIV_OK) {
+        status = open_store(app, err);
+    }
+    if (status == VIV_OK) {
+        status = open_registry(app, err);
+    }
+    if (status == VIV_OK && need == VH_APP_WORK) {
+        status = load_plugins(app, err);
+    }
+    return status;
+}
+
+void
+vh_app_unbuild(struct vh_app *app)
+{
+    vh_store_close(app->store);
+    app->store = NULL;
+}
+
+/* ---- recovery ---- */
+
+struct held {
+    struct vh_app *app;
+    struct viv_str *id;
+    int64_t *lease;
+    size_t count;
+};
+
+static bool
+take_held(void *data, const struct vh_task *task)
+{
+    struct held *held = data;
+    if (task->leased && held->count < 4096) {
+        held->id[held->count] = task->id;
+        held->lease[held->count++] = task->lease;
+    }
+    return true;
+}
+
+static viv_status
+read_held(void *data, struct vh_store *store, struct viv_error *err)
+{
+    struct held *held = data;
+    return vh_reader_tasks(store, held->app->arena, (struct viv_str){ NULL, 0 }, take_held, held, err);
+}
+
+static viv_status
+expire(struct vh_app *app, struct viv_str task, int64_t lease, struct viv_error *err)
+{
+    struct vh_json *data = vh_json_object(app->arena);
+    vh_json_set_int(app->arena, data, "lease", lease);
+    vh_json_set_text(app->arena, data, "reason", "the host that held it ended");
+    struct vh_command command = { .kind = VH_STR("lease.expired"),
+                                  .task = task,
+                                  .actor = { VH_STR("host"), VH_STR("vivhost"), app->user.uid, app->user.pid },
+                                  .data = data };
+    struct vh_answer answer;
+    return vh_sequencer_call(app->run.sequencer, &command, false, app->arena, &answer, err);
+}
+
+/* Every lease of an earlier host is over: its launcher died with it, and with that everything it ran. */
+viv_status
+vh_app_recover(struct vh_app *app, struct viv_error *err)
+{
+    struct held held = { .app = app };
+    held.id = vh_arena_array(app->arena, 4096, sizeof *held.id);
+    held.lease = vh_arena_array(app->arena, 4096, sizeof *held.lease);
+    if (!held.id || !held.lease) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to recover");
+    }
+    viv_status status = vh_sequencer_read(app->run.sequencer, read_held, &held, err);
+    for (size_t i = 0; i < held.count && status == VIV_OK; i++) {
+        vh_log(VH_LOG_INFO, "recover", "task '%.*s' was held by a host that ended", VH_STR_ARGS(held.id[i]));
+        status = expire(app, held.id[i], held.lease[i], err);
+    }
+    return status ? status : vh_workspace_clean(&app->run, err);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exporter, which keeps the JSONL log up to date, and the spawner, the one thread that starts and restarts the
+ * launcher and the zygote and never ends before the host: both ask the kernel to die with the thread that started
+ * them. */
+#include "app.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "keep/export.h"
+#include "run/branch.h"
+#include "run/git_tool.h"
+#include "run/layer.h"
+#include "run/policy.h"
+#include "run/workers.h"
+
+#define EXPORT_EVERY_NS INT64_C(1000000000)
+#define LOOK_MS 200 /* how soon a dead zygote or launcher is seen */
+
+struct vh_app_threads {
+    struct vh_app *app;
+    pthread_t exporter;
+    pthread_t spawner;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool exporting;
+    bool spawning;
+    bool wanted; /* launcher and zygote are needed */
+    bool ready;
+    bool stop;
+    viv_status failed;
+    struct viv_error fault;
+    atomic_uint stop_export;
+};
+
+/* ---- exporter ---- */
+
+static viv_status
+export_once(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_store *reader = NULL;
+    int64_t seq = 0;
+    char *path = arena ? vh_arena_format(arena, "%s/vivarium.db", app->home_path) : NULL;
+    viv_status status = path ? vh_store_open_read(arena, path, &reader, err)
+                             : vh_error_set(err, VIV_E_MEMORY, "export", "no memory");
+    if (status == VIV_OK) {
+        status = vh_export_update(app->seam, reader, app->home, "log/execution_log.jsonl", &seq, err);
+    }
+    vh_store_close(reader);
+    vh_arena_destroy(arena);
+    return status;
+}
+
+static void *
+export_log(void *data)
+{
+    struct vh_app_threads *t = data;
+    struct vh_app *app = t->app;
+    int64_t done = 0;
+    while (!atomic_load(&t->stop_export)) {
+        int64_t seen = vh_sequencer_wait(app->run.sequencer, -1, 0);
+        int64_t committed = vh_sequencer_committed(app->run.sequencer);
+        struct viv_error err = VIV_ERROR_INIT;
+        if (committed > done && export_once(app, &err) == VIV_OK) {
+            done = committed;
+        } else if (committed > done) {
+            vh_log(VH_LOG_ERROR, "export", "%s", err.text);
+            done = committed; /* said once for each commit */
+        }
+        (void)vh_sequencer_wait(app->run.sequencer, seen, app->seam->monotonic_ns(app->seam->data) + EXPORT_EVERY_NS);
+    }
+    return NULL;
+}
+
+/* ---- spawner ---- */
+
+static const char *
+program(struct vh_app *app, const char *name)
+{
+    static const char *const places[] = { "../libexec/vivarium", "../libexec", "launcher" }; /* the build's last */
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char *path = vh_arena_format(app->arena, "%s/%s/%s", app->program_folder, places[i], name);
+        if (path && vh_fs_exists(app->seam, AT_FDCWD, path)) {
+            return path;
+        }
+    }
+    return NULL;
+}
+
+static viv_status
+start_programs(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_run *run = &app->run;
+    struct vh_launcher_options options = { .fail_step = app->fail_step };
+    const char *launcher = program(app, "viv-launcher");
+    const char *zygote = program(app, "viv-zygote");
+    if (!launcher || !zygote) {
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "host", "viv-launcher or viv-zygote is not beside '%s'",
+                            app->program_folder);
+    }
+    run->launcher = vh_launcher_create(app->arena, app->seam, launcher, &options);
+    if (!run->launcher) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    viv_status status = vh_launcher_start(run->launcher, err);
+    if (status == VIV_OK) {
+        status = vh_zygote_start(app->seam, app->arena, zygote, &run->zygote, err);
+    }
+    if (status == VIV_OK) {
+        run->pool = vh_pool_create(run->zygote, app->arena, &(struct vh_pool_limits){ 0 });
+        vh_git_tool_init(&run->git, run->launcher);
+        char *work = vh_arena_format(app->arena, "%s/work", app->home_path);
+        status = run->pool && work ? vh_sandbox_probe(run->launcher, work, VH_SANDBOX_AUTO, &run->profile, err)
+                                   : vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    if (status == VIV_OK) {
+        run->profile_text = vh_sandbox_profile_text(app->arena, &run->profile);
+    }
+    return status;
+}
+
+/* What a crash left in the repository and the cache is finished or undone before any work. */
+static viv_status
+recover_targets(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_branch_recovered recovered = { 0 };
+    viv_status status = vh_branch_recover(&app->run.tools, app->arena, &recovered, err);
+    if (status == VIV_OK) {
+        status = vh_layer_clean(&app->run.tools, app->arena, err);
+    }
+    if (recovered.forward || recovered.back) {
+        vh_log(VH_LOG_WARNING, "recover", "%zu moves of files were finished, %zu undone", recovered.forward,
+               recovered.back);
+    }
+    return status;
+}
+
+static void
+restart_dead(struct vh_app *app)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    if (vh_launcher_pid(app->run.launcher) == 0 && vh_launcher_start(app->run.launcher, &err)) {
+        vh_log(VH_LOG_ERROR, "host", "%s", err.text);
+    }
+    if (!vh_zygote_alive(app->run.zygote) && vh_zygote_restart(app->run.zygote, &err)) {
+        vh_log(VH_LOG_ERROR, "host", "%s", err.text);
+    }
+}
+
+static void
+answer(struct vh_app_threads *t, viv_status status, const struct viv_error *err)
+{
+    pthread_mutex_lock(&t->lock);
+    t->failed = status;
+    t->fault = *err;
+    t->ready = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void *
+spawn(void *data)
+{
+    struct vh_app_threads *t = data;
+    struct vh_app *app = t->app;
+    pthread_mutex_lock(&t->lock);
+    while (!t->stop && !t->wanted) {
+        pthread_cond_wait(&t->changed, &t->lock);
+    }
+    bool stop = t->stop;
+    pthread_mutex_unlock(&t->lock);
+    if (stop) {
+        return NULL;
+    }
+    struct viv_error err = VIV_ERROR_INIT;
+    viv_status status = start_programs(app, &err);
+    if (status == VIV_OK) {
+        status = recover_targets(app, &err);
+    }
+    answer(t, status, &err);
+    while (!stop) {
+        int fd = app->run.launcher ? vh_launcher_death_fd(app->run.launcher) : -1;
+        struct pollfd death = { fd, POLLIN, 0 };
+        (void)poll(&death, 1, LOOK_MS); /* an interrupted wait only looks sooner */
+        pthread_mutex_lock(&t->lock);
+        stop = t->stop;
+        pthread_mutex_unlock(&t->lock);
+        if (!stop && status == VIV_OK) {
+            restart_dead(app);
+        }
+    }
+    if (app->run.pool) {
+        vh_pool_end(app->run.pool);
+    }
+    vh_zygote_end(app->run.zygote);
+    if (app->run.launcher) {
+        vh_launcher_stop(app->run.launcher);
+    }
+    return NULL;
+}
+
+viv_status
+vh_app_need_sandbox(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_app_threads *t = app->threads;
+    pthread_mutex_lock(&t->lock);
+    t->wanted = true;
+    pthread_cond_broadcast(&t->changed);
+    while (!t->ready) {
+        pthread_cond_wait(&t->changed, &t->lock);
+    }
+    viv_status status = t->failed;
+    if (status && err) {
+        *err = t->fault;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return status;
+}
+
+viv_status
+vh_app_threads_start(struct vh_app *app, int workers, struct viv_error *err)
+{
+    struct vh_app_threads *t = vh_arena_alloc(app->arena, sizeof *t);
+    if (!t) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    t->app = app;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->changed, NULL);
+    app->threads = t;
+    viv_status status = export_once(app, err); /* a log that disagrees with the database stops the start */
+    if (status) {
+        return status;
+    }
+    t->exporting = pthread_create(&t->exporter, NULL, export_log, t) == 0;
+    t->spawning = pthread_create(&t->spawner, NULL, spawn, t) == 0;
+    if (!t->exporting || !t->spawning) {
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "host", "cannot start the host's threads");
+    }
+    if (workers == 0) {
+        return VIV_OK;
+    }
+    status = vh_app_need_sandbox(app, err);
+    if (status == VIV_OK) {
+        status = vh_policy_load(&app->run, err); /* again, now with the profile that was found */
+    }
+    return status ? status : vh_workers_start(&app->run, app->arena, workers, &app->control.workers, err);
+}
+
+void
+vh_app_threads_stop(struct vh_app *app)
+{
+    struct vh_app_threads *t = app->threads;
+    if (!t) {
+        return;
+    }
+    vh_workers_stop(app->control.workers, true);
+    app->control.workers = NULL;
+    pthread_mutex_lock(&t->lock);
+    t->stop = true;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+    if (t->spawning) {
+        pthread_join(t->spawner, NULL);
+    }
+    struct viv_error err = VIV_ERROR_INIT;
+    (void)vh_sequencer_flush(app->run.sequencer, &err); /* a dead store has said so */
+    atomic_store(&t->stop_export, 1);
+    vh_sequencer_wake(app->run.sequencer);
+    if (t->exporting) {
+        pthread_join(t->exporter, NULL);
+    }
+    if (!vh_sequencer_dead(app->run.sequencer, NULL) && export_once(app, &err)) {
+        vh_log(VH_LOG_ERROR, "export", "%s", err.text);
+    }
+    app->threads = NULL;
+}

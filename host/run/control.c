@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dispatch and the commands of people. Queries: control_query.c; skills and routes: control_skill.c. */
+#include "control_inside.h"
+
+#define KEY_BYTES 16
+
+struct vh_json *
+vh_control_error(struct vh_arena *arena, viv_status status, const char *text)
+{
+    struct vh_json *response = vh_json_object(arena);
+    vh_json_set_str(arena, response, "error", vh_run_clean(arena, vh_str(vh_arena_text(arena, text)), 460));
+    vh_json_set_int(arena, response, "status", status);
+    return response;
+}
+
+/* "t" and eight letters that cannot be mistaken for each other. */
+static const char *
+new_id(struct vh_controlling *c)
+{
+    static const char letters[] = "23456789abcdefghjkmnpqrstuvwxyz";
+    uint8_t bytes[8];
+    char *id = vh_arena_alloc(c->arena, 12);
+    if (!id || c->run->seam->random(c->run->seam->data, bytes, sizeof bytes)) {
+        return NULL;
+    }
+    id[0] = 't';
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        id[i + 1] = letters[bytes[i] % (sizeof letters - 1)];
+    }
+    return id;
+}
+
+viv_status
+vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task, struct vh_json *data)
+{
+    struct vh_command command = {
+        .kind = vh_str(kind),
+        .task = task,
+        .key = vh_json_str(c->request, "key"),
+        .actor = { VH_STR("person"), c->peer->name, c->peer->uid, c->peer->pid },
+        .data = data,
+    };
+    struct vh_answer answer = { 0 };
+    viv_status status = vh_sequencer_call(c->run->sequencer, &command, false, c->arena, &answer, &c->err);
+    if (status == VIV_OK) {
+        vh_json_set_text(c->arena, c->response, "durability", answer.synced ? "synced" : "logged");
+        vh_json_set_int(c->arena, c->response, "repeated", answer.repeated);
+        vh_json_set_int(c->arena, c->response, "seq", answer.seq);
+        vh_json_set_str(c->arena, c->response, "task", answer.task);
+    }
+    return status;
+}
+
+/* Copy the members a submission may have, and nothing else. */
+static viv_status
+take_submission(struct vh_controlling *c, const struct vh_json *task, struct vh_json *data)
+{
+    static const struct {
+        const char *name;
+        enum vh_json_type type;
+    } members[] = {
+        { "goal", VH_JSON_STRING },   { "command", VH_JSON_OBJECT }, { "skill", VH_JSON_STRING },
+        { "input", VH_JSON_OBJECT },  { "target", VH_JSON_STRING },  { "depends", VH_JSON_ARRAY },
+        { "spec", VH_JSON_OBJECT },   { "attempts_max", VH_JSON_INTEGER },
+    };
+    for (const struct vh_json *m = task ? task->child : NULL; m; m = m->next) {
+        size_t i = 0;
+        while (i < sizeof members / sizeof *members && !vh_str_is(m->key, members[i].name)) {
+            i++;
+        }
+        if (vh_str_is(m->key, "id")) {
+            continue;
+        }
+        if (i == sizeof members / sizeof *members || m->type != members[i].type) {
+            return vh_error_set(&c->err, VIV_E_INVALID, "task",
+                                "member '%.*s' of a task is unknown or of the wrong type, allowed: id, goal, command, "
+                                "skill, input, target, depends, spec, attempts_max", VH_STR_ARGS(m->key));
+        }
+        vh_json_set(data, members[i].name, vh_json_clone(c->arena, m));
+    }
+    if (!vh_json_get(data, "attempts_max")) {
+        vh_json_set_int(c->arena, data, "attempts_max", VIV_ATTEMPTS_MAX);
+    }
+    if (vh_json_str(data, "target").len == 0) {
+        vh_json_set_text(c->arena, data, "target", c->run->project);
+    }
+    return VIV_OK;
+}
+
+static viv_status
+op_submit(struct vh_controlling *c)
+{
+    const struct vh_json *task = vh_json_get(c->request, "task");
+    struct vh_json *data = vh_json_object(c->arena);
+    struct viv_str id = vh_json_str(task, "id");
+    if (id.len == 0) {
+        id = vh_str(new_id(c));
+    }
+    viv_status status = take_submission(c, task, data);
+    return status ? status : vh_control_send(c, "task.submitted", id, data);
+}
+
+static viv_status
+said_by_person(struct vh_controlling *c, const char *kind, const char *const *members)
+{
+    struct vh_json *data = vh_json_object(c->arena);
+    for (; *members; members++) {
+        const struct vh_json *member = vh_json_get(c->request, *members);
+        if (member) {
+            vh_json_set(data, *members, vh_json_clone(c->arena, member));
+        }
+    }
+    return vh_control_send(c, kind, vh_json_str(c->request, "task"), data);
+}
+
+static viv_status
+op_cancel(struct vh_controlling *c)
+{
+    static const char *const members[] = { "note", NULL };
+    viv_status status = said_by_person(c, "cancel.requested", members);
+    if (status == VIV_OK && c->control->workers) {
+        vh_workers_cancel(c->control->workers, vh_json_str(c->request, "task"));
+    }
+    return status;
+}
+
+static viv_status
+op_retry(struct vh_controlling *c)
+{
+    static const char *const members[] = { "note", NULL };
+    return said_by_person(c, "retry.requested", members);
+}
+
+static viv_status
+op_approve(struct vh_controlling *c)
+{
+    static const char *const members[] = { "digest", "note", NULL };
+    return said_by_person(c, "approval.given", members);
+}
+
+static viv_status
+op_reject(struct vh_controlling *c)
+{
+    static const char *const members[] = { "digest", "note", NULL };
+    return said_by_person(c, "approval.refused", members);
+}
+
+static viv_status
+op_answer(struct vh_controlling *c)
+{
+    static const char *const members[] = { "answers", NULL };
+    return said_by_person(c, "answer.given", members);
+}
+
+static viv_status
+op_rollback(struct vh_controlling *c)
+{
+    static const char *const members[] = { "note", NULL };
+    return said_by_person(c, "rollback.requested", members);
+}
+
+static const struct op {
+    const char *name;
+    viv_status (*run)(struct vh_controlling *c);
+} ops[] = {
+    { "submit", op_submit },
+    { "cancel", op_cancel },
+    { "retry", op_retry },
+    { "approve", op_approve },
+    { "reject", op_reject },
+    { "answer", op_answer },
+    { "rollback", op_rollback },
+    { "tasks", vh_control_tasks },
+    { "task", vh_control_task },
+    { "events", vh_control_events },
+    { "workers", vh_control_workers },
+    { "status", vh_control_status },
+    { "verify", vh_control_verify },
+    { "plugins", vh_control_plugins },
+    { "route", vh_control_route },
+    { "call", vh_control_call },
+};
+
+struct vh_json *
+vh_control_handle(struct vh_control *control, struct vh_arena *arena, const struct vh_json *request,
+                  const struct vh_control_peer *peer, const atomic_uint *stop)
+{
+    struct vh_controlling c = {
+        .control = control,
+        .run = control->run,
+        .arena = arena,
+        .request = request,
+        .response = vh_json_object(arena),
+        .peer = peer,
+        .stop = stop,
+        .err = VIV_ERROR_INIT,
+    };
+    struct viv_str name = vh_json_str(request, "op");
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        if (!vh_str_is(name, ops[i].name)) {
+            continue;
+        }
+        viv_status status = ops[i].run(&c);
+        if (status == VIV_OK && (!c.response || c.response->failed)) {
+            status = vh_error_set(&c.err, VIV_E_MEMORY, "control", "no memory for an answer");
+        }
+        if (status) {
+            return vh_control_error(arena, status, c.err.text[0] ? c.err.text : vh_status_text(status));
+        }
+        vh_json_set_int(arena, c.response, "status", 0);
+        return c.response;
+    }
+    char *text = vh_arena_format(arena, "there is no request '%.*s'", VH_STR_ARGS(name));
+    return vh_control_error(arena, VIV_E_UNSUPPORTED, text ? text : "no such request");
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the control: what control*.c share. Nobody else includes it. */
+#ifndef VH_CONTROL_INSIDE_H
+#define VH_CONTROL_INSIDE_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "keep/reader.h"
+#include "run/control.h"
+#include "run/workers.h"
+
+/* One request on its way. */
+struct vh_controlling {
+    struct vh_control *control;
+    struct vh_run *run;
+    struct vh_arena *arena;
+    const struct vh_json *request;
+    struct vh_json *response;
+    const struct vh_control_peer *peer;
+    const atomic_uint *stop;
+    struct viv_error err;
+};
+
+viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task, struct vh_json *data);
+
+viv_status vh_control_tasks(struct vh_controlling *c);
+viv_status vh_control_task(struct vh_controlling *c);
+viv_status vh_control_events(struct vh_controlling *c);
+viv_status vh_control_workers(struct vh_controlling *c);
+viv_status vh_control_status(struct vh_controlling *c);
+viv_status vh_control_verify(struct vh_controlling *c);
+viv_status vh_control_plugins(struct vh_controlling *c);
+viv_status vh_control_route(struct vh_controlling *c);
+viv_status vh_control_call(struct vh_controlling *c);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Queries over tasks, events and the host itself. They run on the sequencer's thread and see what is logged. */
+#include "control_inside.h"
+#include "keep/verify.h"
+
+#define EVENTS_MAX 1000
+#define TASKS_MAX 100000
+#define WAIT_MAX_NS INT64_C(5000000000)
+
+/* A task as clients see it. The long texts come with one task, not with a list. */
+static struct vh_json *
+task_json(struct vh_arena *arena, const struct vh_task *task, bool whole)
+{
+    static const char *const long_members[] = { "intent", "capability", "result", "base", "gates", "feedback",
+                                                "command", "input", "spec", "route_input", "approved", "holds",
+                                                "missed", "answers" };
+    struct vh_json *json = NULL;
+    struct viv_str text = vh_task_encode(arena, task);
+    if (!text.data || vh_json_read(arena, text, &json, NULL)) {
+        return NULL;
+    }
+    vh_json_set_text(arena, json, "state", vh_task_state_name(task->state));
+    for (size_t i = 0; i < sizeof long_members / sizeof *long_members; i++) {
+        const struct vh_json *member = vh_json_get(json, long_members[i]);
+        if (!member) {
+            continue;
+        }
+        struct vh_json *tree = NULL;
+        if (!whole) {
+            tree = vh_json_string(arena, VH_STR("..."));
+        } else if (vh_json_read(arena, member->text, &tree, NULL)) {
+            continue;
+        }
+        vh_json_set(json, long_members[i], tree);
+    }
+    return json;
+}
+
+struct listing {
+    struct vh_controlling *c;
+    struct vh_json *list;
+    int64_t after;
+    int64_t last;
+};
+
+static bool
+take_task(void *data, const struct vh_task *task)
+{
+    struct listing *l = data;
+    vh_json_push(l->list, task_json(l->c->arena, task, false));
+    return l->list && !l->list->failed && l->list->count < TASKS_MAX;
+}
+
+static viv_status
+read_tasks(void *data, struct vh_store *store, struct viv_error *err)
+{
+    struct listing *l = data;
+    return vh_reader_tasks(store, l->c->arena, vh_json_str(l->c->request, "state"), take_task, l, err);
+}
+
+viv_status
+vh_control_tasks(struct vh_controlling *c)
+{
+    struct viv_str state = vh_json_str(c->request, "state");
+    if (state.len && vh_task_state_of(state) == VH_STATE_NONE) {
+        return vh_error_set(&c->err, VIV_E_INVALID, "task",
+                            "there is no state '%.*s', allowed: blocked, pending, running, needs_qa, integration, e2e, "
+                            "ready, failed, awaiting_approval, expanded, cancelled, rolled_back", VH_STR_ARGS(state));
+    }
+    struct listing l = { .c = c, .list = vh_json_array(c->arena) };
+    viv_status status = vh_sequencer_read(c->run->sequencer, read_tasks, &l, &c->err);
+    vh_json_set(c->response, "tasks", l.list);
+    return status;
+}
+
+static viv_status
+read_task(void *data, struct vh_store *store, struct viv_error *err)
+{
+    struct vh_controlling *c = data;
+    struct vh_task task;
+    struct vh_state_ops state = vh_store_state(store);
+    struct viv_str id = vh_json_str(c->request, "task");
+    viv_status status = state.get_task(state.data, c->arena, id, &task, err);
+    if (status == VIV_E_NOT_FOUND) {
+        return vh_error_set(err, status, "task", "there is no task '%.*s'; 'vivhost queue list' shows all",
+                            VH_STR_ARGS(id));
+    }
+    if (status == VIV_OK) {
+        vh_json_set(c->response, "task", task_json(c->arena, &task, true));
+    }
+    return status;
+}
+
+viv_status
+vh_control_task(struct vh_controlling *c)
+{
+    return vh_sequencer_read(c->run->sequencer, read_task, c, &c->err);
+}
+
+static bool
+take_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct listing *l = data;
+    struct vh_arena *arena = l->c->arena;
+    struct vh_json *event = NULL;
+    char *copy = vh_arena_text_of(arena, line);
+    char *hex = vh_arena_alloc(arena, VH_HASH_HEX);
+    if (!copy || !hex || vh_json_read(arena, (struct viv_str){ copy, line.len }, &event, NULL)) {
+        l->list->failed = true;
+        return false;
+    }
+    vh_hash_hex(hash, hex);
+    struct vh_json *item = vh_json_object(arena);
+    vh_json_set(item, "event", event);
+    vh_json_set_text(arena, item, "hash", hex);
+    vh_json_push(l->list, item);
+    l->last = seq;
+    return l->list->count < EVENTS_MAX;
+}
+
+static viv_status
+read_events(void *data, struct vh_store *store, struct viv_error *err)
+{
+    struct listing *l = data;
+    l->last = l->after;
+    return vh_reader_events(store, l->after, vh_json_str(l->c->request, "task"), take_event, l, err);
+}
+
+/* With "wait" the answer comes when there is something, or after five seconds. */
+viv_status
+vh_control_events(struct vh_controlling *c)
+{
+    struct listing l = { .c = c, .after = vh_json_int(c->request, "after", 0) };
+    int64_t until = c->run->seam->monotonic_ns(c->run->seam->data) + WAIT_MAX_NS;
+    viv_status status;
+    for (;;) {
+        int64_t seen = vh_sequencer_wait(c->run->sequencer, -1, 0);
+        l.list = vh_json_array(c->arena);
+        if (!l.list) {
+            return vh_error_set(&c->err, VIV_E_MEMORY, "control", "no memory for events");
+        }
+        status = vh_sequencer_read(c->run->sequencer, read_events, &l, &c->err);
+        if (status || l.list->count || !vh_json_int(c->request, "wait", 0) || (c->stop && atomic_load(c->stop)) ||
+            c->run->seam->monotonic_ns(c->run->seam->data) >= until || vh_sequencer_dead(c->run->sequencer, NULL)) {
+            break;
+        }
+        (void)vh_sequencer_wait(c->run->sequencer, seen, until);
+    }
+    vh_json_set(c->response, "events", l.list);
+    vh_json_set_int(c->arena, c->response, "last", l.last);
+    return status;
+}
+
+viv_status
+vh_control_workers(struct vh_controlling *c)
+{
+    vh_json_set(c->response, "workers", c->control->workers ? vh_workers_list(c->control->workers, c->arena)
+                                                            : vh_json_array(c->arena));
+    return VIV_OK;
+}
+
+static viv_status
+read_status(void *data, struct vh_store *store, struct viv_error *err)
+{
+    struct vh_controlling *c = data;
+    struct viv_str text;
+    struct vh_hash head = vh_store_head(store);
+    char *hex = vh_arena_alloc(c->arena, VH_HASH_HEX);
+    struct vh_state_ops state = vh_store_state(store);
+    viv_status status = state.get_fact(state.data, c->arena, "home", &text, err);
+    if (hex) {
+        vh_hash_hex(&head, hex);
+        vh_json_set_text(c->arena, c->response, "head", hex);
+    }
+    vh_json_set_str(c->arena, c->response, "home", text);
+    vh_json_set_int(c->arena, c->response, "commits", vh_store_commits(store));
+    vh_json_set_int(c->arena, c->response, "seq", vh_store_seq(store));
+    return status;
+}
+
+viv_status
+vh_control_status(struct vh_controlling *c)
+{
+    vh_json_set_int(c->arena, c->response, "epoch", vh_sequencer_epoch(c->run->sequencer));
+    vh_json_set_int(c->arena, c->response, "pid", c->run->pid);
+    vh_json_set_text(c->arena, c->response, "profile", c->run->profile_text ? c->run->profile_text : "not probed");
+    vh_json_set_text(c->arena, c->response, "project", c->run->project);
+    return vh_sequencer_read(c->run->sequencer, read_status, c, &c->err);
+}
+
+static viv_status
+read_verify(void *data, struct vh_store *store, struct viv_error *err)
+{
+    struct vh_controlling *c = data;
+    struct vh_verify_result result;
+    viv_status status = vh_verify_log(store, &result, err);
+    char *hex = vh_arena_alloc(c->arena, VH_HASH_HEX);
+    if (hex) {
+        vh_hash_hex(&result.head, hex);
+        vh_json_set_text(c->arena, c->response, "head", hex);
+    }
+    vh_json_set_int(c->arena, c->response, "bad", result.bad_seq);
+    vh_json_set_int(c->arena, c->response, "events", result.events);
+    vh_json_set_text(c->arena, c->response, "problem", vh_arena_text(c->arena, result.problem));
+    return status;
+}
+
+viv_status
+vh_control_verify(struct vh_controlling *c)
+{
+    return vh_sequencer_read(c->run->sequencer, read_verify, c, &c->err);
+}

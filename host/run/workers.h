@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Worker threads of the host that owns the home. Each holds at most one task; a person's cancel reaches it by a flag. */
+#ifndef VH_WORKERS_H
+#define VH_WORKERS_H
+
+#include "run/run.h"
+
+#define VH_WORKERS_MAX 64
+
+struct vh_workers;
+
+viv_status vh_workers_start(struct vh_run *run, struct vh_arena *arena, int count, struct vh_workers **ret_workers,
+                            struct viv_error *err);
+/* No new task is taken; with `now` what runs is cancelled too. Waits for the threads. */
+void vh_workers_stop(struct vh_workers *workers, bool now);
+/* Stop what runs for this task, if anything does. */
+void vh_workers_cancel(struct vh_workers *workers, struct viv_str task);
+/* Whether none holds a task. */
+bool vh_workers_idle(struct vh_workers *workers);
+/* [{"name","pid","task","since_us"}] */
+struct vh_json *vh_workers_list(struct vh_workers *workers, struct vh_arena *arena);
+
+#endif

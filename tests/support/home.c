@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cm.h"
+
+#include "home.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "life.h"
+#include "base/str.h"
+#include "core/fold.h"
+#include "core/memory.h"
+#include "keep/reader.h"
+#include "keep/verify.h"
+#include "replay/replay.h"
+
+#define DUMP_MAX ((size_t)1 << 30)
+
+void
+home_open(struct home *home)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_sequencer_options options = { .pid = getpid(), .uid = (int64_t)getuid() };
+    home->arena = vh_arena_create(NULL, 0);
+    viv_status status = vh_store_open(home->arena, home->path, NULL, &home->store, &err);
+    if (status == VIV_OK) {
+        status = vh_sequencer_start(vh_seam_real(), home->store, home->arena, &options, &home->sequencer, &err);
+    }
+    assert_string_equal(err.text, "");
+    assert_int_equal(status, VIV_OK);
+}
+
+void
+home_new(struct home *home)
+{
+    const char *below = getenv("TMPDIR");
+    int len = snprintf(home->folder, sizeof home->folder, "%s/viv-home-XXXXXX", below && *below ? below : "/tmp");
+    assert_true(len > 0 && (size_t)len < sizeof home->folder);
+    assert_non_null(mkdtemp(home->folder));
+    snprintf(home->path, sizeof home->path, "%s/vivarium.db", home->folder);
+    home_open(home);
+}
+
+struct checking {
+    struct vh_arena *arena;
+    struct vh_state_ops state;
+    struct vh_replay *replay;
+};
+
+static bool
+fold_and_replay(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct checking *checking = data;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_event event;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    viv_status status = vh_event_decode(arena, line, &event, &err);
+    if (status == VIV_OK) {
+        status = vh_fold(&checking->state, arena, &event, &err);
+    }
+    if (status == VIV_OK) {
+        status = vh_replay_line(checking->replay, line, hash, &err);
+    }
+    if (status) {
+        fail_msg("event %lld: %s", (long long)seq, err.text);
+    }
+    vh_arena_destroy(arena);
+    return true;
+}
+
+/* Rows of the store without the idempotency keys, which the core does not know. */
+static void
+compare_dumps(struct vh_store *store, const struct vh_memory *memory, struct vh_arena *arena)
+{
+    struct vh_buf sql, folded;
+    vh_buf_init(&sql, arena, DUMP_MAX);
+    vh_buf_init(&folded, arena, DUMP_MAX);
+    assert_int_equal(vh_reader_dump(store, &sql, NULL), VIV_OK);
+    vh_memory_dump(memory, &folded);
+    assert_false(folded.failed);
+    size_t keys = sql.len;
+    for (size_t i = 0; i < sql.len; i++) {
+        if ((i == 0 || sql.data[i - 1] == '\n') && strncmp(sql.data + i, "keys\t", 5) == 0) {
+            keys = i;
+            break;
+        }
+    }
+    if (keys) {
+        sql.data[keys] = '\0';
+    }
+    assert_string_equal(keys ? sql.data : "", folded.data ? folded.data : "");
+}
+
+void
+home_check(struct vh_store *store)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_verify_result verified;
+    assert_int_equal(vh_verify_log(store, &verified, &err), VIV_OK);
+    assert_string_equal(verified.problem, "");
+    struct vh_rebuild_result rebuilt;
+    viv_status status = vh_verify_rebuild(store, false, &rebuilt, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(status, VIV_OK);
+    assert_string_equal(rebuilt.found, rebuilt.rebuilt);
+    assert_true(rebuilt.same);
+
+    struct checking checking = { .arena = vh_arena_create(NULL, 0) };
+    struct vh_memory *memory = vh_memory_create(checking.arena);
+    checking.state = vh_memory_state(memory);
+    struct viv_str all = { NULL, 0 };
+    assert_int_equal(vh_replay_begin(checking.arena, all, &checking.replay, &err), VIV_OK);
+    assert_int_equal(vh_reader_events(store, 0, all, fold_and_replay, &checking, &err), VIV_OK);
+    compare_dumps(store, memory, checking.arena);
+    struct vh_replay_result replayed = { 0 };
+    assert_int_equal(vh_replay_finish(checking.replay, &replayed, &err), VIV_OK);
+    if (replayed.finding != VH_REPLAY_AGREES) {
+        fail_msg("replay: event %lld differs in %s\nrecorded %.*s\ndecided  %.*s", (long long)replayed.seq,
+                 replayed.what, VH_STR_ARGS(replayed.recorded), VH_STR_ARGS(replayed.decided));
+    }
+    assert_int_equal(replayed.events, verified.events);
+    vh_arena_destroy(checking.arena);
+}
+
+void
+home_stop(struct home *home)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    viv_status status = vh_sequencer_stop(home->sequencer, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(status, VIV_OK);
+    home_check(home->store);
+    vh_store_close(home->store);
+    vh_arena_destroy(home->arena);
+}
+
+void
+home_end(struct home *home)
+{
+    home_stop(home);
+    assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, home->folder, NULL), VIV_OK);
+}
+
+viv_status
+home_say_in(struct home *home, struct vh_arena *arena, const char *kind, const char *task, const char *key,
+            const char *json, struct vh_answer *ret_answer, struct viv_error *err)
+{
+    struct vh_json *data = NULL;
+    assert_int_equal(vh_json_import(arena, vh_str(json), &data, NULL), VIV_OK);
+    struct vh_command command = {
+        .kind = vh_str(kind),
+        .task = vh_str(task),
+        .key = vh_str(key),
+        .actor = { VH_STR("person"), VH_STR("tester"), 1, 1 },
+        .data = data,
+    };
+    return vh_sequencer_call(home->sequencer, &command, true, arena, ret_answer, err);
+}
+
+viv_status
+home_say(struct home *home, const char *kind, const char *task, const char *key, const char *json,
+         struct vh_answer *ret_answer, struct viv_error *err)
+{
+    return home_say_in(home, home->arena, kind, task, key, json, ret_answer, err);
+}
+
+struct vh_answer
+home_must(struct home *home, const char *kind, const char *task, const char *json)
+{
+    struct vh_answer answer = { 0 };
+    struct viv_error err = VIV_ERROR_INIT;
+    viv_status status = home_say(home, kind, task, "", json, &answer, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(status, VIV_OK);
+    return answer;
+}
+
+int64_t
+home_walk(struct home *home, const char *task, enum vh_phase phase)
+{
+    struct vh_answer answer = home_must(home, "task.claimed", task, "{\"worker\":\"w\"}");
+    struct vh_ask ask = answer.ask;
+    int64_t lease = ask.task.lease;
+    while (ask.what != phase && ask.what != VH_PHASE_IDLE) {
+        const char *kind = NULL;
+        char json[512];
+        life_good_answer(&ask, &kind, json, sizeof json);
+        ask = home_must(home, kind, task, json).ask;
+    }
+    assert_int_equal(ask.what, phase);
+    return lease;
+}

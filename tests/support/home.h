@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A home for a test: a folder of its own, the store, the sequencer. However a test on a home ends, it ends through
+ * home_stop or home_end, and those end in home_check: log verified, projections rebuilt and compared, the fold over
+ * arrays compared with the store, every decision replayed. Faults fail the test by cmocka's assertions. */
+#ifndef SUPPORT_HOME_H
+#define SUPPORT_HOME_H
+
+#include "keep/sequencer.h"
+
+struct home {
+    struct vh_arena *arena; /* from home_open to home_stop */
+    struct vh_store *store;
+    struct vh_sequencer *sequencer;
+    char folder[64];
+    char path[96];
+};
+
+/* A new folder below TMPDIR or /tmp, opened. */
+void home_new(struct home *home);
+/* Open again what home_stop has closed; starts the next epoch. */
+void home_open(struct home *home);
+/* Stop the sequencer, check, close the store. The folder stays. */
+void home_stop(struct home *home);
+/* home_stop, and the folder goes. */
+void home_end(struct home *home);
+
+/* The check alone, on the writing connection of a store without a running sequencer. */
+void home_check(struct vh_store *store);
+
+/* Send `kind` with `json` as its data and wait for the answer; `task` and `key` may be "". For the [any] thread: texts
+ * and answer live in `arena`. */
+viv_status home_say_in(struct home *home, struct vh_arena *arena, const char *kind, const char *task, const char *key,
+                       const char *json, struct vh_answer *ret_answer, struct viv_error *err);
+/* The same in the home's arena, for the thread that owns the home. */
+viv_status home_say(struct home *home, const char *kind, const char *task, const char *key, const char *json,
+                    struct vh_answer *ret_answer, struct viv_error *err);
+/* As home_say without a key; anything but VIV_OK fails the test with the error's text. */
+struct vh_answer home_must(struct home *home, const char *kind, const char *task, const char *json);
+
+/* Take task `task` with a fresh claim up to the answer of `phase` (that answer not given), every gate bound passing.
+ * Returns the lease. */
+int64_t home_walk(struct home *home, const char *task, enum vh_phase phase);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* If this fails, two tasks spend one balance, a limit is passed, or money set aside never comes back. */
+#include "../../support/cm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../../support/life.h"
+#include "base/str.h"
+
+static void
+estimate(struct life *life, const char *id, int64_t micro, const char *scopes)
+{
+    char json[512];
+    life_walk(life, id, VH_PHASE_BUDGET);
+    snprintf(json, sizeof json, "{\"lease\":%lld,\"worst_case_micro\":%lld,\"scopes\":[%s]}",
+             (long long)life_task(life, id).lease, (long long)micro, scopes);
+    life_must(life, "budget.estimated", id, json);
+}
+
+static void
+check_scope(struct life *life, const char *name, int64_t reserved, int64_t settled)
+{
+    struct vh_scope scope = life_scope(life, name);
+    assert_int_equal(scope.reserved_micro, reserved);
+    assert_int_equal(scope.settled_micro, settled);
+    assert_true(scope.reserved_micro + scope.settled_micro <= scope.limit_micro || scope.limit_micro == 0);
+}
+
+static void
+held_everywhere_or_nowhere(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    estimate(&life, "a", 400, "{\"scope\":\"home\",\"limit_micro\":1000},{\"scope\":\"day\",\"limit_micro\":500}");
+    check_scope(&life, "home", 400, 0);
+    check_scope(&life, "day", 400, 0);
+    assert_true(vh_str_is(life_task(&life, "a").holds, "[\"home\",\"day\"]"));
+    /* the second account has no room now, so the first is not touched; the task waits and uses up nothing */
+    estimate(&life, "b", 200, "{\"scope\":\"home\",\"limit_micro\":1000},{\"scope\":\"day\",\"limit_micro\":500}");
+    check_scope(&life, "home", 400, 0);
+    check_scope(&life, "day", 400, 0);
+    struct vh_task b = life_task(&life, "b");
+    assert_int_equal(b.state, VH_STATE_PENDING);
+    assert_int_equal(b.recoveries, 0);
+    assert_int_equal(b.held_micro, 0);
+    assert_true(b.retry_at_us > life.time_us);
+    assert_non_null(strstr(life.kinds, "budget.refused task.delayed task.pending "));
+    /* more than there ever will be: refused by name */
+    estimate(&life, "c", 501, "{\"scope\":\"home\",\"limit_micro\":1000},{\"scope\":\"day\",\"limit_micro\":500}");
+    assert_true(vh_str_is(life_task(&life, "c").failure,
+                          "budget: account 'day' has 500 micro-units left, the task may cost 501"));
+    life_end(&life);
+}
+
+static void
+an_account_named_twice_is_refused(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    estimate(&life, "a", 600, "{\"scope\":\"home\",\"limit_micro\":1000},{\"scope\":\"home\",\"limit_micro\":1000}");
+    assert_true(vh_str_is(life_task(&life, "a").failure,
+                          "budget: no hold could be made, the estimate is out of range"));
+    check_scope(&life, "home", 0, 0);
+    life_end(&life);
+}
+
+static void
+a_lower_limit_counts_at_once(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    estimate(&life, "a", 800, "{\"scope\":\"home\",\"limit_micro\":1000}");
+    estimate(&life, "b", 0, "{\"scope\":\"home\",\"limit_micro\":500}");
+    assert_int_equal(life_task(&life, "b").state, VH_STATE_PENDING);
+    assert_int_equal(life_scope(&life, "home").limit_micro, 1000); /* the lower one would be passed already */
+    life_end(&life);
+}
+
+static void
+settled_once_and_exactly(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *price;
+        int64_t cost;
+        int posted;
+    } prices[] = {
+        { "\"cost_micro\":30,\"entries\":[{\"account\":\"a\",\"micro\":40,\"reason\":\"work\"},"
+          "{\"account\":\"b\",\"micro\":-10,\"reason\":\"refund\"}]", 30, 2 },
+        { "\"cost_micro\":0", 0, 0 },
+        { "\"cost_micro\":100", 100, 0 },
+        { "\"cost_micro\":101", 100, 0 },
+        { "\"cost_micro\":-1", 100, 0 },
+        { "\"other\":1", 100, 0 },
+        { "\"cost_micro\":5,\"failure\":{\"class\":\"plugin\",\"text\":\"x\"}", 100, 0 },
+        { "\"cost_micro\":5,\"entries\":[{\"account\":\"a\",\"micro\":6,\"reason\":\"work\"}]", 100, 0 },
+        { "\"cost_micro\":5,\"entries\":[{\"account\":\"a\",\"micro\":5,\"reason\":\"gift\"}]", 100, 0 },
+        { "\"cost_micro\":5,\"entries\":{\"account\":\"a\"}", 100, 0 },
+    };
+    for (size_t i = 0; i < sizeof prices / sizeof *prices; i++) {
+        struct life life;
+        char json[512];
+        life_begin(&life);
+        life_walk(&life, "t", VH_PHASE_SETTLE);
+        check_scope(&life, "home", 100, 0);
+        snprintf(json, sizeof json, "{\"lease\":1,%s}", prices[i].price);
+        life_must(&life, "settle.priced", "t", json);
+        int posted = 0;
+        for (const char *at = life.kinds; (at = strstr(at, "ledger.posted")) != NULL; at++) {
+            posted++;
+        }
+        assert_int_equal(posted, prices[i].posted);
+        check_scope(&life, "home", 0, prices[i].cost);
+        assert_int_equal(life_task(&life, "t").cost_micro, prices[i].cost);
+        assert_int_equal(life_say(&life, "settle.priced", "t", json), VIV_E_FENCED);
+        check_scope(&life, "home", 0, prices[i].cost);
+        life_end(&life);
+    }
+}
+
+/* A worker that dies between the end of the work and its price leaves a hold that another one settles, in whatever
+ * state the task waits; people and other tasks cannot step over it. */
+static void
+no_hold_is_left_behind(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    life_walk(&life, "t", VH_PHASE_EXECUTE);
+    life_fail(&life, "t", "plugin"); /* pending, to be settled */
+    life_must(&life, "lease.expired", "t", "{\"lease\":1}");
+    life_must(&life, "task.claimed", "t", "{}");
+    assert_int_equal(life_ask(&life, "t").what, VH_PHASE_SETTLE);
+    life_walk(&life, "t", VH_PHASE_IDLE);
+    check_scope(&life, "home", 0, 7);
+
+    life_walk(&life, "t", VH_PHASE_EXECUTE);
+    life_must(&life, "effect.started", "t",
+              "{\"lease\":3,\"ordinal\":0,\"effect\":\"exec\",\"verdict\":1,\"digest\":\"d\"}");
+    life_must(&life, "lease.expired", "t", "{\"lease\":3}");
+    assert_int_equal(life_say(&life, "approval.given", "t", "{\"digest\":\"d\"}"), VIV_E_BUSY);
+    assert_string_equal(life.err.text, "task 't' is still being settled; try again");
+    life_must(&life, "task.claimed", "t", "{}");
+    life_walk(&life, "t", VH_PHASE_IDLE);
+    assert_int_equal(life_task(&life, "t").state, VH_STATE_AWAITING);
+    life_must(&life, "approval.given", "t", "{\"digest\":\"d\"}");
+    check_scope(&life, "home", 0, 14);
+
+    life_walk(&life, "t", VH_PHASE_EXECUTE);
+    life_must(&life, "cancel.requested", "t", "{}");
+    life_must(&life, "lease.expired", "t", "{\"lease\":5}");
+    assert_int_equal(life_say(&life, "retry.requested", "t", "{}"), VIV_E_BUSY);
+    life_must(&life, "task.claimed", "t", "{}");
+    life_walk(&life, "t", VH_PHASE_IDLE);
+    check_scope(&life, "home", 0, 21);
+    life_end(&life);
+}
+
+/* Lost work costs nothing, unless something left the workspace: then all that was held. */
+static void
+lost_work_is_priced_by_what_left(void **state)
+{
+    (void)state;
+    for (int outside = 0; outside < 2; outside++) {
+        struct life life;
+        char json[256];
+        life_begin(&life);
+        life_walk(&life, "t", VH_PHASE_EXECUTE);
+        snprintf(json, sizeof json,
+                 "{\"lease\":1,\"ordinal\":0,\"effect\":\"web\",\"verdict\":2,\"digest\":\"d\",\"outside\":%d}", outside);
+        life_must(&life, "effect.started", "t", json);
+        life_must(&life, "lease.expired", "t", "{\"lease\":1}");
+        check_scope(&life, "home", 0, outside ? 100 : 0);
+        assert_int_equal(life_task(&life, "t").state, VH_STATE_PENDING);
+        life_end(&life);
+    }
+}
+
+static void
+work_that_is_over_starts_no_effect(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    life_walk(&life, "t", VH_PHASE_EXECUTE);
+    life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"e\",\"verdict\":2,\"digest\":\"d\"}");
+    life_must(&life, "cancel.requested", "t", "{}");
+    assert_int_equal(life_say(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":1,\"verdict\":2}"), VIV_E_STATE);
+    assert_string_equal(life.err.text, "task 't' is cancelled; its work is over, no effect may start");
+    life_must(&life, "effect.finished", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"e\",\"digest\":\"d\"}");
+    life_end(&life);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(held_everywhere_or_nowhere),
+        cmocka_unit_test(an_account_named_twice_is_refused),
+        cmocka_unit_test(a_lower_limit_counts_at_once),
+        cmocka_unit_test(settled_once_and_exactly),
+        cmocka_unit_test(no_hold_is_left_behind),
+        cmocka_unit_test(lost_work_is_priced_by_what_left),
+        cmocka_unit_test(work_that_is_over_starts_no_effect),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
