@@ -3,6 +3,7 @@
  * two states. */
 #include "../../support/cm.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,95 @@ an_editor_in_between(void **state)
     project_remove(&p);
 }
 
+/* A system call fails: the n-th of renames, syncs and writes, for every n. Then all is as before, or all is done. */
+struct failing {
+    struct vh_seam seam;
+    int left;
+};
+
+static bool
+fails(void *data)
+{
+    struct failing *failing = data;
+    errno = EIO;
+    return failing->left > 0 && --failing->left == 0;
+}
+
+static int
+failing_rename(void *data, int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    return fails(data) ? -1 : renameat2(from_dir, from, to_dir, to, flags);
+}
+
+static int
+failing_sync(void *data, int fd)
+{
+    return fails(data) ? -1 : fsync(fd);
+}
+
+static ssize_t
+failing_write(void *data, int fd, const void *bytes, size_t len)
+{
+    return fails(data) ? -1 : write(fd, bytes, len);
+}
+
+static void
+a_failing_call_changes_nothing(void **state)
+{
+    (void)state;
+    bool ended = false;
+    for (int n = 1; !ended; n++) {
+        struct project p;
+        struct step step;
+        struct vh_conflicts conflicts;
+        struct vh_branch_recovered recovered;
+        enum vh_branch_outcome outcome = 0;
+        make_ready(&p, true, &step);
+        const char *before = all_of(&p);
+        struct failing failing = { *vh_seam_real(), n };
+        failing.seam.rename = failing_rename;
+        failing.seam.sync = failing_sync;
+        failing.seam.write = failing_write;
+        failing.seam.data = &failing;
+        p.tools.seam = &failing.seam;
+        viv_status status = move_to(&p, "t1", &step.commit, &outcome, &conflicts);
+        ended = failing.left > 0;
+        p.tools.seam = vh_seam_real();
+        project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
+        bool moved = strcmp(project_out(&p, "git rev-parse main"), step.commit.hex) == 0;
+        assert_int_equal(recovered.left_count, 0);
+        assert_true(moved || status);
+        if (moved) {
+            assert_string_equal(project_out(&p, "cat a; git status --porcelain; ls .git | grep -e viv- -e lock || :"),
+                                "task\n M c\n?? u");
+        } else {
+            assert_string_equal(all_of(&p), before);
+        }
+        assert_true(n < 200);
+        project_remove(&p);
+    }
+}
+
+/* Until the next start, the journal of a move that was cut short keeps others from starting one. */
+static void
+a_cut_move_blocks_the_next(void **state)
+{
+    (void)state;
+    struct project p;
+    struct step step;
+    struct vh_conflicts conflicts;
+    enum vh_branch_outcome outcome = 0;
+    make_ready(&p, true, &step);
+    assert_true(project_crash(&p, "move.exchanged", move_step, &step));
+    assert_int_equal(move_to(&p, "t1", &step.commit, &outcome, &conflicts), VIV_E_BUSY);
+    assert_non_null(strstr(p.err.text, "was cut short; it is completed when the host starts again"));
+    project_sh(&p, "echo '{' > ../home/store/moves/*.json");
+    struct vh_branch_recovered recovered;
+    assert_int_equal(vh_branch_recover(&p.tools, p.arena, &recovered, &p.err), VIV_E_CORRUPT);
+    assert_non_null(strstr(p.err.text, "journal 'store/moves/"));
+    project_remove(&p);
+}
+
 int
 main(void)
 {
@@ -233,6 +323,8 @@ main(void)
         cmocka_unit_test(a_crash_while_recovering),
         cmocka_unit_test(hands_between_crash_and_recovery),
         cmocka_unit_test(an_editor_in_between),
+        cmocka_unit_test(a_failing_call_changes_nothing),
+        cmocka_unit_test(a_cut_move_blocks_the_next),
     };
     return cmocka_run_group_tests_name("branch_crash", tests, NULL, NULL);
 }

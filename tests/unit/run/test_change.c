@@ -100,6 +100,40 @@ upper_layers_are_read_as_changes(void **state)
     project_remove(&p);
 }
 
+/* The kernel's own overlay over our layers: what a shell did inside is what is read. */
+static void
+a_real_overlay_is_read(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_base base;
+    struct vh_layers layers;
+    struct vh_change change;
+    seed(&p, &base);
+    project_ok(&p, vh_layer_materialise(&p.target, p.arena, &base.tree, NULL, 1, &layers, &p.err));
+    const char *ran = project_out(&p,
+                                  "cd ..; mkdir upper work mnt; unshare -Urm sh -ec '"
+                                  "mount -t overlay overlay -o userxattr,lowerdir=%s,upperdir=upper,workdir=work mnt; "
+                                  "cd mnt; rm a; mv d e 2>/dev/null || { cp -a d e; rm -r d; }; mkdir d; echo new > d/x; "
+                                  "chmod -x b; rm l; mkdir l; echo in > l/in; touch e/x; mkdir -p gone; rmdir gone' "
+                                  "2>/dev/null && echo ran || :",
+                                  layers.path[0]);
+    if (strcmp(ran, "ran") != 0) {
+        project_remove(&p);
+        print_message("no overlay in a user namespace here\n");
+        skip();
+    }
+    int dir = openat(p.home_fd, "../upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    project_ok(&p, vh_change_read(&p.target, p.arena, &base, dir, VH_CHANGE_UPPER, &change, &p.err));
+    char text[1024] = "";
+    for (size_t i = 0; i < change.count; i++) {
+        snprintf(text + strlen(text), 100, "%c %s;", "?AMD"[change.path[i].kind], change.path[i].path.data);
+    }
+    assert_string_equal(text, "D a;M b;D d/s/y;M d/x;A e/s/y;A e/x;D l;A l/in;");
+    close(dir);
+    project_remove(&p);
+}
+
 static void
 copies_are_compared_with_the_base(void **state)
 {
@@ -145,6 +179,10 @@ what_no_result_may_hold(void **state)
         { ": > mod", "'mod' is a submodule", NULL },
         { ": > a", "must not redirect", "a user.overlay.metacopy" },
         { "mkdir d", "must not redirect", "d user.overlay.redirect /x" },
+        { "truncate -s 3G huge", "the result has 1 files and 3221225472 bytes or more, allowed 50000 and 2147483648",
+          NULL },
+        { "i=0; while [ $i -lt 51 ]; do mkdir x$i; (cd x$i; seq 1 1000 | xargs touch); i=$((i+1)); done",
+          "the result has 50001 files", NULL },
         { "i=0; d=.; while [ $i -lt 300 ]; do d=$d/d; i=$((i+1)); done; mkdir -p $d", "deeper than 256", NULL },
     };
     struct project p;
@@ -278,6 +316,31 @@ ignored_files_stay_out(void **state)
     project_remove(&p);
 }
 
+/* Brought folders are for reading: what a task changes in them stays out as well. */
+static void
+brought_files_stay_out(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_base base;
+    struct vh_change change;
+    struct vh_conflicts conflicts;
+    const char *bring[] = { "modules" };
+    struct vh_base_options options = { .bring = bring, .bring_count = 1, .time_s = 1 };
+    seed(&p, &base);
+    project_sh(&p, "echo modules > .gitignore; git add .gitignore; git commit -qm ignore; mkdir modules; "
+                   "echo 1 > modules/m; echo 2 > modules/n");
+    project_ok(&p, vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err));
+    int dir = project_upper(&p, "mkdir modules; echo changed > modules/m; mknod modules/n c 0 0; echo A > a");
+    project_ok(&p, vh_change_read(&p.target, p.arena, &base, dir, VH_CHANGE_UPPER, &change, &p.err));
+    assert_int_equal(change.count, 3);
+    project_ok(&p, vh_change_ignore(&p.target, p.arena, &base, &change, &p.err));
+    assert_int_equal(change.count, 1);
+    assert_true(vh_str_is(change.path[0].path, "a"));
+    close(dir);
+    project_remove(&p);
+}
+
 /* The line: compare-and-set, the same change on a moved line, both versions of a conflict, names in the way. */
 static void
 the_line_moves_by_compare_and_set(void **state)
@@ -387,12 +450,14 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(upper_layers_are_read_as_changes),
+        cmocka_unit_test(a_real_overlay_is_read),
         cmocka_unit_test(copies_are_compared_with_the_base),
         cmocka_unit_test(what_no_result_may_hold),
         cmocka_unit_test(a_commit_is_the_change_and_nothing_else),
         cmocka_unit_test(what_cannot_be_committed),
         cmocka_unit_test(goals_make_subjects),
         cmocka_unit_test(ignored_files_stay_out),
+        cmocka_unit_test(brought_files_stay_out),
         cmocka_unit_test(the_line_moves_by_compare_and_set),
         cmocka_unit_test(a_crash_around_git_is_probed),
     };

@@ -160,6 +160,46 @@ a_crash_leaves_a_whole_entry_or_none(void **state)
     }
 }
 
+/* Two workers want one tree at once: the second finds the first one's entry in the very last step. */
+struct meeting {
+    struct vh_seam seam;
+    struct project *project;
+    const struct vh_git_id *tree;
+    int armed;
+};
+
+static void
+meet(void *data, const char *name)
+{
+    struct meeting *meeting = data;
+    struct vh_layers layers;
+    if (meeting->armed && strcmp(name, "layer.synced") == 0) {
+        meeting->armed = 0;
+        put(meeting->project, meeting->tree, NULL, &layers);
+    }
+}
+
+static void
+two_workers_make_one_entry(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_git_id tree;
+    struct vh_layers layers;
+    project_make(&p, true);
+    project_sh(&p, "echo a > a; git add -A; git commit -qm x");
+    project_open(&p);
+    tree_of(&p, "HEAD", &tree);
+    struct meeting meeting = { *vh_seam_real(), &p, &tree, 1 };
+    meeting.seam.place = meet;
+    meeting.seam.data = &meeting;
+    p.tools.seam = &meeting.seam;
+    put(&p, &tree, NULL, &layers);
+    assert_int_equal(meeting.armed, 0);
+    assert_string_equal(project_out(&p, "ls -A ../home/trees | grep -v recent"), tree.hex);
+    project_remove(&p);
+}
+
 /* Trees that git itself would not check out. */
 static void
 hostile_trees_are_refused(void **state)
@@ -204,6 +244,7 @@ main(void)
         cmocka_unit_test(whole_trees_are_as_git_has_them),
         cmocka_unit_test(layers_stack_and_flatten),
         cmocka_unit_test(a_crash_leaves_a_whole_entry_or_none),
+        cmocka_unit_test(two_workers_make_one_entry),
         cmocka_unit_test(hostile_trees_are_refused),
     };
     return cmocka_run_group_tests_name("layer", tests, NULL, NULL);
