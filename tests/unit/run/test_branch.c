@@ -44,8 +44,7 @@ two_tasks_on_a_dirty_checkout(void **state)
     struct vh_base two;
     struct project_task first;
     struct project_task second;
-    struct vh_git_id merged;
-    struct vh_git_id tree;
+    struct vh_line_merged merged;
     struct vh_git_id tip;
     struct vh_conflicts conflicts;
     enum vh_branch_outcome outcome = 0;
@@ -60,14 +59,14 @@ two_tasks_on_a_dirty_checkout(void **state)
     assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &two.line, &second.commit, &p.err), VIV_E_CONFLICT);
     assert_non_null(strstr(p.err.text, "the line stands at"));
     project_ok(&p, vh_line_tip(&p.target, p.arena, &tip, &p.err));
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &second.commit, &merged, &tree, &conflicts, &p.err));
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err));
-    project_ok(&p, move_to(&p, "t2", &merged, &outcome, &conflicts));
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &second.commit, &merged, &p.err));
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err));
+    project_ok(&p, move_to(&p, "t2", &merged.commit, &outcome, &conflicts));
     assert_int_equal(outcome, VH_BRANCH_MOVED);
     assert_string_equal(project_out(&p, "git show --format= --name-only viv/t1"), "a");
     assert_string_equal(project_out(&p, "git show --format= --name-only viv/t2"), "b");
-    assert_string_equal(project_out(&p, "git rev-parse main"), merged.hex);
-    assert_string_equal(project_out(&p, "git rev-parse main^{tree}"), tree.hex);
+    assert_string_equal(project_out(&p, "git rev-parse main"), merged.commit.hex);
+    assert_string_equal(project_out(&p, "git rev-parse main^{tree}"), merged.tree.hex);
     assert_string_equal(project_out(&p, "cat a b c untracked"), "t1\nt2\nby hand\nnew");
     assert_string_equal(project_out(&p, "git status --porcelain"), " M c\n?? untracked");
     assert_string_equal(project_out(&p, "git diff-files --name-only"), "c"); /* sizes and times are in the index */

@@ -351,10 +351,8 @@ the_line_moves_by_compare_and_set(void **state)
     struct project_task one;
     struct project_task two;
     struct vh_git_id tip;
-    struct vh_git_id merged;
-    struct vh_git_id again;
-    struct vh_git_id tree;
-    struct vh_conflicts conflicts;
+    struct vh_line_merged merged;
+    struct vh_line_merged again;
     bool on_line = false;
     seed(&p, &base);
     project_work(&p, "t1", &base, "echo A > a", &one);
@@ -369,28 +367,28 @@ the_line_moves_by_compare_and_set(void **state)
     project_ok(&p, vh_line_probe(&p.target, p.arena, "t1", "t1/2/publish/0", &tip, &on_line, &p.err));
     assert_string_equal(tip.hex, "");
     project_ok(&p, vh_line_tip(&p.target, p.arena, &tip, &p.err));
-    assert_int_equal(vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &tree, &conflicts, &p.err),
+    assert_int_equal(vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &p.err),
                      VIV_E_CONFLICT);
-    assert_int_equal(conflicts.count, 1);
+    assert_int_equal(merged.conflicts.count, 1);
     assert_string_equal(project_out(&p, "git cat-file blob %s; git cat-file blob %s; git cat-file blob %s",
-                                    conflicts.conflict[0].base.hex, conflicts.conflict[0].ours.hex,
-                                    conflicts.conflict[0].theirs.hex),
+                                    merged.conflicts.conflict[0].base.hex, merged.conflicts.conflict[0].ours.hex,
+                                    merged.conflicts.conflict[0].theirs.hex),
                         "a\nA\nAA");
     project_work(&p, "t2", &base, "echo n > n", &two);
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &tree, &conflicts, &p.err));
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &again, &tree, &conflicts, &p.err));
-    assert_string_equal(merged.hex, again.hex);
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &p.err));
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &again, &p.err));
+    assert_string_equal(merged.commit.hex, again.commit.hex);
     project_sh(&p, "git branch viv/t2");
-    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err), VIV_E_EXISTS);
+    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err), VIV_E_EXISTS);
     assert_non_null(strstr(p.err.text, "branch 'viv/t2' names"));
     project_sh(&p, "git branch -q -D viv/t2 viv/t1; git branch viv");
-    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err), VIV_E_EXISTS);
+    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err), VIV_E_EXISTS);
     assert_non_null(strstr(p.err.text, "cannot name the result"));
     project_sh(&p, "git branch -q -D viv");
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err));
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err));
     assert_string_equal(project_out(&p, "git log --format=%%s refs/viv/line/main; git diff --name-only viv/t2~ viv/t2"),
                         "do the work\ndo the work\nseed\nn");
-    assert_int_equal(vh_line_advance(&p.target, p.arena, "a/b", &tip, &merged, &p.err), VIV_E_INVALID);
+    assert_int_equal(vh_line_advance(&p.target, p.arena, "a/b", &tip, &merged.commit, &p.err), VIV_E_INVALID);
     project_remove(&p);
 }
 

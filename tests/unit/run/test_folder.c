@@ -42,8 +42,7 @@ two_tasks_and_a_hand_edit(void **state)
     struct vh_base two;
     struct project_task first;
     struct project_task second;
-    struct vh_git_id merged;
-    struct vh_git_id tree;
+    struct vh_line_merged merged;
     struct vh_conflicts conflicts;
     seed(&p);
     project_capture(&p, false, &one);
@@ -53,10 +52,9 @@ two_tasks_and_a_hand_edit(void **state)
     project_work(&p, "t2", &two, "echo t2 > b; chmod +x b", &second);
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &one.line, &first.commit, &p.err));
     project_ok(&p, move_to(&p, "t1", &first.commit, &conflicts));
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &first.commit, &second.commit, &merged, &tree, &conflicts,
-                                 &p.err));
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &first.commit, &merged, &p.err));
-    project_ok(&p, move_to(&p, "t2", &merged, &conflicts));
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &first.commit, &second.commit, &merged, &p.err));
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &first.commit, &merged.commit, &p.err));
+    project_ok(&p, move_to(&p, "t2", &merged.commit, &conflicts));
     assert_string_equal(project_out(&p, "cat a b c untracked; test -x b; ls -A"),
                         "t1\nt2\nby hand\nnew\na\nb\nc\nd\nl\nuntracked");
     /* The next base has it all, and the hand edits on top. */
