@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a crash or an editor at the wrong moment could lose what a person wrote, or leave a checkout between
- * two states. */
+/* If this fails, a crash or an editor at the wrong moment could lose what a person wrote, or leave a checkout
+ * between two states. */
 #include "../../support/cm.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static viv_status
 move_to(struct project *p, const char *task, const struct vh_git_id *commit, enum vh_branch_outcome *ret_outcome,
         struct vh_conflicts *ret_conflicts)
 {
-    struct vh_branch_request request = { .task = task, .commit = *commit };
+    struct vh_branch_request request = {.task = task, .commit = *commit};
     return vh_branch_move(&p->target, p->arena, &request, ret_outcome, ret_conflicts, &p->err);
 }
 
@@ -58,9 +58,10 @@ recover_step(struct project *p, void *data)
 static const char *
 all_of(struct project *p)
 {
-    return vh_arena_format(p->arena, "%s %s", project_print(p, p->root),
-                           project_out(p, "git rev-parse main; git ls-files -s | sha256sum; git status --porcelain; "
-                                          "ls -A .git | grep -v -e logs -e viv-index; ls -A \"$SCRATCH/home/store/moves\""));
+    return vh_arena_format(
+        p->arena, "%s %s", project_print(p, p->root),
+        project_out(p, "git rev-parse main; git ls-files -s | sha256sum; git status --porcelain; "
+                       "ls -A .git | grep -v -e logs -e viv-index; ls -A \"$SCRATCH/home/store/moves\""));
 }
 
 static const char *const script = "mkdir -p d n && echo task > a && mknod b c 0 0 && mknod d/gone c 0 0 && "
@@ -76,8 +77,9 @@ make_ready(struct project *p, bool repository, struct step *step)
         seed(p);
         project_sh(p, "echo hand > c; echo untracked > u");
     } else {
-        project_sh(p, "mkdir d && echo one > a && echo two > b && echo three > c && echo four > d/e && ln -s a l && "
-                      "echo gone > d/gone");
+        project_sh(p,
+                   "mkdir d && echo one > a && echo two > b && echo three > c && echo four > d/e && ln -s a l && "
+                   "echo gone > d/gone");
         project_open(p);
     }
     project_capture(p, false, &base);
@@ -91,12 +93,21 @@ static const struct {
     const char *place;
     bool forward;
 } places[] = {
-    { "move.journaled", false },       { "move.locked", false },        { "move.compared", false },
-    { "move.staging", false },         { "move.staged", false },        { "move.exchanged-one", false },
-    { "move.exchanged-one:2", false }, { "move.added-one", false },     { "move.exchanged", false },
-    { "move.indexed", false },         { "move.referenced", true },     { "move.renamed", true },
-    { "move.tidied", true },           { "fs.replace.before-rename", false },
-    { "fs.replace.before-rename:2", false },
+    {"move.journaled", false},
+    {"move.locked", false},
+    {"move.compared", false},
+    {"move.staging", false},
+    {"move.staged", false},
+    {"move.exchanged-one", false},
+    {"move.exchanged-one:2", false},
+    {"move.added-one", false},
+    {"move.exchanged", false},
+    {"move.indexed", false},
+    {"move.referenced", true},
+    {"move.renamed", true},
+    {"move.tidied", true},
+    {"fs.replace.before-rename", false},
+    {"fs.replace.before-rename:2", false},
 };
 
 static void
@@ -135,7 +146,7 @@ static void
 a_crash_while_recovering(void **state)
 {
     (void)state;
-    static const char *const second[] = { "recover.decided", "move.undone", "move.unlocked" };
+    static const char *const second[] = {"recover.decided", "move.undone", "move.unlocked"};
     for (size_t i = 0; i < sizeof second / sizeof *second; i++) {
         struct project p;
         struct step step;
@@ -168,8 +179,9 @@ hands_between_crash_and_recovery(void **state)
     project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
     assert_int_equal(recovered.left_count, 1);
     assert_true(vh_str_is(recovered.left[0], "a"));
-    assert_string_equal(project_out(&p, "cat a b; git rev-parse -q --verify main >/dev/null; git status --porcelain"),
-                        "after the crash\ntwo\n M a\n M c\n?? u");
+    assert_string_equal(
+        project_out(&p, "cat a b; git rev-parse -q --verify main >/dev/null; git status --porcelain"),
+        "after the crash\ntwo\n M a\n M c\n?? u");
     project_remove(&p);
 
     make_ready(&p, true, &step);
@@ -177,7 +189,8 @@ hands_between_crash_and_recovery(void **state)
     project_sh(&p, "rm .git/index.lock");
     project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
     assert_int_equal(recovered.forward, 1);
-    assert_string_equal(project_out(&p, "git status --porcelain; ls .git | grep -e viv- -e lock || :"), " M c\n?? u");
+    assert_string_equal(project_out(&p, "git status --porcelain; ls .git | grep -e viv- -e lock || :"),
+                        " M c\n?? u");
     project_remove(&p);
 }
 
@@ -212,19 +225,21 @@ an_editor_in_between(void **state)
     struct vh_conflicts conflicts;
     enum vh_branch_outcome outcome = 0;
     make_ready(&p, true, &step);
-    struct racing racing = { *vh_seam_real(), p.root, 1 };
+    struct racing racing = {*vh_seam_real(), p.root, 1};
     racing.seam.rename = racing_rename;
     racing.seam.data = &racing;
     p.tools.seam = &racing.seam;
     assert_int_equal(move_to(&p, "t1", &step.commit, &outcome, &conflicts), VIV_E_CONFLICT);
     assert_non_null(strstr(p.err.text, "'a' changed while the branch moved"));
     assert_int_equal(conflicts.count, 1);
-    assert_string_equal(project_out(&p, "cat a b d/gone; ls .git | grep -e viv- -e lock || :; git status --porcelain"),
-                        "typed just now\ntwo\ngone\n M a\n M c\n?? u");
+    assert_string_equal(
+        project_out(&p, "cat a b d/gone; ls .git | grep -e viv- -e lock || :; git status --porcelain"),
+        "typed just now\ntwo\ngone\n M a\n M c\n?? u");
     project_remove(&p);
 }
 
-/* A system call fails: the n-th of renames, syncs and writes, for every n. Then all is as before, or all is done. */
+/* A system call fails: the n-th of renames, syncs and writes, for every n. Then all is as before, or all is done.
+ */
 struct failing {
     struct vh_seam seam;
     int left;
@@ -269,7 +284,7 @@ a_failing_call_changes_nothing(void **state)
         enum vh_branch_outcome outcome = 0;
         make_ready(&p, true, &step);
         const char *before = all_of(&p);
-        struct failing failing = { *vh_seam_real(), n };
+        struct failing failing = {*vh_seam_real(), n};
         failing.seam.rename = failing_rename;
         failing.seam.sync = failing_sync;
         failing.seam.write = failing_write;
@@ -283,8 +298,9 @@ a_failing_call_changes_nothing(void **state)
         assert_int_equal(recovered.left_count, 0);
         assert_true(moved || status);
         if (moved) {
-            assert_string_equal(project_out(&p, "cat a; git status --porcelain; ls .git | grep -e viv- -e lock || :"),
-                                "task\n M c\n?? u");
+            assert_string_equal(
+                project_out(&p, "cat a; git status --porcelain; ls .git | grep -e viv- -e lock || :"),
+                "task\n M c\n?? u");
         } else {
             assert_string_equal(all_of(&p), before);
         }
