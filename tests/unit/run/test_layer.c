@@ -131,6 +131,17 @@ layers_stack_and_flatten(void **state)
         }
         near = tree;
     }
+    /* Who must copy gets one whole folder, although the cache has only a layer. */
+    project_sh(&p, "git checkout -q HEAD~3");
+    tree_of(&p, "HEAD", &tree);
+    for (int again = 0; again < 2; again++) {
+        put(&p, &tree, NULL, &layers);
+        assert_int_equal(layers.count, 1);
+        assert_string_equal(project_print(&p, layers.path[0]), project_print(&p, p.root));
+    }
+    assert_non_null(strstr(layers.path[0], "/whole-"));
+    put(&p, &tree, &(struct vh_git_id){ { 0 } }, &layers);
+    assert_true(layers.count > 1);
     assert_int_equal(highest, VIV_LAYERS_MAX);
     assert_int_equal(flattened, 1);
     project_remove(&p);
