@@ -165,8 +165,14 @@ merge(struct vh_work *work, struct merged *merged, struct vh_conflicts *conflict
     if (status || contains) {
         return status;
     }
-    return vh_line_merge(&work->target, work->arena, task, &tip, &commit, &merged->commit, &merged->tree, conflicts,
-                         err);
+    struct vh_line_merged result;
+    status = vh_line_merge(&work->target, work->arena, task, &tip, &commit, &result, err);
+    *conflicts = result.conflicts;
+    if (status == VIV_OK) {
+        merged->commit = result.commit;
+        merged->tree = result.tree;
+    }
+    return status;
 }
 
 viv_status
