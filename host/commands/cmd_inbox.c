@@ -12,6 +12,7 @@
 struct question {
     struct viv_str text;
     const struct vh_json *conflicts;
+    struct viv_str kept_in; /* git directory in the home that has the person's versions */
 };
 
 static bool
@@ -32,7 +33,10 @@ read_question(struct vh_cli *cli, struct viv_str task, struct question *ret_ques
             const struct vh_json *event = vh_json_get(e, "event");
             const struct vh_json *data = vh_json_get(event, "data");
             const struct vh_json *conflicts = vh_json_get(data, "conflicts");
-            ret_question->conflicts = conflicts ? conflicts : ret_question->conflicts;
+            if (conflicts) {
+                ret_question->conflicts = conflicts;
+                ret_question->kept_in = vh_json_str(data, "kept_in");
+            }
             if (vh_str_is(vh_json_str(event, "kind"), "task.asked")) {
                 ret_question->text = vh_json_str(data, "text");
             }
@@ -71,6 +75,9 @@ print_waiting(struct vh_cli *cli, const struct vh_json *task, const struct quest
         printf("  %.*s\n", VH_STR_ARGS(question->text));
     }
     print_conflicts(cli, question->conflicts);
+    if (question->conflicts && question->kept_in.len) {
+        printf("  git --git-dir=%s/%.*s cat-file -p YOURS\n", cli->app.home_path, VH_STR_ARGS(question->kept_in));
+    }
     printf("  vivhost task show %.*s\n  vivhost task approve %.*s\n  vivhost task reject %.*s\n", VH_STR_ARGS(id),
            VH_STR_ARGS(id), VH_STR_ARGS(id));
 }
@@ -91,6 +98,7 @@ show_waiting(struct vh_cli *cli, struct vh_json *task, int *ret_exit)
     }
     vh_json_set_str(cli->arena, task, "question", question.text);
     if (question.conflicts) {
+        vh_json_set_str(cli->arena, task, "kept_in", question.kept_in);
         vh_json_set(task, "conflicts", vh_json_clone(cli->arena, question.conflicts));
     }
     return true;

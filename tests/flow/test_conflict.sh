@@ -19,11 +19,16 @@ meet() {
     same "what the person wrote" "$(cat "$P/one.txt")" "$(printf 'one\n1\nby hand')"
 }
 
-git_of() {
+# The git directory that the inbox names, and for the task's version the repository, when there is one.
+kept_git() {
+    git --git-dir="$(sed -nE 's/^  git --git-dir=(.*) cat-file.*/\1/p' "$SCRATCH/out" | head -n 1)" "$@"
+}
+
+task_git() {
     if [ -d "$P/.git" ]; then
         git -C "$P" "$@"
     else
-        git --git-dir="$(find "$P/.vivarium" -name HEAD -path '*git*' -not -path '*/work/*' -printf '%h\n' | head -n 1)" "$@"
+        kept_git "$@"
     fi
 }
 
@@ -37,8 +42,8 @@ check_inbox() {
     local ours theirs
     ours=$(sed -nE 's/.*one\.txt.* yours ([0-9a-f]{40}).*/\1/p' "$SCRATCH/out")
     theirs=$(sed -nE 's/.*one\.txt.* the task.s ([0-9a-f]{40}).*/\1/p' "$SCRATCH/out")
-    same "the person's version" "$(git_of cat-file blob "$ours" 2>&1)" "$(printf 'one\n1\nby hand')"
-    same "the task's version" "$(git_of cat-file blob "$theirs" 2>&1)" "$(printf 'one\n1\nby the task')"
+    same "the person's version" "$(kept_git cat-file blob "$ours" 2>&1)" "$(printf 'one\n1\nby hand')"
+    same "the task's version" "$(task_git cat-file blob "$theirs" 2>&1)" "$(printf 'one\n1\nby the task')"
     viv inbox -C "$P" --json
     expect "the inbox as JSON has both" grep -q "\"theirs\":\"$theirs\"" "$SCRATCH/out"
 }
