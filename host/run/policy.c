@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -47,10 +48,9 @@ member(struct vh_json *object, struct viv_str key)
     return NULL;
 }
 
-/* The project over the user. Trusted: its values count. Untrusted: it only narrows: lists of rules are added, numbers
- * only fall, texts stay the user's. What else it may say was refused when it was compiled. */
+/* A trusted project's values over the user's, or after them where both have a list. */
 static void
-merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, bool trusted)
+merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
 {
     for (const struct vh_json *f = from->child; f; f = f->next) {
         struct vh_json *t = member(to, f->key);
@@ -62,17 +62,66 @@ merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, bo
         if (!t) {
             vh_json_set(to, key, vh_json_clone(arena, f));
         } else if (t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
-            merge(arena, t, f, trusted);
+            merge(arena, t, f);
         } else if (t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
             for (const struct vh_json *item = f->child; item; item = item->next) {
                 vh_json_push(t, vh_json_clone(arena, item));
             }
-        } else if (t->type == VH_JSON_INTEGER && f->type == VH_JSON_INTEGER) {
-            t->integer = trusted || f->integer < t->integer ? f->integer : t->integer;
-        } else if (trusted) {
+        } else {
             vh_json_set(to, key, vh_json_clone(arena, f));
         }
     }
+}
+
+/* Numbers of `from` in `to` where they are stricter: smaller, or with `higher` greater. */
+static void
+narrow(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, const char *key,
+       bool higher)
+{
+    const struct vh_json *numbers = vh_json_get(from, key);
+    struct vh_json *mine = member(to, vh_str(key));
+    if (numbers && !mine) {
+        vh_json_set(to, key, vh_json_clone(arena, numbers));
+        return;
+    }
+    for (const struct vh_json *f = numbers ? numbers->child : NULL; f; f = f->next) {
+        struct vh_json *t = member(mine, f->key);
+        char *name = vh_arena_text_of(arena, f->key);
+        if (!name) {
+            to->failed = true;
+        } else if (!t) {
+            vh_json_set(mine, name, vh_json_clone(arena, f));
+        } else if (t->type == VH_JSON_INTEGER && f->type == VH_JSON_INTEGER) {
+            t->integer = (f->integer > t->integer) == higher ? f->integer : t->integer;
+        }
+    }
+}
+
+/* What the host itself reads: the user's settings, with the project's once those are trusted. The
+ * strictest limits and the highest threshold count in any case. Rules are not merged: safety is
+ * given both layers and asks each. */
+static struct vh_json *
+settings(struct vh_arena *arena, const struct vh_json *user, const struct vh_json *project,
+         bool trusted)
+{
+    struct vh_json *root = vh_json_clone(arena, user);
+    if (!root) {
+        return NULL;
+    }
+    struct vh_json *rest = vh_json_object(arena);
+    for (const struct vh_json *m = trusted ? project->child : NULL; m; m = m->next) {
+        char *key = vh_arena_text_of(arena, m->key);
+        if (!key) {
+            return NULL;
+        }
+        if (strcmp(key, "limits") != 0 && strcmp(key, "critic") != 0) {
+            vh_json_set(rest, key, vh_json_clone(arena, m));
+        }
+    }
+    merge(arena, root, rest);
+    narrow(arena, root, project, "limits", false);
+    narrow(arena, root, project, "critic", true);
+    return root;
 }
 
 static viv_status
@@ -170,10 +219,11 @@ record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *p
 }
 
 static viv_status
-put_in_force(struct vh_run *run, struct vh_json *root, bool trusted, struct viv_error *err)
+put_in_force(struct vh_run *run, const struct vh_json *layers, const struct vh_json *root, bool trusted,
+             struct viv_error *err)
 {
     struct vh_run_policy *policy = vh_arena_alloc(run->arena, sizeof *policy);
-    struct viv_str text = vh_json_print(run->arena, root);
+    struct viv_str text = vh_json_print(run->arena, layers);
     char *hex = vh_arena_alloc(run->arena, VH_HASH_HEX);
     if (!policy || !text.data || !hex) {
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
@@ -219,8 +269,12 @@ load(struct vh_run *run, struct viv_error *err)
         status = compile(run, arena, VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, project_text, &project, err);
     }
     if (status == VIV_OK) {
-        merge(arena, user, project, trusted);
-        status = put_in_force(run, user, trusted, err);
+        struct vh_json *layers = vh_json_array(arena);
+        vh_json_push(layers, vh_json_clone(arena, user));
+        vh_json_push(layers, vh_json_clone(arena, project));
+        struct vh_json *root = settings(arena, user, project, trusted);
+        status = root ? put_in_force(run, layers, root, trusted, err)
+                      : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
     vh_arena_destroy(arena);
     return status;
@@ -296,7 +350,7 @@ vh_policy_now(struct vh_run *run)
         struct vh_json *stop = NULL;
         vh_log(VH_LOG_ERROR, "policy", "%s; everything is denied until it is mended", err.text);
         if (vh_json_read(run->arena, vh_str(deny_all), &stop, NULL) == VIV_OK) {
-            (void)put_in_force(run, stop, false, &err); /* without memory the old policy stays, which was valid */
+            (void)put_in_force(run, stop, stop, false, &err); /* without memory the old policy stays, which was valid */
             run->policy_source->seen[0] = '\0';
         }
     }
