@@ -18,7 +18,7 @@ atomic_uint vh_cli_stop;
 
 const struct vh_cli_command vh_cli_commands[] = {
     { "run", "do one task now and wait for its end", "\"GOAL\" [options] [-- COMMAND ...]",
-      "vivhost run \"count the lines of C\" -- sh -c 'cat *.c | wc -l'\n"
+      "vivhost run \"build the manual\" -- make manual\n"
       "vivhost run \"format the sources\" -- make format\n"
       "vivhost run \"...a request that a skill understands...\"",
       "  --skill ID        let this skill do it\n"
@@ -319,7 +319,7 @@ static int
 help(FILE *out)
 {
     fputs("vivhost runs work under safety, budgets and quality gates, with an audit log that can be replayed.\n\n"
-          "examples:\n  vivhost init\n  vivhost run \"count the lines of C\" -- sh -c 'cat *.c | wc -l'\n"
+          "examples:\n  vivhost init\n  vivhost run \"build the manual\" -- make manual\n"
           "  vivhost queue list\n  vivhost log show\n\ncommands:\n", out);
     for (size_t i = 0; i < vh_cli_command_count; i++) {
         fprintf(out, "  %-9s %s\n", vh_cli_commands[i].name, vh_cli_commands[i].summary);

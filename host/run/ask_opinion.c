@@ -174,7 +174,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
     struct viv_safety_judge_task_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .policy_json = work->policy->json,
+        .policy_json = work->policy->layers,
         .task_json = task_json(work),
     };
     struct viv_safety_judge_task_answer answer = { 0 };

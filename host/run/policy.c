@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -12,7 +11,8 @@
 #include "run/guard.h"
 #include <viv_interfaces.h>
 
-static const char deny_all[] = "{\"paths\":{\"write\":{\"deny\":[\"**\"]}},\"stopped\":1}";
+/* No layer the safety plugin can read: its calls fail, and a failed verdict is a deny. */
+static const char no_layers[] = "[]stopped";
 
 /* One file by the safety plugin; a missing file is the empty policy. */
 static viv_status
@@ -48,9 +48,9 @@ member(struct vh_json *object, struct viv_str key)
     return NULL;
 }
 
-/* A trusted project's values over the user's, or after them where both have a list. */
+/* A trusted project's values count over the user's; lists are added. */
 static void
-merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
 {
     for (const struct vh_json *f = from->child; f; f = f->next) {
         struct vh_json *t = member(to, f->key);
@@ -59,11 +59,9 @@ merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
             to->failed = true;
             return;
         }
-        if (!t) {
-            vh_json_set(to, key, vh_json_clone(arena, f));
-        } else if (t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
-            merge(arena, t, f);
-        } else if (t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
+        if (t && t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
+            merge_trusted(arena, t, f);
+        } else if (t && t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
             for (const struct vh_json *item = f->child; item; item = item->next) {
                 vh_json_push(t, vh_json_clone(arena, item));
             }
@@ -73,55 +71,33 @@ merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
     }
 }
 
-/* Numbers of `from` in `to` where they are stricter: smaller, or with `higher` greater. */
+/* An untrusted project only narrows what the host itself reads: limits fall, the critic gets stricter, uncommitted work
+ * stays unseen. Its rules narrow in the safety plugin, which gets both layers. All else it says does nothing yet. */
 static void
-narrow(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, const char *key,
-       bool higher)
+merge_narrowing(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
 {
-    const struct vh_json *numbers = vh_json_get(from, key);
-    struct vh_json *mine = member(to, vh_str(key));
-    if (numbers && !mine) {
-        vh_json_set(to, key, vh_json_clone(arena, numbers));
-        return;
+    const struct vh_json *limits = vh_json_get(from, "limits");
+    const struct vh_json *threshold = vh_json_get(vh_json_get(from, "critic"), "threshold_permille");
+    const struct vh_json *there = vh_json_get(vh_json_get(to, "critic"), "threshold_permille");
+    struct vh_json *own = member(to, VH_STR("limits"));
+    if (limits && !own) {
+        vh_json_set(to, "limits", vh_json_clone(arena, limits));
     }
-    for (const struct vh_json *f = numbers ? numbers->child : NULL; f; f = f->next) {
-        struct vh_json *t = member(mine, f->key);
-        char *name = vh_arena_text_of(arena, f->key);
-        if (!name) {
-            to->failed = true;
-        } else if (!t) {
-            vh_json_set(mine, name, vh_json_clone(arena, f));
-        } else if (t->type == VH_JSON_INTEGER && f->type == VH_JSON_INTEGER) {
-            t->integer = (f->integer > t->integer) == higher ? f->integer : t->integer;
+    for (const struct vh_json *l = limits && own ? limits->child : NULL; l; l = l->next) {
+        struct vh_json *t = member(own, l->key);
+        if (!t) {
+            char *key = vh_arena_text_of(arena, l->key);
+            vh_json_set(own, key ? key : "", key ? vh_json_clone(arena, l) : NULL);
+        } else if (l->integer < t->integer) {
+            t->integer = l->integer;
         }
     }
-}
-
-/* What the host itself reads: the user's settings, with the project's once those are trusted. The
- * strictest limits and the highest threshold count in any case. Rules are not merged: safety is
- * given both layers and asks each. */
-static struct vh_json *
-settings(struct vh_arena *arena, const struct vh_json *user, const struct vh_json *project,
-         bool trusted)
-{
-    struct vh_json *root = vh_json_clone(arena, user);
-    if (!root) {
-        return NULL;
+    if (vh_json_int(from, "uncommitted", 1) == 0) {
+        vh_json_set_int(arena, to, "uncommitted", 0);
     }
-    struct vh_json *rest = vh_json_object(arena);
-    for (const struct vh_json *m = trusted ? project->child : NULL; m; m = m->next) {
-        char *key = vh_arena_text_of(arena, m->key);
-        if (!key) {
-            return NULL;
-        }
-        if (strcmp(key, "limits") != 0 && strcmp(key, "critic") != 0) {
-            vh_json_set(rest, key, vh_json_clone(arena, m));
-        }
+    if (threshold && (!there || threshold->integer > there->integer)) {
+        vh_json_set(to, "critic", vh_json_clone(arena, vh_json_get(from, "critic")));
     }
-    merge(arena, root, rest);
-    narrow(arena, root, project, "limits", false);
-    narrow(arena, root, project, "critic", true);
-    return root;
 }
 
 static viv_status
@@ -219,17 +195,19 @@ record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *p
 }
 
 static viv_status
-put_in_force(struct vh_run *run, const struct vh_json *layers, const struct vh_json *root, bool trusted,
-             struct viv_error *err)
+put_in_force(struct vh_run *run, struct vh_json *root, struct viv_str layers, bool trusted, struct viv_error *err)
 {
     struct vh_run_policy *policy = vh_arena_alloc(run->arena, sizeof *policy);
-    struct viv_str text = vh_json_print(run->arena, layers);
+    struct viv_str text = vh_json_print(run->arena, root);
     char *hex = vh_arena_alloc(run->arena, VH_HASH_HEX);
-    if (!policy || !text.data || !hex) {
+    char *copy = vh_arena_text_of(run->arena, layers);
+    if (!policy || !text.data || !hex || !copy) {
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
-    vh_hash_text(text, hex);
-    *policy = (struct vh_run_policy){ text, vh_str(hex), vh_json_clone(run->arena, root), trusted };
+    char *both = vh_arena_format(run->arena, "%.*s\n%s", VH_STR_ARGS(text), copy);
+    vh_hash_text(vh_str(both ? both : ""), hex);
+    *policy = (struct vh_run_policy){ text, (struct viv_str){ copy, layers.len }, vh_str(hex),
+                                      vh_json_clone(run->arena, root), trusted };
     if (!policy->root) {
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
@@ -272,9 +250,10 @@ load(struct vh_run *run, struct viv_error *err)
         struct vh_json *layers = vh_json_array(arena);
         vh_json_push(layers, vh_json_clone(arena, user));
         vh_json_push(layers, vh_json_clone(arena, project));
-        struct vh_json *root = settings(arena, user, project, trusted);
-        status = root ? put_in_force(run, layers, root, trusted, err)
-                      : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
+        struct viv_str text = vh_json_print(arena, layers);
+        (trusted ? merge_trusted : merge_narrowing)(arena, user, project);
+        status = text.data ? put_in_force(run, user, text, trusted, err)
+                           : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
     vh_arena_destroy(arena);
     return status;
@@ -347,12 +326,13 @@ vh_policy_now(struct vh_run *run)
     struct viv_error err = VIV_ERROR_INIT;
     pthread_mutex_lock(&run->policy_source->lock);
     if (!unchanged(run) && load_and_record(run, &err)) {
-        struct vh_json *stop = NULL;
         vh_log(VH_LOG_ERROR, "policy", "%s; everything is denied until it is mended", err.text);
-        if (vh_json_read(run->arena, vh_str(deny_all), &stop, NULL) == VIV_OK) {
-            (void)put_in_force(run, stop, stop, false, &err); /* without memory the old policy stays, which was valid */
-            run->policy_source->seen[0] = '\0';
+        struct vh_json *stop = vh_json_object(run->arena);
+        struct viv_error ignored = VIV_ERROR_INIT;
+        if (stop && put_in_force(run, stop, vh_str(no_layers), false, &ignored)) {
+            vh_log(VH_LOG_ERROR, "policy", "%s", ignored.text);
         }
+        run->policy_source->seen[0] = '\0';
     }
     const struct vh_run_policy *policy = run->policy;
     pthread_mutex_unlock(&run->policy_source->lock);

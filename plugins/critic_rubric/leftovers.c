@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const marks[] = { "TO" "DO", "FIX" "ME", "XXX", "TBD", "HACK" };
+static const char *const marks[] = { "TO" "DO", "FIX" "ME", "XX" "X", "TB" "D", "HA" "CK" };
 static const char *const phrases[] = {
     "lorem ipsum",           "place" "holder",          "not implemented",      "not yet implemented",
     "your code here",        "implement me",         "rest of the code",     "rest of the file",
