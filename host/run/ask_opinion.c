@@ -145,6 +145,9 @@ task_json(struct vh_work *work)
     }
     vh_json_set_str(work->arena, json, "target", task->target);
     vh_json_set(json, "spec", vh_run_tree(work, task->spec, "{}"));
+    /* How much the sandbox holds decides what may run unread. */
+    bool full = work->run->profile.variant == VH_SANDBOX_FULL;
+    vh_json_set_text(work->arena, json, "profile", full ? "full" : "reduced");
     return JSON(work, json);
 }
 
