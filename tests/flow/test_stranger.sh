@@ -29,7 +29,7 @@ version: 1
 branch: follow
 gates:
   needs_qa:
-    - {run: "touch $SCRATCH/gate-ran gate-was-here; test -f one.txt"}
+    - {run: "touch $SCRATCH/gate-ran gate-was-here && test -f one.txt"}
 EOP
 }
 
@@ -93,7 +93,8 @@ for words in "run harmless -- true" "submit harmless -- true" "work --drain" "qu
     said "trust --home"
 done
 untouched
-git -C "$P" rm -q -r --cached .vivarium
+git -C "$P" -c core.fsmonitor= -c core.hooksPath=/dev/null rm -q -r --cached .vivarium
+rm -f "$SCRATCH/trapped" # git itself, run by this test, walks into the traps
 rm -rf "$P/.vivarium"
 
 story "a policy that grants is refused, and nothing runs"
@@ -110,8 +111,8 @@ mild_policy >"$P/vivarium.yaml"
 viv run "harmless" -C "$P" -- sh -c 'echo "$SECRET_OF_PERSON" >> one.txt; id'
 expect_code 0 "a run before trust"
 task=$(last_task)
-same "the branch stays" "$(tail -n 1 "$P/one.txt")" 1
-same "the result" "$(git -C "$P" show "viv/$task:one.txt" | tail -n 1)" ""
+same "the branch stays until then" "$(tail -n 1 "$P/one.txt")" 1
+same "the result" "$(git -C "$P" cat-file blob "viv/$task:one.txt" | tail -n 1)" ""
 same "gates" "$(field "$P" "$task" gates.0.outcome)" not_configured
 untouched
 viv trust --show -C "$P"
@@ -124,10 +125,10 @@ viv trust -C "$P"
 expect_code 0 trust
 viv run "harmless" -C "$P" -- sh -c 'echo good >> two.txt'
 task=$(last_task)
-same "gates" "$(field "$P" "$task" gates.0.outcome)" failed
+same "gates" "$(events "$P" "$task" gate.answered outcome | sort -u)" failed
 said "gate-ran"
 untouched
-sed -i "s|$SCRATCH/gate-ran||" "$P/vivarium.yaml"
+sed -i "s|touch $SCRATCH/gate-ran|touch|" "$P/vivarium.yaml"
 viv run "harmless" -C "$P" -- sh -c 'echo good >> two.txt'
 expect_code 0 "a changed policy is not trusted"
 same "gates" "$(field "$P" "$(last_task)" gates.0.outcome)" not_configured
@@ -151,9 +152,7 @@ expect_code 3 "a task that edits the policy"
 task=$(last_task)
 said "critical.policy"
 same "the policy" "$(grep -c limits "$P/vivarium.yaml")" 0
-viv task approve "$task" -C "$P"
-expect_code 0 approve
-viv work --drain -C "$P"
+approve_all "$P" "$task"
 same "state" "$(state_of "$P" "$task")" ready
 same "the policy" "$(grep -c limits "$P/vivarium.yaml")" 1
 viv trust --show -C "$P"
