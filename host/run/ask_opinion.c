@@ -145,6 +145,8 @@ task_json(struct vh_work *work)
     }
     vh_json_set_str(work->arena, json, "target", task->target);
     vh_json_set(json, "spec", vh_run_tree(work, task->spec, "{}"));
+    vh_json_set_text(work->arena, json, "profile",
+                     work->run->profile.variant == VH_SANDBOX_FULL ? "full" : "reduced");
     return JSON(work, json);
 }
 
@@ -201,6 +203,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
         vh_json_set_str(work->arena, data, "reason", strictest(work, vh_json_get(report, "checks"), answer.verdict));
         vh_json_set(data, "report", report);
     }
+    work->shown = !status && answer.verdict == VIV_VERDICT_ASK; /* counts only if the core goes on, so was approved */
     return vh_run_answer(work, "safety.report", data, NULL, err);
 }
 

@@ -177,7 +177,7 @@ approve_all() {
 
 # The task's id that a run printed at its end, or that submit printed.
 last_task() {
-    cat "$SCRATCH/out" "$SCRATCH/err" | sed -nE 's/^(t[a-z0-9]+) (ready|failed|awaiting_approval|cancelled|rolled_back|queued).*/\1/p' |
+    cat "$SCRATCH/out" "$SCRATCH/err" | sed -nE 's/^(.* )?(t[a-z0-9]+) (ready|failed|awaiting_approval|cancelled|rolled_back|queued).*/\2/p' |
         tail -n 1
 }
 

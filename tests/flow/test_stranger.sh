@@ -164,7 +164,7 @@ same "gates" "$(field "$P" "$(last_task)" gates.0.outcome)" not_configured
 story "trust given or withdrawn while a host runs counts at once"
 viv trust -C "$P"
 viv_begin w work -C "$P"
-until_true "a host" grep -q "2 workers" "$SCRATCH/w.err"
+until_true "a host" test -S "$P/.vivarium/host.sock"
 viv run "harmless" -C "$P" -- sh -c 'echo 1 >> two.txt'
 same "gates while trusted" "$(field "$P" "$(last_task)" gates.0.outcome)" passed
 viv trust --withdraw -C "$P"
@@ -173,7 +173,7 @@ same "gates after it was withdrawn" "$(field "$P" "$(last_task)" gates.0.outcome
 viv trust -C "$P"
 viv run "harmless" -C "$P" -- sh -c 'echo 3 >> two.txt'
 same "gates after it was given again" "$(field "$P" "$(last_task)" gates.0.outcome)" passed
-kill -TERM "$(pgrep -P "$pid_w" || echo "$pid_w")"
+kill -TERM "$pid_w"
 viv_end w
 
 flow_end
