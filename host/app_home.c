@@ -17,35 +17,35 @@
 #define HOME_VERSION 1
 
 static viv_status
-known_path(struct vh_app *app, const char **ret_path, struct viv_error *err)
+known_path(struct vh_app *app, struct vh_arena *arena, const char **ret_path, struct viv_error *err)
 {
     if (!app->user.data) {
         return vh_error_set(err, VIV_E_UNAVAILABLE, "user",
                 "the user's folder is not known; set HOME or XDG_DATA_HOME");
     }
-    *ret_path = vh_arena_format(app->arena, "%s/known.json", app->user.data);
+    *ret_path = vh_arena_format(arena, "%s/known.json", app->user.data);
     return *ret_path ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "user", "no memory");
 }
 
 static viv_status
-read_known(struct vh_app *app, struct vh_json **ret_known, struct viv_error *err)
+read_known(struct vh_app *app, struct vh_arena *arena, struct vh_json **ret_known, struct viv_error *err)
 {
     const char *path = NULL;
     struct viv_str text;
-    viv_status status = known_path(app, &path, err);
+    viv_status status = known_path(app, arena, &path, err);
     if (status) {
         return status;
     }
-    status = vh_fs_read(app->seam, app->arena, AT_FDCWD, path, KNOWN_BYTES_MAX, &text, err);
+    status = vh_fs_read(app->seam, arena, AT_FDCWD, path, KNOWN_BYTES_MAX, &text, err);
     if (status == VIV_E_NOT_FOUND) {
-        *ret_known = vh_json_object(app->arena);
+        *ret_known = vh_json_object(arena);
         return *ret_known ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "user", "no memory");
     }
     if (status == VIV_OK && text.len && text.data[text.len - 1] == '\n') {
         text.len--;
     }
     if (status == VIV_OK) {
-        status = vh_json_read(app->arena, text, ret_known, err);
+        status = vh_json_read(arena, text, ret_known, err);
     }
     return status ? vh_error_extend(err, status, "'%s'", path) : VIV_OK;
 }
@@ -56,9 +56,9 @@ note_known(struct vh_app *app, const char *table, const char *value, struct viv_
 {
     struct vh_json *known = NULL;
     const char *path = NULL;
-    viv_status status = read_known(app, &known, err);
+    viv_status status = read_known(app, app->arena, &known, err);
     if (status == VIV_OK) {
-        status = known_path(app, &path, err);
+        status = known_path(app, app->arena, &path, err);
     }
     if (status == VIV_OK) {
         status = vh_fs_make_folders(app->seam, AT_FDCWD, app->user.data, 0700, err);
@@ -75,12 +75,16 @@ note_known(struct vh_app *app, const char *table, const char *value, struct viv_
                      : vh_error_set(err, VIV_E_MEMORY, "user", "no memory");
 }
 
+/* Asked by workers for each claim: in an arena of its own. */
 bool
 vh_app_trusts(struct vh_app *app, const char *digest_hex)
 {
     struct vh_json *known = NULL;
-    return read_known(app, &known, NULL) == VIV_OK &&
-           vh_str_is(vh_json_str(vh_json_get(known, "policies"), app->project), digest_hex);
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    bool trusts = arena && digest_hex[0] && read_known(app, arena, &known, NULL) == VIV_OK &&
+                  vh_str_is(vh_json_str(vh_json_get(known, "policies"), app->project), digest_hex);
+    vh_arena_destroy(arena);
+    return trusts;
 }
 
 viv_status
@@ -129,7 +133,7 @@ vh_app_check_home(struct vh_app *app, struct viv_error *err)
     }
     viv_status status = vh_app_home_id(app, &id, err);
     if (status == VIV_OK) {
-        status = read_known(app, &known, err);
+        status = read_known(app, app->arena, &known, err);
     }
     if (status == VIV_OK && !vh_str_is(vh_json_str(vh_json_get(known, "homes"), app->project), id)) {
         status = vh_error_set(err, VIV_E_DENIED, "home",

@@ -81,7 +81,8 @@ ask_gate(struct vh_work *work, const struct vh_plugin *plugin, struct viv_str co
                                   .method = VIV_METHOD_GATE_CHECK,
                                   .request = &request,
                                   .limit_ns = GATE_NS,
-                                  .effects = true };
+                                  .effects = true,
+                                  .by_policy = true };
     return vh_guard_call(work, &call, ret_answer, err);
 }
 

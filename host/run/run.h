@@ -87,6 +87,7 @@ struct vh_work {
     int64_t started_ns;
     int64_t effects; /* performed, for the price */
     bool asked;      /* an effect ended the run with a question */
+    bool shown;      /* the safety report asked, and a person has approved the task with its command */
 };
 
 /* Send an answer about the work's task; its data get the lease. On VIV_OK `work->ask` is what the core wants next. */
