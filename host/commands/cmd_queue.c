@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* queue, task, inbox, rollback: looking at tasks and deciding about them. */
+/* queue, task, rollback: looking at tasks and deciding about them. What waits is in cmd_inbox.c. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -170,35 +170,6 @@ vh_cli_task(struct vh_cli *cli)
         }
     }
     return vh_cli_usage(cli, "there is no 'task %s'", cli->argv[0]);
-}
-
-int
-vh_cli_inbox(struct vh_cli *cli)
-{
-    int code = VH_EXIT_SYSTEM;
-    if (!vh_cli_no_more_options(cli, 0, 0)) {
-        return VH_EXIT_USAGE;
-    }
-    if (!vh_cli_open(cli, VH_APP_READ, 0, &code)) {
-        return code;
-    }
-    struct vh_json *request = vh_cli_request(cli, "tasks");
-    vh_json_set_text(cli->arena, request, "state", "awaiting_approval");
-    struct vh_json *response = vh_cli_ask(cli, request, &code);
-    const struct vh_json *tasks = vh_json_get(response, "tasks");
-    if (response && cli->json) {
-        vh_cli_print_json(cli, response);
-    } else if (tasks && tasks->count == 0) {
-        puts("nothing waits for a person");
-    }
-    for (const struct vh_json *t = tasks && !cli->json ? tasks->child : NULL; t; t = t->next) {
-        struct viv_str id = vh_json_str(t, "id");
-        printf("%.*s  %.*s  %.*s\n  vivhost task show %.*s\n  vivhost task approve %.*s\n  vivhost task reject %.*s\n",
-               VH_STR_ARGS(id), VH_STR_ARGS(vh_json_str(t, "awaiting")), VH_STR_ARGS(vh_json_str(t, "goal")),
-               VH_STR_ARGS(id), VH_STR_ARGS(id), VH_STR_ARGS(id));
-    }
-    vh_cli_close(cli);
-    return response ? VH_EXIT_OK : code;
 }
 
 int

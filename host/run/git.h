@@ -25,8 +25,9 @@ struct vh_git_id {
     char hex[VH_GIT_HEX];
 };
 
-/* One run of git. The environment is `env` and nothing else. `input_fd` is read from its start, -1 is no input. `output_fd` -1 collects up
- * to `output_max` bytes in the result (more is VIV_E_LIMIT), otherwise output goes there and only errors collect. */
+/* One run of git. The environment is `env` and nothing else. `input_fd` is read from its start, -1 is no input.
+ * `output_fd` -1 collects up to `output_max` bytes in the result (more is VIV_E_LIMIT), otherwise output goes there
+ * and only errors collect. */
 struct vh_git_call {
     const char *const *argv; /* ends in NULL; argv[0] is "git" */
     const char *const *env;  /* ends in NULL; "NAME=value" */

@@ -120,7 +120,9 @@ static viv_status
 advance(struct undo *undo, const struct vh_git_id *commit)
 {
     const struct vh_target *target = undo->target;
-    const char *input = vh_arena_format(undo->arena, "start\nupdate %s %s %s\ndelete refs/viv/held/%s\nprepare\ncommit\n",
+    const char *input = vh_arena_format(undo->arena,
+                                        "start\nupdate %s %s %s\ndelete refs/viv/held/%s\n"
+                                        "prepare\ncommit\n",
                                         target->line, commit->hex, undo->base.line.hex, undo->held);
     const char *words[] = { "update-ref", "-m", "viv: rolled back", "--stdin", NULL };
     if (!input) {
