@@ -109,6 +109,9 @@ vh_line_advance(const struct vh_target *target, struct vh_arena *arena, const ch
     }
     const char *words[] = { "update-ref", "-m", "viv: ready", "--stdin", NULL };
     struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words, .input = vh_str(input) };
+    vh_git_unlock(target, arena, target->line);
+    vh_git_unlock(target, arena, name);
+    vh_git_unlock(target, arena, vh_arena_format(arena, "refs/viv/held/%s", task));
     VH_PLACE(seam, "line.before");
     viv_status status = vh_git_run(target, arena, &ask, NULL, &said);
     VH_PLACE(seam, "line.after");

@@ -129,6 +129,7 @@ advance(struct undo *undo, const struct vh_git_id *commit)
         return no_memory(undo);
     }
     struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words, .input = vh_str(input) };
+    vh_git_unlock(target, undo->arena, target->line);
     viv_status status = vh_git_run(target, undo->arena, &ask, NULL, undo->err);
     return status == VIV_E_IO ? vh_error_extend(undo->err, VIV_E_CONFLICT, "the line moved meanwhile") : status;
 }
