@@ -72,7 +72,11 @@ vh_cli_trust(struct vh_cli *cli)
     }
     if (withdraw) {
         status = vh_app_trust_policy(&cli->app, "", &err);
-        return status ? vh_cli_fail(cli, status, &err) : (puts("the project's policy is not trusted any more"), VH_EXIT_OK);
+        if (status) {
+            return vh_cli_fail(cli, status, &err);
+        }
+        puts("the project's policy is not trusted any more");
+        return VH_EXIT_OK;
     }
     status = read_policy(cli, &text, hex, &err);
     if (status) {

@@ -95,8 +95,8 @@ check_modes(struct vh_store *store, const char *path, struct viv_error *err)
         return VIV_OK;
     }
     return vh_error_set(err, VIV_E_STORE, "store",
-                        "'%s' cannot be written safely: it is %s a write-ahead log and syncs at level %lld, needed: with "
-                        "one, level 2", path, wal ? "with" : "without", (long long)sync);
+                        "'%s' cannot be written safely: it is %s a write-ahead log and syncs at level %lld, "
+                        "needed: with one, level 2", path, wal ? "with" : "without", (long long)sync);
 }
 
 static viv_status

@@ -70,7 +70,8 @@ stage_code(const struct vh_exec_stage_result *stage)
     return stage->start_errno ? 127 : stage->signal ? 128 + stage->signal : stage->exit_code;
 }
 
-/* A parsed shell text has the shell's meaning: the last stage counts. A pipeline given as stages fails when any does. */
+/* A parsed shell text has the shell's meaning: the last stage counts. A pipeline given as stages fails when any
+ * does. */
 static int32_t
 pipeline_code(const struct vh_exec_result *result, bool last_counts)
 {
