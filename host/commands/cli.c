@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* From argv to a command of the table, and from its answer to an exit code. */
 #include "cli.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "run/socket.h"
 
 atomic_uint vh_cli_stop;
 
+<<<<<<< HEAD
 const struct vh_cli_command vh_cli_commands[] = {
     { "run", "do one task now and wait for its end", "\"GOAL\" [options] [-- COMMAND ...]",
       "vivhost run \"build the manual\" -- make manual\n"
@@ -297,11 +296,17 @@ vh_cli_ask(struct vh_cli *cli, struct vh_json *request, int *ret_exit)
 
 /* ---- main ---- */
 
+=======
+/* The first asks for an end, the second for a quick one, the third is obeyed here: what is left behind is what a crash
+ * leaves, and the next start cleans it up. */
+>>>>>>> cli
 static void
 on_signal(int signal)
 {
     (void)signal;
-    atomic_store(&vh_cli_stop, 1);
+    if (atomic_fetch_add(&vh_cli_stop, 1) >= 2) {
+        _exit(VH_EXIT_INTERRUPTED);
+    }
 }
 
 static void
@@ -311,65 +316,35 @@ catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
 }
 
+/* What could not be written is an error, but for a reader that has had enough. */
 static int
-help(FILE *out)
+finish_output(struct vh_cli *cli, int code)
 {
+<<<<<<< HEAD
     fputs("vivhost runs work under safety, budgets and quality gates, with an audit log that can be replayed.\n\n"
           "examples:\n  vivhost init\n  vivhost run \"build the manual\" -- make manual\n"
           "  vivhost queue list\n  vivhost log show\n\ncommands:\n", out);
     for (size_t i = 0; i < vh_cli_command_count; i++) {
         fprintf(out, "  %-9s %s\n", vh_cli_commands[i].name, vh_cli_commands[i].summary);
+=======
+    struct viv_error err = VIV_ERROR_INIT;
+    bool bad = fflush(stdout) != 0;
+    if (!bad && !ferror(stdout)) {
+        return code;
+>>>>>>> cli
     }
-    fputs("\n'vivhost COMMAND --help' says more. Everywhere: -C FOLDER, --json. NO_COLOR is respected.\n"
-          "exit codes: 0 done, 1 failed or refused, 2 usage, 3 a person must decide, 4 no home or not trusted,\n"
-          "5 store or system error, 130 interrupted\n", out);
-    return VH_EXIT_OK;
-}
-
-static int
-help_of(const struct vh_cli_command *command)
-{
-    printf("vivhost %s: %s\n\nexamples:\n", command->name, command->summary);
-    const char *line = command->examples;
-    while (*line) {
-        const char *end = strchr(line, '\n');
-        int len = end ? (int)(end - line) : (int)strlen(line);
-        printf("  %.*s\n", len, line);
-        line += len + (end ? 1 : 0);
+    if (vh_cli_output_gone()) {
+        return code;
     }
-    printf("\nusage: vivhost %s %s\n", command->name, command->usage);
-    if (command->options) {
-        printf("\noptions:\n%s", command->options);
-    }
-    return VH_EXIT_OK;
-}
-
-static const struct vh_cli_command *
-find_command(const char *name)
-{
-    for (size_t i = 0; i < vh_cli_command_count; i++) {
-        if (strcmp(vh_cli_commands[i].name, name) == 0) {
-            return &vh_cli_commands[i];
-        }
-    }
-    return NULL;
-}
-
-static int
-unknown_command(const char *word)
-{
-    const char *names[64];
-    for (size_t i = 0; i < vh_cli_command_count; i++) {
-        names[i] = vh_cli_commands[i].name;
-    }
-    const char *near = vh_cli_nearest(word, names, vh_cli_command_count);
-    fprintf(stderr, "vivhost: there is no command '%s'%s%s%s; 'vivhost --help' lists all\n", word,
-            near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
-    return VH_EXIT_USAGE;
+    (void)vh_error_errno(&err, VIV_E_IO, "output", "cannot write to standard output");
+    cli->json = false; /* standard output takes nothing */
+    (void)vh_cli_fail(cli, VIV_E_IO, &err);
+    return code ? code : VH_EXIT_SYSTEM;
 }
 
 static int
@@ -384,45 +359,84 @@ run_command(struct vh_cli *cli)
         vh_log_level(VH_LOG_INFO);
     }
     const char *no_color = getenv("NO_COLOR");
-    cli->color = isatty(STDOUT_FILENO) && !(no_color && *no_color);
-    viv_status status = vh_app_begin(&cli->app, vh_seam_real(), &err);
-    int code = status ? vh_cli_fail(cli, status, &err) : cli->command->run(cli);
-    vh_app_end(&cli->app);
-    if (fflush(stdout) || ferror(stdout)) {
-        return code ? code : VH_EXIT_SYSTEM;
+    const char *terminal = getenv("TERM");
+    bool plain = (no_color && *no_color) || (terminal && strcmp(terminal, "dumb") == 0);
+    cli->color = isatty(STDOUT_FILENO) && !plain;
+    cli->progress = isatty(STDERR_FILENO) && !cli->json && !(terminal && strcmp(terminal, "dumb") == 0);
+    if (!vh_cli_words_ok(cli) || (cli->command->verbs && !vh_cli_take_verb(cli))) {
+        return finish_output(cli, VH_EXIT_USAGE);
     }
+    viv_status status = vh_app_begin(&cli->app, vh_seam_real(), &err);
+    int code = status      ? vh_cli_fail(cli, status, &err)
+               : cli->verb ? cli->verb->run(cli)
+                           : cli->command->run(cli);
+    vh_app_end(&cli->app);
+    code = finish_output(cli, code);
     return atomic_load(&vh_cli_stop) && code == VH_EXIT_OK ? VH_EXIT_INTERRUPTED : code;
 }
 
-int
-vh_cli_main(int argc, char **argv)
+static int
+help_about(struct vh_cli *cli, const char *word)
+{
+    const struct vh_cli_command *about = vh_cli_find(word);
+    return about ? vh_cli_help_of(about) : vh_cli_unknown_command(cli, word);
+}
+
+static bool
+is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int
+dispatch(struct vh_cli *cli, int argc, char **argv)
 {
     if (argc < 2) {
-        help(stderr);
+        vh_cli_help(stderr);
         return VH_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        const struct vh_cli_command *about = argc > 2 ? find_command(argv[2]) : NULL;
-        return about ? help_of(about) : help(stdout);
+    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
+        return argc > 2 ? help_about(cli, argv[2]) : vh_cli_help(stdout);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("vivhost %d.%d.%d\n", VIV_VERSION_MAJOR, VIV_VERSION_MINOR, VIV_VERSION_PATCH);
         return VH_EXIT_OK;
     }
-    struct vh_cli cli = { .argc = argc - 2, .argv = argv + 2, .command = find_command(argv[1]) };
-    if (!cli.command) {
-        return unknown_command(argv[1]);
+    /* What holds everywhere may stand before the command too. */
+    int first = 1;
+    while (first < argc && (strcmp(argv[first], "-C") == 0 || strcmp(argv[first], "--json") == 0)) {
+        first += strcmp(argv[first], "-C") == 0 ? 2 : 1;
     }
-    if (vh_cli_flag(&cli, "--help") || vh_cli_flag(&cli, "-h")) {
-        return help_of(cli.command);
+    if (first >= argc) {
+        fputs("vivhost: a command is missing; 'vivhost --help' lists all\n", stderr);
+        return VH_EXIT_USAGE;
     }
-    cli.arena = vh_arena_create(NULL, 0);
+    char *name = argv[first];
+    for (int i = first; i > 1; i--) {
+        argv[i] = argv[i - 1];
+    }
+    cli->argc = argc - 2;
+    cli->argv = argv + 2;
+    cli->command = vh_cli_find(name);
+    if (!cli->command) {
+        return vh_cli_unknown_command(cli, name);
+    }
+    if (vh_cli_flag(cli, "--help") || vh_cli_flag(cli, "-h")) {
+        return vh_cli_help_of(cli->command);
+    }
+    catch_signals();
+    return run_command(cli);
+}
+
+int
+vh_cli_main(int argc, char **argv)
+{
+    struct vh_cli cli = { .arena = vh_arena_create(NULL, 0) };
     if (!cli.arena) {
         fputs("vivhost: no memory to start\n", stderr);
         return VH_EXIT_SYSTEM;
     }
-    catch_signals();
-    int code = run_command(&cli);
+    int code = dispatch(&cli, argc, argv);
     vh_arena_destroy(cli.arena);
     return code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a plugin that crashes, lies or is late decides something: the fail values of the blueprint are not what
- * happens. Each asked answer fails in each way; the table says where the task must end, whether an attempt or a
+/* If this fails, a plugin that crashes, lies or is late decides something: the fail values of the blueprint are not
+ * what happens. Each asked answer fails in each way; the table says where the task must end, whether an attempt or a
  * recovery is used, and whether the hold is still there. */
 #include "../../support/cm.h"
 
