@@ -54,7 +54,8 @@ vh_app_begin(struct vh_app *app, const struct vh_seam *seam, struct viv_error *e
     char *slash = strrchr(path, '/');
     *(slash ? slash : path) = '\0';
     app->program_folder = vh_arena_text(app->arena, path);
-    return app->program_folder && app->user.name ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    return app->program_folder && app->user.name ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "host",
+            "no memory to start");
 }
 
 void
@@ -126,7 +127,8 @@ open_to_read(struct vh_app *app, struct viv_error *err)
             return VIV_OK;
         }
         if (app->seam->monotonic_ns(app->seam->data) >= until) {
-            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer", app->home_path);
+            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer",
+                                app->home_path);
         }
         vh_socket_pause(20);
     }

@@ -20,7 +20,8 @@ static viv_status
 known_path(struct vh_app *app, const char **ret_path, struct viv_error *err)
 {
     if (!app->user.data) {
-        return vh_error_set(err, VIV_E_UNAVAILABLE, "user", "the user's folder is not known; set HOME or XDG_DATA_HOME");
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "user",
+                "the user's folder is not known; set HOME or XDG_DATA_HOME");
     }
     *ret_path = vh_arena_format(app->arena, "%s/known.json", app->user.data);
     return *ret_path ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "user", "no memory");

@@ -14,6 +14,7 @@
 #include "run/branch.h"
 #include "run/policy.h"
 #include "run/router.h"
+#include "run/skill_file.h"
 #include "run/workspace.h"
 #include <viv_interfaces.h>
 
@@ -81,7 +82,8 @@ open_registry(struct vh_app *app, struct viv_error *err)
         .bundled_count = vh_bundled_count,
     };
     run->router = vh_router_create(app->arena, app->seam);
-    if (!store || !run->router) {
+    run->skill_files = vh_skill_files_create(app->arena, app->seam);
+    if (!store || !run->router || !run->skill_files) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     /* Its own memory: it grows under the registry's lock, whoever asks. */

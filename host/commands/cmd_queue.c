@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* queue list, show, export; inbox: looking at many tasks. */
+/* queue list, show, export: looking at many tasks. What waits for a person is in cmd_inbox.c. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -63,41 +63,6 @@ list_tasks(struct vh_cli *cli)
     code = each_page(cli, state, print_row, &count);
     if (code == VH_EXIT_OK && count == 0 && !cli->json) {
         puts(state ? "no such tasks" : "no tasks; 'vivhost submit \"GOAL\"' queues one");
-    }
-    vh_cli_close(cli);
-    return code;
-}
-
-static void
-print_question(struct vh_cli *cli, const struct vh_json *task)
-{
-    struct viv_str id = vh_json_str(task, "id");
-    bool unclear = vh_str_is(vh_json_str(task, "awaiting"), "unclear");
-    printf("%.*s  %s  %s\n  vivhost task show %.*s\n", VH_STR_ARGS(id),
-           vh_cli_line(cli, vh_json_str(task, "awaiting"), 60), vh_cli_line(cli, vh_json_str(task, "goal"), 60),
-           VH_STR_ARGS(id));
-    if (unclear) {
-        printf("  vivhost task answer %.*s \"...\"\n", VH_STR_ARGS(id));
-    } else {
-        printf("  vivhost task approve %.*s\n", VH_STR_ARGS(id));
-    }
-    printf("  vivhost task reject %.*s\n", VH_STR_ARGS(id));
-}
-
-int
-vh_cli_inbox(struct vh_cli *cli)
-{
-    int code = VH_EXIT_SYSTEM;
-    uint32_t count = 0;
-    if (!vh_cli_no_more_options(cli, 0, 0)) {
-        return VH_EXIT_USAGE;
-    }
-    if (!vh_cli_open(cli, VH_APP_READ, 0, &code)) {
-        return code;
-    }
-    code = each_page(cli, "awaiting_approval", print_question, &count);
-    if (code == VH_EXIT_OK && count == 0 && !cli->json) {
-        puts("nothing waits for a person");
     }
     vh_cli_close(cli);
     return code;

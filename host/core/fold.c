@@ -172,9 +172,12 @@ vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     }
     if (!vh_fold_is_new_task(function)) {
         viv_status status = state->get_task(state->data, arena, event->task, &fold.task, err);
+        if (status == VIV_E_NOT_FOUND) {
+            return vh_error_set(err, VIV_E_CORRUPT, "fold", "event %lld is about task '%.*s', which does not exist",
+                                (long long)event->seq, VH_STR_ARGS(event->task));
+        }
         if (status) {
-            return vh_error_extend(err, VIV_E_CORRUPT, "event %lld about task '%.*s'", (long long)event->seq,
-                                   VH_STR_ARGS(event->task));
+            return status;
         }
     }
     viv_status status = function(&fold);

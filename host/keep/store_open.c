@@ -99,8 +99,9 @@ check_modes(struct vh_store *store, const char *path, struct viv_error *err)
     if (wal && sync == 2) {
         return VIV_OK;
     }
-    return vh_error_set(err, VIV_E_STORE, "store", "'%s' cannot be written safely: it is %s a write-ahead log and syncs at level "
-                        "%lld, needed: with one, level 2", path, wal ? "with" : "without", (long long)sync);
+    return vh_error_set(err, VIV_E_STORE, "store",
+                        "'%s' cannot be written safely: it is %s a write-ahead log and syncs at level %lld, "
+                        "needed: with one, level 2", path, wal ? "with" : "without", (long long)sync);
 }
 
 static viv_status
@@ -159,6 +160,9 @@ open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, 
     }
     if (status == VIV_OK) {
         status = read_head(store, path, err);
+    }
+    if (status == VIV_OK) {
+        vh_store_guard(store);
     }
     store->scratch = status == VIV_OK ? vh_arena_create(NULL, 0) : NULL;
     if (status == VIV_OK && !store->scratch) {

@@ -145,6 +145,9 @@ task_json(struct vh_work *work)
     }
     vh_json_set_str(work->arena, json, "target", task->target);
     vh_json_set(json, "spec", vh_run_tree(work, task->spec, "{}"));
+    /* How much the sandbox holds decides what may run unread. */
+    bool full = work->run->profile.variant == VH_SANDBOX_FULL;
+    vh_json_set_text(work->arena, json, "profile", full ? "full" : "reduced");
     return JSON(work, json);
 }
 
@@ -171,7 +174,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
     struct viv_safety_judge_task_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .policy_json = work->policy->json,
+        .policy_json = work->policy->layers,
         .task_json = task_json(work),
     };
     struct viv_safety_judge_task_answer answer = { 0 };

@@ -143,30 +143,44 @@ struct merged {
     struct vh_git_id tree;
 };
 
-/* The task's commit on the line's present tip. The line begins where the base stood. */
+/* The task's commit on the line's present tip, joined with what the person committed meanwhile. The line begins where
+ * the base stood. */
 static viv_status
 merge(struct vh_work *work, struct merged *merged, struct vh_conflicts *conflicts, struct viv_error *err)
 {
-    struct vh_git_id commit;
+    struct vh_git_id commit = vh_run_id(work->ask.task.commit);
     const char *task = vh_arena_text_of(work->arena, work->ask.task.id);
-    commit = vh_run_id(work->ask.task.commit);
-    viv_status status = vh_line_tip(&work->target, work->arena, &merged->tip, err);
+    struct vh_base now = { 0 };
+    viv_status status = vh_target_refresh(&work->target, work->arena, err);
+    if (status == VIV_OK) {
+        status = vh_line_tip(&work->target, work->arena, &now.line, err);
+    }
     if (status) {
         return status;
     }
+    now.tip = work->target.head;
+    merged->tip = now.line;
     merged->commit = commit;
     merged->tree = vh_run_id(work->ask.task.tree);
     if (vh_git_same(&commit, &work->base.commit)) {
         return VIV_OK; /* nothing changed: there is nothing to merge */
     }
-    struct vh_git_id tip = merged->tip.hex[0] ? merged->tip : work->base.commit;
     bool contains = false;
-    status = vh_line_contains(&work->target, work->arena, &commit, &tip, &contains, err);
+    status = vh_base_join(&work->target, work->arena, &now, conflicts, err);
+    if (status == VIV_OK) {
+        status = vh_line_contains(&work->target, work->arena, &commit, &now.commit, &contains, err);
+    }
     if (status || contains) {
         return status;
     }
-    return vh_line_merge(&work->target, work->arena, task, &tip, &commit, &merged->commit, &merged->tree, conflicts,
-                         err);
+    struct vh_line_merged result;
+    status = vh_line_merge(&work->target, work->arena, task, &now.commit, &commit, &result, err);
+    *conflicts = result.conflicts;
+    if (status == VIV_OK) {
+        merged->commit = result.commit;
+        merged->tree = result.tree;
+    }
+    return status;
 }
 
 viv_status
@@ -201,38 +215,66 @@ branch_follows(const struct vh_run_policy *policy)
     return branch && vh_str_is(branch->text, "follow");
 }
 
+/* Line or branch stand elsewhere than when this was merged: merge and judge again, no attempt is used. */
+static viv_status
+moved(struct vh_work *work, struct vh_json *data, const struct viv_error *why)
+{
+    vh_run_failure(work, data, "moved", why->text);
+    return VIV_OK;
+}
+
 /* Whether the files of the person move too, asked before the line does: a conflict then changes nothing at all. */
 static viv_status
-publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflicts, struct viv_error *err)
+advance(struct vh_work *work, struct vh_json *data, const struct vh_branch_request *request, bool follows,
+        struct vh_conflicts *conflicts, struct viv_error *err)
 {
-    struct vh_git_id commit, tip;
-    const char *task = vh_arena_text_of(work->arena, work->ask.task.id);
-    commit = vh_run_id(work->ask.task.merged_commit);
-    tip = vh_run_id(work->ask.task.line_tip);
-    struct vh_branch_request request = { .task = task, .commit = commit };
-    bool follows = branch_follows(work->policy) || work->target.kind == VH_TARGET_FOLDER;
-    if (!vh_git_same(&work->base.seen, &work->base.tree)) {
-        request.seen = work->base.seen;
+    struct vh_git_id tip = vh_run_id(work->ask.task.line_tip), now;
+    bool done = false;
+    viv_status status = vh_line_tip(&work->target, work->arena, &now, err);
+    if (status == VIV_OK) {
+        status = vh_line_contains(&work->target, work->arena, &now, &request->commit, &done, err);
     }
-    viv_status status = vh_target_refresh(&work->target, work->arena, err);
-    if (status == VIV_OK && follows) {
-        status = vh_branch_check(&work->target, work->arena, &request, conflicts, err);
+    if (status == VIV_OK && !done && !vh_git_same(&now, &tip)) {
+        vh_error_set(err, VIV_E_CONFLICT, "publish", "the line moved to '%.12s' meanwhile", now.hex);
+        return moved(work, data, err);
+    }
+    if (status == VIV_OK && !done && follows) {
+        status = vh_branch_check(&work->target, work->arena, request, conflicts, err);
+        if (status == VIV_E_CONFLICT && conflicts->count == 0) {
+            return moved(work, data, err);
+        }
     }
     if (status) {
         return status;
     }
     VH_PLACE(work->run->seam, "publish.before-line");
-    status = vh_line_advance(&work->target, work->arena, task, &tip, &commit, err);
+    status = vh_line_advance(&work->target, work->arena, request->task, &tip, &request->commit, err);
     VH_PLACE(work->run->seam, "publish.after-line");
-    if (status == VIV_E_CONFLICT) {
-        vh_run_failure(work, data, "moved", err->text);
-        return VIV_OK;
+    return status == VIV_E_CONFLICT ? moved(work, data, err) : status;
+}
+
+static viv_status
+publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflicts, struct viv_error *err)
+{
+    struct vh_branch_request request = { .task = vh_arena_text_of(work->arena, work->ask.task.id),
+                                         .commit = vh_run_id(work->ask.task.merged_commit) };
+    bool follows = branch_follows(work->policy) || work->target.kind == VH_TARGET_FOLDER;
+    if (!vh_git_same(&work->base.seen, &work->base.tree)) {
+        request.seen = work->base.seen;
     }
-    if (status || !follows) {
+    viv_status status = vh_target_refresh(&work->target, work->arena, err);
+    if (status == VIV_OK) {
+        status = advance(work, data, &request, follows, conflicts, err);
+    }
+    if (status || !follows || vh_json_get(data, "failure")) {
         return status;
     }
-    enum vh_branch_outcome outcome = VH_BRANCH_MOVED;
+    enum vh_branch_outcome outcome = 0;
     status = vh_branch_move(&work->target, work->arena, &request, &outcome, conflicts, err);
+    if (status == VIV_E_CONFLICT && conflicts->count == 0) { /* a commit by hand since the check; the line has it all */
+        vh_json_set_text(work->arena, data, "branch_left", err->text);
+        status = VIV_OK;
+    }
     vh_json_set_int(work->arena, data, "branch_moved", outcome == VH_BRANCH_MOVED || outcome == VH_BRANCH_ALREADY);
     return status;
 }

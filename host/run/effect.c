@@ -27,7 +27,7 @@ judge(struct vh_work *work, struct viv_str effect_json, struct vh_json **ret_rea
     struct viv_safety_judge_effect_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .policy_json = work->policy->json,
+        .policy_json = work->policy->layers,
         .capability_json = work->ask.task.capability,
         .effect_json = effect_json,
     };
@@ -168,6 +168,9 @@ judge_and_record(struct vh_effect *effect, struct viv_error *err)
     const char *kind = NULL;
     viv_verdict verdict = judge(work, text, &reasons);
     struct viv_str reason = reason_of(work, verdict, reasons);
+    if (verdict == VIV_VERDICT_ASK && effect->origin->by_policy) {
+        verdict = VIV_VERDICT_ALLOW;
+    }
     viv_status status = record_intent(effect, verdict, json, reasons, &kind, err);
     if (status) {
         return status;

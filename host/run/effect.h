@@ -13,6 +13,7 @@ struct vh_effect_origin {
     struct viv_str plugin;
     const struct vh_manifest *manifest; /* of a skill: its effects list binds; NULL for plugins of the host's process */
     uint32_t depth;                     /* of skills calling skills */
+    bool by_policy; /* the trusted policy itself names this command: a person has answered the question already */
 };
 
 /* Ask for one effect; the form that lend and runners call. `data` is a struct vh_effect_origin. */

@@ -83,7 +83,8 @@ vh_effect_read(struct vh_effect *effect, struct viv_error *err)
     }
     struct vh_buf buf;
     vh_buf_init(&buf, effect->arena, VIV_OUTPUT_MAX);
-    char *chunk = vh_arena_alloc(effect->arena, CHUNK_BYTES);
+    struct vh_arena *scratch = vh_arena_create(NULL, 0); /* not the call's: a skill may read thousands of files */
+    char *chunk = scratch ? vh_arena_alloc(scratch, CHUNK_BYTES) : NULL;
     uint64_t total = 0;
     ssize_t got = chunk ? 1 : -1;
     vh_hasher_init(&hasher);
@@ -98,6 +99,7 @@ vh_effect_read(struct vh_effect *effect, struct viv_error *err)
     }
     viv_status status = got < 0 ? failed(effect, effect->path, err) : VIV_OK;
     seam->close(seam->data, fd);
+    vh_arena_destroy(scratch);
     if (!vh_hasher_finish(&hasher, &hash) || buf.failed) {
         return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory for '%s'", effect->path);
     }

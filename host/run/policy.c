@@ -11,20 +11,28 @@
 #include "run/guard.h"
 #include <viv_interfaces.h>
 
-static const char deny_all[] = "{\"paths\":{\"write\":{\"deny\":[\"**\"]}},\"stopped\":1}";
+/* No layer the safety plugin can read: its calls fail, and a failed verdict is a deny. */
+static const char no_layers[] = "[]stopped";
+
+struct source_file {
+    const char *path;
+    uint32_t scope; /* VIV_POLICY_* */
+    bool trusted;
+    struct viv_str text;
+};
 
 /* One file by the safety plugin; a missing file is the empty policy. */
 static viv_status
-compile(struct vh_run *run, struct vh_arena *arena, const char *path, uint32_t scope, bool trusted,
-        struct viv_str text, struct vh_json **ret_policy, struct viv_error *err)
+compile(struct vh_run *run, struct vh_arena *arena, const struct source_file *file, struct vh_json **ret_policy,
+        struct viv_error *err)
 {
     struct viv_safety_compile_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .text = text,
-        .origin = vh_str(path),
-        .scope = scope,
-        .trusted = trusted,
+        .text = file->text,
+        .origin = vh_str(file->path),
+        .scope = file->scope,
+        .trusted = file->trusted,
     };
     struct viv_safety_compile_answer answer = { 0 };
     struct vh_work work = { .run = run, .arena = arena, .policy = run->policy };
@@ -47,10 +55,9 @@ member(struct vh_json *object, struct viv_str key)
     return NULL;
 }
 
-/* The project over the user. Trusted: its values count. Untrusted: it only narrows: lists of rules are added, numbers
- * only fall, texts stay the user's. What else it may say was refused when it was compiled. */
+/* A trusted project's values count over the user's; lists are added. */
 static void
-merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, bool trusted)
+merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
 {
     for (const struct vh_json *f = from->child; f; f = f->next) {
         struct vh_json *t = member(to, f->key);
@@ -59,19 +66,44 @@ merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, bo
             to->failed = true;
             return;
         }
-        if (!t) {
-            vh_json_set(to, key, vh_json_clone(arena, f));
-        } else if (t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
-            merge(arena, t, f, trusted);
-        } else if (t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
+        if (t && t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
+            merge_trusted(arena, t, f);
+        } else if (t && t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
             for (const struct vh_json *item = f->child; item; item = item->next) {
                 vh_json_push(t, vh_json_clone(arena, item));
             }
-        } else if (t->type == VH_JSON_INTEGER && f->type == VH_JSON_INTEGER) {
-            t->integer = trusted || f->integer < t->integer ? f->integer : t->integer;
-        } else if (trusted) {
+        } else {
             vh_json_set(to, key, vh_json_clone(arena, f));
         }
+    }
+}
+
+/* An untrusted project only narrows what the host itself reads: limits fall, the critic gets stricter, uncommitted work
+ * stays unseen. Its rules narrow in the safety plugin, which gets both layers. All else it says does nothing yet. */
+static void
+merge_narrowing(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+{
+    const struct vh_json *limits = vh_json_get(from, "limits");
+    const struct vh_json *threshold = vh_json_get(vh_json_get(from, "critic"), "threshold_permille");
+    const struct vh_json *there = vh_json_get(vh_json_get(to, "critic"), "threshold_permille");
+    struct vh_json *own = member(to, VH_STR("limits"));
+    if (limits && !own) {
+        vh_json_set(to, "limits", vh_json_clone(arena, limits));
+    }
+    for (const struct vh_json *l = limits && own ? limits->child : NULL; l; l = l->next) {
+        struct vh_json *t = member(own, l->key);
+        if (!t) {
+            char *key = vh_arena_text_of(arena, l->key);
+            vh_json_set(own, key ? key : "", key ? vh_json_clone(arena, l) : NULL);
+        } else if (l->integer < t->integer) {
+            t->integer = l->integer;
+        }
+    }
+    if (vh_json_int(from, "uncommitted", 1) == 0) {
+        vh_json_set_int(arena, to, "uncommitted", 0);
+    }
+    if (threshold && (!there || threshold->integer > there->integer)) {
+        vh_json_set(to, "critic", vh_json_clone(arena, vh_json_get(from, "critic")));
     }
 }
 
@@ -170,16 +202,19 @@ record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *p
 }
 
 static viv_status
-put_in_force(struct vh_run *run, struct vh_json *root, bool trusted, struct viv_error *err)
+put_in_force(struct vh_run *run, struct vh_json *root, struct viv_str layers, bool trusted, struct viv_error *err)
 {
     struct vh_run_policy *policy = vh_arena_alloc(run->arena, sizeof *policy);
     struct viv_str text = vh_json_print(run->arena, root);
     char *hex = vh_arena_alloc(run->arena, VH_HASH_HEX);
-    if (!policy || !text.data || !hex) {
+    char *copy = vh_arena_text_of(run->arena, layers);
+    if (!policy || !text.data || !hex || !copy) {
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
-    vh_hash_text(text, hex);
-    *policy = (struct vh_run_policy){ text, vh_str(hex), vh_json_clone(run->arena, root), trusted };
+    char *both = vh_arena_format(run->arena, "%.*s\n%s", VH_STR_ARGS(text), copy);
+    vh_hash_text(vh_str(both ? both : ""), hex);
+    *policy = (struct vh_run_policy){ text, (struct viv_str){ copy, layers.len }, vh_str(hex),
+                                      vh_json_clone(run->arena, root), trusted };
     if (!policy->root) {
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
@@ -212,15 +247,22 @@ load(struct vh_run *run, struct viv_error *err)
         trusted = source->trusted(source->data, hex);
     }
     if (status == VIV_OK) {
-        status = compile(run, arena, source->user_path ? source->user_path : "(built in)", VIV_POLICY_USER, true,
-                         user_text, &user, err);
+        const struct source_file file = { source->user_path ? source->user_path : "(built in)", VIV_POLICY_USER, true,
+                                          user_text };
+        status = compile(run, arena, &file, &user, err);
     }
     if (status == VIV_OK) {
-        status = compile(run, arena, VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, project_text, &project, err);
+        const struct source_file file = { VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, project_text };
+        status = compile(run, arena, &file, &project, err);
     }
     if (status == VIV_OK) {
-        merge(arena, user, project, trusted);
-        status = put_in_force(run, user, trusted, err);
+        struct vh_json *layers = vh_json_array(arena);
+        vh_json_push(layers, vh_json_clone(arena, user));
+        vh_json_push(layers, vh_json_clone(arena, project));
+        struct viv_str text = vh_json_print(arena, layers);
+        (trusted ? merge_trusted : merge_narrowing)(arena, user, project);
+        status = text.data ? put_in_force(run, user, text, trusted, err)
+                           : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
     vh_arena_destroy(arena);
     return status;
@@ -293,12 +335,13 @@ vh_policy_now(struct vh_run *run)
     struct viv_error err = VIV_ERROR_INIT;
     pthread_mutex_lock(&run->policy_source->lock);
     if (!unchanged(run) && load_and_record(run, &err)) {
-        struct vh_json *stop = NULL;
         vh_log(VH_LOG_ERROR, "policy", "%s; everything is denied until it is mended", err.text);
-        if (vh_json_read(run->arena, vh_str(deny_all), &stop, NULL) == VIV_OK) {
-            (void)put_in_force(run, stop, false, &err); /* without memory the old policy stays, which was valid */
-            run->policy_source->seen[0] = '\0';
+        struct vh_json *stop = vh_json_object(run->arena);
+        struct viv_error ignored = VIV_ERROR_INIT;
+        if (stop && put_in_force(run, stop, vh_str(no_layers), false, &ignored)) {
+            vh_log(VH_LOG_ERROR, "policy", "%s", ignored.text);
         }
+        run->policy_source->seen[0] = '\0';
     }
     const struct vh_run_policy *policy = run->policy;
     pthread_mutex_unlock(&run->policy_source->lock);

@@ -30,7 +30,8 @@ struct vh_run_plugins {
 
 /* A policy; replaced as a whole, never changed. A claim keeps the one it began with. */
 struct vh_run_policy {
-    struct viv_str json;   /* merged, canonical */
+    struct viv_str json;   /* merged, canonical: what the host and the economy read */
+    struct viv_str layers; /* [user, project] as compiled: what the safety plugin judges by */
     struct viv_str digest; /* hex, of `json` */
     const struct vh_json *root;
     bool project_trusted;
@@ -61,6 +62,7 @@ struct vh_run {
     int64_t pid;
     pthread_mutex_t *publish_lock; /* one integration and publication at a time */
     struct vh_router *router;
+    struct vh_skill_files *skill_files;
     pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
 };
 

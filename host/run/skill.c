@@ -6,73 +6,23 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "load/map.h"
-#include "load/options.h"
 #include "run/effect.h"
+#include "run/runner_plan.h"
+#include "run/skill_file.h"
 #include "run/workspace.h"
 
 #define CALL_NS INT64_C(60000000000)
 
-/* The skill's bytes, judged again, and its manifest. */
 static viv_status
-inspect(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call, struct vh_plugin_file *ret_file,
-        struct viv_error *err)
-{
-    struct vh_registry_entry entry;
-    char *id = vh_arena_text_of(arena, call->skill);
-    if (!id) {
-        return vh_error_set(err, VIV_E_MEMORY, "skill", "no memory for a skill");
-    }
-    pthread_mutex_lock(run->registry_lock);
-    viv_status status = VIV_E_NOT_FOUND;
-    if (call->digest_hex) {
-        for (uint32_t i = 0; i < vh_registry_count(run->registry) && status; i++) {
-            char hex[VH_HASH_HEX];
-            vh_registry_at(run->registry, i, &entry);
-            vh_hash_hex(&entry.digest, hex);
-            status = strcmp(hex, call->digest_hex) == 0 ? VIV_OK : VIV_E_NOT_FOUND;
-        }
-        if (status) {
-            vh_error_set(err, status, "skill", "the version of '%s' this task was routed to is gone", id);
-        }
-    } else {
-        status = vh_registry_find(run->registry, id, NULL, &entry, err);
-    }
-    if (status == VIV_OK) {
-        status = vh_registry_inspect(run->registry, arena, &run->rules, &entry, ret_file, err);
-    }
-    pthread_mutex_unlock(run->registry_lock);
-    if (status == VIV_OK && ret_file->manifest->kind != VH_MANIFEST_SKILL) {
-        status = vh_error_set(err, VIV_E_INVALID, "skill", "'%s' is a plugin, not a skill", id);
-    }
-    return status;
-}
-
-/* Settings by option name for the runner; skills have their defaults. */
-static viv_status
-start(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call, const struct vh_plugin_file *file,
+start(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call, const struct vh_skill_file *kept,
       struct vh_runner **ret_runner, struct viv_error *err)
 {
-    const struct vh_manifest *manifest = file->manifest;
-    struct vh_runner_plan plan = {
-        .id = manifest->id,
-        .version = manifest->version,
-        .root_fd = manifest->folder_read ? call->root_fd : -1,
-        .interfaces = UINT64_C(1) << VIV_INDEX_SKILL,
-        .services = manifest->services,
-        .service_count = manifest->service_count,
-        .libraries = manifest->libraries,
-        .library_count = manifest->library_count,
-    };
-    viv_status status = vh_map_seal(file->bytes.data, (size_t)file->bytes.len, manifest->id, &plan.plugin_fd, err);
-    if (status) {
-        return status;
-    }
-    char *key = vh_arena_text(arena, file->digest_hex);
-    status = key ? vh_pool_take(run->pool, &plan, key, call->depth, call->now_us, ret_runner, err)
-                 : vh_error_set(err, VIV_E_MEMORY, "skill", "no memory for a skill");
-    run->seam->close(run->seam->data, plan.plugin_fd);
-    return status;
+    struct vh_runner_plan plan;
+    const char *key = NULL;
+    viv_status status = vh_runner_plan_fill(arena, &kept->file, (struct viv_str){ NULL, 0 }, call->root_fd, &plan, &key,
+                                            err);
+    plan.plugin_fd = kept->plugin_fd;
+    return status ? status : vh_pool_take(run->pool, &plan, key, call->depth, call->now_us, ret_runner, err);
 }
 
 static bool
@@ -91,43 +41,30 @@ check_output(struct vh_arena *arena, const struct vh_manifest *manifest, const s
                   : VIV_OK;
 }
 
-viv_status
-vh_skill_run(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call,
-             struct vh_skill_result *ret_result, struct viv_error *err)
+struct running {
+    struct vh_runner *runner;
+    struct viv_skill_run_answer answer;
+    struct vh_runner_result result;
+};
+
+/* One call on a runner that is there. */
+static viv_status
+call_runner(const struct vh_seam *seam, const struct vh_skill_call *call, struct running *running,
+            const struct vh_schema_values *values, struct vh_arena *arena, struct viv_error *err)
 {
-    struct vh_plugin_file file;
-    struct vh_schema_values values;
-    struct vh_runner *runner = NULL;
-    struct vh_runner_result result = { .failure = VH_RUNNER_FINE };
-    *ret_result = (struct vh_skill_result){ .plugin_fault = false };
-    viv_status status = inspect(run, arena, call, &file, err);
-    if (status == VIV_OK) {
-        ret_result->id = file.manifest->id;
-        ret_result->version = file.manifest->version;
-        status = vh_schema_values(arena, file.manifest->input, call->input_json, &values, err);
-    }
-    if (status) {
-        return status;
-    }
-    status = start(run, arena, call, &file, &runner, err);
-    if (status) {
-        ret_result->plugin_fault = status == VIV_E_PLUGIN || status == VIV_E_DENIED || status == VIV_E_TIMEOUT;
-        return status;
-    }
     struct viv_skill_run_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .values = values.rows,
-        .values_count = values.count,
+        .values = values->rows,
+        .values_count = values->count,
         .values_stride = (uint32_t)sizeof(struct viv_value),
-        .input_json = values.json,
+        .input_json = values->json,
     };
-    struct viv_skill_run_answer answer = { .size = (uint32_t)sizeof answer, .rev = 1 };
     struct vh_runner_call wire = {
         .interface = VIV_INDEX_SKILL,
         .method = VIV_METHOD_SKILL_RUN,
         .request = &request,
-        .deadline_ns = run->seam->monotonic_ns(run->seam->data) + (call->limit_ns ? call->limit_ns : CALL_NS),
+        .deadline_ns = seam->monotonic_ns(seam->data) + (call->limit_ns ? call->limit_ns : CALL_NS),
         .now_us = call->now_us,
         .cancel_fd = -1,
         .trace_id = call->skill,
@@ -135,28 +72,66 @@ vh_skill_run(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_c
         .service = call->service,
         .service_data = call->service_data,
     };
-    struct viv_error fault = VIV_ERROR_INIT;
-    status = vh_runner_call(runner, &wire, &answer, &result, arena, &fault);
-    if (status == VIV_OK && result.plugin_status) {
-        status = vh_error_set(&fault, result.plugin_status, "skill", "%s", result.plugin_error.text);
+    running->answer = (struct viv_skill_run_answer){ .size = (uint32_t)sizeof running->answer, .rev = 1 };
+    viv_status status = vh_runner_call(running->runner, &wire, &running->answer, &running->result, arena, err);
+    if (status == VIV_OK && running->result.plugin_status) {
+        status = vh_error_set(err, running->result.plugin_status, "skill", "%s", running->result.plugin_error.text);
     }
-    if (status == VIV_OK) {
-        status = check_output(arena, file.manifest, &answer, &fault);
-    }
-    ret_result->plugin_fault = status != VIV_OK && result.failure != VH_RUNNER_LOST &&
-                               result.failure != VH_RUNNER_CANCELLED;
-    if (vh_pool_give(run->pool, runner, own_fault(result.failure) ? result.failure : VH_RUNNER_FINE, fault.text,
-                     call->now_us)) {
-        vh_log(VH_LOG_WARNING, "skill", "'%s' is in quarantine: %s", file.manifest->id, fault.text);
-    }
+    return status;
+}
+
+static viv_status
+run_file(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call,
+         const struct vh_skill_file *kept, struct vh_skill_result *ret_result, struct viv_error *err)
+{
+    const struct vh_manifest *manifest = kept->file.manifest;
+    struct vh_schema_values values;
+    struct running running = { .result = { .failure = VH_RUNNER_FINE } };
+    ret_result->id = vh_arena_text(arena, manifest->id);
+    ret_result->version = vh_arena_text(arena, manifest->version);
+    viv_status status = vh_schema_values(arena, manifest->input, call->input_json, &values, err);
     if (status) {
-        *err = fault;
         return status;
     }
-    ret_result->output_json = answer.output_json.len ? answer.output_json : VH_STR("{}");
-    ret_result->text = answer.text;
-    ret_result->own_ns = result.own_ns;
-    return VIV_OK;
+    status = start(run, arena, call, kept, &running.runner, err);
+    if (status) {
+        ret_result->plugin_fault = status == VIV_E_PLUGIN || status == VIV_E_DENIED || status == VIV_E_TIMEOUT;
+        return status;
+    }
+    status = call_runner(run->seam, call, &running, &values, arena, err);
+    if (status == VIV_OK) {
+        status = check_output(arena, manifest, &running.answer, err);
+    }
+    enum vh_runner_failure failure = running.result.failure;
+    ret_result->plugin_fault = status != VIV_OK && failure != VH_RUNNER_LOST && failure != VH_RUNNER_CANCELLED;
+    if (vh_pool_give(run->pool, running.runner, own_fault(failure) ? failure : VH_RUNNER_FINE, status ? err->text : "",
+                     call->now_us)) {
+        vh_log(VH_LOG_WARNING, "skill", "'%s' is in quarantine: %s", manifest->id, err->text);
+    }
+    if (status == VIV_OK) {
+        ret_result->output_json = running.answer.output_json.len ? running.answer.output_json : VH_STR("{}");
+        ret_result->text = running.answer.text;
+        ret_result->own_ns = running.result.own_ns;
+    }
+    return status;
+}
+
+viv_status
+vh_skill_run(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call,
+             struct vh_skill_result *ret_result, struct viv_error *err)
+{
+    struct vh_skill_file *kept = NULL;
+    struct viv_error fault = VIV_ERROR_INIT;
+    *ret_result = (struct vh_skill_result){ .plugin_fault = false };
+    viv_status status = vh_skill_file_take(run, call->skill, call->digest_hex, &kept, &fault);
+    if (status == VIV_OK) {
+        status = run_file(run, arena, call, kept, ret_result, &fault);
+        vh_skill_file_give(run, kept);
+    }
+    if (status && err) {
+        *err = fault;
+    }
+    return status;
 }
 
 /* ---- a task served by a skill ---- */
@@ -216,7 +191,7 @@ blame(struct vh_work *work, struct viv_str skill, const char *text)
 viv_status
 vh_skill_execute(struct vh_work *work, struct viv_error *err)
 {
-    struct vh_skill_result result;
+    struct vh_skill_result result = { .plugin_fault = false };
     struct viv_error fault = VIV_ERROR_INIT;
     struct viv_task task = { .size = (uint32_t)sizeof task, .rev = 1, .id = work->ask.task.id,
                              .goal = work->ask.task.goal, .attempt = (uint32_t)work->ask.task.attempt };
@@ -229,17 +204,15 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
     };
     call.skill = split_route(work->ask.task.route, work->arena, &call.digest_hex);
     struct vh_effect_origin origin = { .work = work, .plugin = call.skill };
-    struct vh_registry_entry entry;
-    pthread_mutex_lock(work->run->registry_lock);
-    viv_status status = vh_registry_find(work->run->registry, vh_arena_text_of(work->arena, call.skill), NULL, &entry,
-                                         &fault);
+    struct vh_skill_file *kept = NULL;
+    viv_status status = vh_skill_file_take(work->run, call.skill, call.digest_hex, &kept, &fault);
     if (status == VIV_OK) {
-        status = vh_registry_manifest(work->run->registry, work->arena, &entry, &origin.manifest, &fault);
+        origin.manifest = kept->file.manifest;
     }
-    pthread_mutex_unlock(work->run->registry_lock);
     call.service_data = &origin;
     if (status == VIV_OK) {
-        status = vh_skill_run(work->run, work->arena, &call, &result, &fault);
+        status = run_file(work->run, work->arena, &call, kept, &result, &fault);
+        vh_skill_file_give(work->run, kept);
     }
     if (work->asked) {
         return VIV_OK;

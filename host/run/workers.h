@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Worker threads of the host that owns the home. Each holds at most one task; a person's cancel reaches it by a flag. */
+/* Worker threads of the host that owns the home. Each holds at most one task; a person's cancel reaches it by a
+ * flag. */
 #ifndef VH_WORKERS_H
 #define VH_WORKERS_H
 

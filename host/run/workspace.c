@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "run/change.h"
+#include "run/prepare.h"
 #include "run/private_git.h"
 
 struct vh_workspace {
@@ -45,13 +45,12 @@ path_in(const struct vh_work *work, const struct vh_workspace *workspace, const 
     return vh_arena_format(work->arena, "%s/%s/%s", work->run->home_path, workspace->name, part);
 }
 
-/* The reduced-copy variant works on a plain copy of the tree. */
+/* The reduced-copy variant works on a plain copy of the tree, or of what `prepare` made of it. */
 static viv_status
-fill_copy(struct vh_work *work, const struct vh_workspace *workspace, const struct vh_layers *layers,
-          struct viv_error *err)
+fill_copy(struct vh_work *work, const struct vh_workspace *workspace, const char *tree, struct viv_error *err)
 {
     const struct vh_seam *seam = work->run->seam;
-    int from = seam->open(seam->data, AT_FDCWD, layers->path[0], O_RDONLY | O_DIRECTORY, 0);
+    int from = seam->open(seam->data, AT_FDCWD, tree, O_RDONLY | O_DIRECTORY, 0);
     int to = seam->open(seam->data, AT_FDCWD, workspace->copy, O_RDONLY | O_DIRECTORY, 0);
     viv_status status = from < 0 || to < 0 ? vh_error_errno(err, VIV_E_IO, "workspace", "cannot copy the base")
                                            : vh_copy_tree(seam, from, to, err);
@@ -93,24 +92,29 @@ open_keeper(struct vh_work *work, struct vh_workspace *workspace, const struct v
     return status ? status : vh_sandbox_open(run->launcher, work->arena, &plan, &workspace->keeper, err);
 }
 
-viv_status
-vh_workspace_open(struct vh_work *work, const struct vh_git_id *tree, const struct vh_git_id *near, int64_t time_s,
-                  struct viv_error *err)
+/* `prepared` (may be NULL) lies over the tree's layers and under the task's own changes. */
+static viv_status
+put_on_top(struct vh_work *work, struct vh_layers *layers, const char *prepared, struct viv_error *err)
 {
-    struct vh_workspace *workspace = vh_arena_alloc(work->arena, sizeof *workspace);
-    struct vh_layers layers;
-    if (!workspace) {
-        return vh_error_set(err, VIV_E_MEMORY, "workspace", "no memory for a workspace");
+    if (!prepared) {
+        return VIV_OK;
     }
-    workspace->is_copy = work->run->profile.variant == VH_SANDBOX_REDUCED_COPY;
-    viv_status status = vh_run_target(work, err);
-    if (status == VIV_OK) {
-        status = vh_layer_materialise(&work->target, work->arena, tree, workspace->is_copy ? NULL : near, time_s,
-                                      &layers, err);
+    const char **paths = vh_arena_array(work->arena, layers->count + 1, sizeof *paths);
+    if (!paths) {
+        return vh_error_set(err, VIV_E_MEMORY, "workspace", "no memory for layers");
     }
-    if (status == VIV_OK) {
-        status = make_folders(work, workspace, err);
+    paths[0] = prepared;
+    for (size_t i = 0; i < layers->count; i++) {
+        paths[i + 1] = layers->path[i];
     }
+    *layers = (struct vh_layers){ paths, layers->count + 1 };
+    return VIV_OK;
+}
+
+static viv_status
+open_over(struct vh_work *work, struct vh_workspace *workspace, struct vh_layers *layers, struct viv_error *err)
+{
+    viv_status status = make_folders(work, workspace, err);
     if (status) {
         return status;
     }
@@ -121,15 +125,51 @@ vh_workspace_open(struct vh_work *work, const struct vh_git_id *tree, const stru
         status = vh_error_set(err, VIV_E_MEMORY, "workspace", "no memory for a workspace");
     }
     if (status == VIV_OK && workspace->is_copy) {
-        status = fill_copy(work, workspace, &layers, err);
+        status = fill_copy(work, workspace, layers->path[0], err); /* a prepared copy is whole */
     }
     if (status == VIV_OK) {
-        status = open_keeper(work, workspace, &layers, err);
+        status = open_keeper(work, workspace, layers, err);
     }
     if (status) {
         vh_workspace_close(work);
     }
     return status;
+}
+
+static viv_status
+open_workspace(struct vh_work *work, const struct vh_git_id *tree, const struct vh_git_id *near, int64_t time_s,
+               const char *prepared, struct viv_error *err)
+{
+    struct vh_workspace *workspace = vh_arena_alloc(work->arena, sizeof *workspace);
+    struct vh_layers layers;
+    if (!workspace) {
+        return vh_error_set(err, VIV_E_MEMORY, "workspace", "no memory for a workspace");
+    }
+    workspace->is_copy = work->run->profile.variant == VH_SANDBOX_REDUCED_COPY;
+    viv_status status = vh_layer_materialise(&work->target, work->arena, tree, workspace->is_copy ? NULL : near, time_s,
+                                             &layers, err);
+    if (status == VIV_OK) {
+        status = put_on_top(work, &layers, prepared, err);
+    }
+    return status ? status : open_over(work, workspace, &layers, err);
+}
+
+viv_status
+vh_workspace_open(struct vh_work *work, const struct vh_git_id *tree, const struct vh_git_id *near, int64_t time_s,
+                  struct viv_error *err)
+{
+    const char *prepared = NULL;
+    viv_status status = vh_run_target(work, err);
+    if (status == VIV_OK) {
+        status = vh_prepare_layer(work, tree, time_s, &prepared, err);
+    }
+    return status ? status : open_workspace(work, tree, near, time_s, prepared, err);
+}
+
+viv_status
+vh_workspace_open_bare(struct vh_work *work, const struct vh_git_id *tree, int64_t time_s, struct viv_error *err)
+{
+    return open_workspace(work, tree, NULL, time_s, NULL, err);
 }
 
 void
@@ -161,12 +201,18 @@ vh_workspace_keeper(const struct vh_work *work)
     return work->workspace ? work->workspace->keeper : NULL;
 }
 
+const char *
+vh_workspace_result_path(const struct vh_work *work)
+{
+    return work->workspace->is_copy ? work->workspace->copy : work->workspace->upper;
+}
+
 int
 vh_workspace_result(const struct vh_work *work, enum vh_change_form *ret_form, struct viv_error *err)
 {
     const struct vh_seam *seam = work->run->seam;
     const struct vh_workspace *workspace = work->workspace;
-    const char *path = workspace->is_copy ? workspace->copy : workspace->upper;
+    const char *path = vh_workspace_result_path(work);
     *ret_form = workspace->is_copy ? VH_CHANGE_COPY : VH_CHANGE_UPPER;
     int fd = seam->open(seam->data, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0) {

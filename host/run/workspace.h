@@ -14,6 +14,9 @@ struct vh_workspace;
  * reach what the host recorded at its start. */
 viv_status vh_workspace_open(struct vh_work *work, const struct vh_git_id *tree, const struct vh_git_id *near,
                              int64_t time_s, struct viv_error *err);
+/* The same without the layer that the policy's `prepare` makes: for making it. */
+viv_status vh_workspace_open_bare(struct vh_work *work, const struct vh_git_id *tree, int64_t time_s,
+                                  struct viv_error *err);
 /* Nothing can write any more: the keeper and all in it are gone, the upper layer stays. */
 void vh_workspace_stop(struct vh_work *work);
 /* Stop, and remove its folders. */
@@ -21,6 +24,7 @@ void vh_workspace_close(struct vh_work *work);
 
 struct vh_keeper *vh_workspace_keeper(const struct vh_work *work);
 /* The upper layer, or the whole copy, as a descriptor the caller closes; and which of the two it is. */
+const char *vh_workspace_result_path(const struct vh_work *work);
 int vh_workspace_result(const struct vh_work *work, enum vh_change_form *ret_form, struct viv_error *err);
 
 /* At start: remove the workspaces that a crash left. */

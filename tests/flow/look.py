@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the flow tests look at: members of JSON, stopped processes of tasks, and what a test leaves behind.
+
+usage: look.py field PATH | events KIND PATH | stopped MARK | left SCRATCH HOME"""
+import json
+import os
+import sys
+
+
+def at(value, path):
+    for key in path.split(".") if path else []:
+        if isinstance(value, list):
+            value = value[int(key)] if int(key) < len(value) else ""
+        else:
+            value = value.get(key, "") if isinstance(value, dict) else ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def events(kind, path):
+    for line in sys.stdin:
+        event = json.loads(line)["event"]
+        if event["kind"] == kind:
+            print(at(event.get("data", {}), path))
+
+
+def read(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def processes():
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()]
+
+
+def stopped(mark):
+    for pid in processes():
+        state = read(pid, "stat").rpartition(b") ")[2][:1]
+        if state == b"T" and mark.encode() in read(pid, "cmdline"):
+            print(pid)
+            return
+
+
+def ancestors():
+    pid, found = str(os.getpid()), set()
+    while pid not in ("", "0"):
+        found.add(pid)
+        pid = read(pid, "stat").rpartition(b") ")[2].split(b" ")[1].decode()
+    return found
+
+
+def left(scratch, home):
+    """1 and a line for each process that was started with this HOME or sees this folder, and for each mount."""
+    found = []
+    own = ancestors()
+    for pid in processes():
+        if pid in own or read(pid, "stat").rpartition(b") ")[2][:1] in (b"Z", b""):
+            continue
+        environment = read(pid, "environ").split(b"\0")
+        if b"HOME=" + home.encode() in environment or scratch.encode() in read(pid, "mountinfo"):
+            found.append(f"process {pid}: {read(pid, 'cmdline').replace(bytes(1), b' ').decode(errors='replace')}")
+    if scratch in read("self", "mountinfo").decode(errors="replace"):
+        found.append("a mount")
+    print("\n".join(found))
+    return 1 if found else 0
+
+
+def main(words):
+    if words[0] == "field":
+        print(at(json.load(sys.stdin), words[1]))
+    elif words[0] == "events":
+        events(words[1], words[2])
+    elif words[0] == "stopped":
+        stopped(words[1])
+    elif words[0] == "left":
+        return left(words[1], words[2])
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))
