@@ -71,30 +71,6 @@ trust_policy(struct vh_cli *cli, bool show)
         status = vh_error_set(&err, status, "policy", "there is no '%s/" VH_POLICY_FILE "', so there is nothing to trust",
                               cli->app.project);
     }
-<<<<<<< HEAD
-    viv_status status = vh_app_find(&cli->app, cli->project, &err);
-    if (status) {
-        vh_cli_fail(cli, status, &err);
-        return VH_EXIT_HOME;
-    }
-    if (home) {
-        status = vh_app_trust_home(&cli->app, &err);
-        if (status == VIV_OK) {
-            printf("home %s is yours now\n", cli->app.home_path);
-        }
-        return status ? vh_cli_fail(cli, status, &err) : VH_EXIT_OK;
-    }
-    if (withdraw) {
-        status = vh_app_trust_policy(&cli->app, "", &err);
-        if (status) {
-            return vh_cli_fail(cli, status, &err);
-        }
-        puts("the project's policy is not trusted any more");
-        return VH_EXIT_OK;
-    }
-    status = read_policy(cli, &text, hex, &err);
-=======
->>>>>>> cli
     if (status) {
         return vh_cli_fail(cli, status, &err);
     }

@@ -163,7 +163,7 @@ a_busy_host_stops_and_keeps_its_word(void **state)
         answered += senders[i].answered;
     }
     struct viv_str all = { NULL, 0 };
-    assert_int_equal(vh_reader_tasks(home.store, home.arena, all, count_task, &there, NULL), VIV_OK);
+    assert_int_equal(vh_reader_tasks(home.store, home.arena, all, 0, count_task, &there, NULL), VIV_OK);
     assert_int_equal(there, answered);
     home_check(home.store);
     vh_store_close(home.store);
