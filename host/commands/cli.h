@@ -11,9 +11,15 @@
 
 #include "app.h"
 
-enum vh_exit { VH_EXIT_OK = 0, VH_EXIT_FAILED = 1, VH_EXIT_USAGE = 2, VH_EXIT_ASK = 3, VH_EXIT_HOME = 4,
-        VH_EXIT_SYSTEM = 5,
-               VH_EXIT_INTERRUPTED = 130 };
+enum vh_exit {
+    VH_EXIT_OK = 0,
+    VH_EXIT_FAILED = 1,
+    VH_EXIT_USAGE = 2,
+    VH_EXIT_ASK = 3,
+    VH_EXIT_HOME = 4,
+    VH_EXIT_SYSTEM = 5,
+    VH_EXIT_INTERRUPTED = 130,
+};
 
 struct vh_cli {
     struct vh_app app;

@@ -176,7 +176,7 @@ int
 vh_cli_help(FILE *out)
 {
     fputs("vivhost runs work under safety, budgets and quality gates, with an audit log that can be replayed.\n\n"
-          "examples:\n  vivhost init\n  vivhost run \"count the lines of C\" -- sh -c 'cat *.c | wc -l'\n"
+          "examples:\n  vivhost init\n  vivhost run \"build the manual\" -- make manual\n"
           "  vivhost queue list\n  vivhost log show\n\ncommands:\n", out);
     for (size_t i = 0; i < vh_cli_command_count; i++) {
         fprintf(out, "  %-11s %s\n", vh_cli_commands[i].name, vh_cli_commands[i].summary);

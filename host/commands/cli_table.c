@@ -79,7 +79,7 @@ static const struct vh_cli_option replay_options[] = {
 
 const struct vh_cli_command vh_cli_commands[] = {
     { "run", "do one task now and wait for its end", "\"GOAL\" [options] [-- COMMAND ...]",
-      "vivhost run \"count the lines of C\" -- sh -c 'cat *.c | wc -l'\n"
+      "vivhost run \"build the manual\" -- make manual\n"
       "vivhost run \"format the sources\" -- make format\n"
       "vivhost run \"...a request that a skill understands...\"",
       run_options, NULL, vh_cli_run },
