@@ -4,6 +4,7 @@
 #include "../../tests/support/cm.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <viv/iface/economy.h>
 
