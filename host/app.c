@@ -107,7 +107,8 @@ become_client(struct vh_app *app, struct viv_error *err)
             return status;
         }
         if (app->seam->monotonic_ns(app->seam->data) >= until) {
-            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer", app->home_path);
+            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer",
+                                app->home_path);
         }
         vh_socket_pause(20);
     }

@@ -17,7 +17,8 @@
 
 #define OUT_MAX ((size_t)1 << 30)
 
-static const char *const known_members[] = { "version", "api_endpoint", "tasks", "completed", "failed" };
+static const char *const known_members[] = {"version", "api_endpoint", "tasks", "completed",
+                                            "failed"};
 
 /* A file that was brought in once. */
 struct source {
@@ -57,7 +58,8 @@ read_sources(struct writing *w, const struct vh_json *files, struct viv_error *e
     for (const struct vh_json *f = files ? files->child : NULL; f; f = f->next) {
         struct source *source = &w->source[w->source_count++];
         source->digest = f->text;
-        viv_status status = vh_blob_get(w->cli->app.seam, w->cli->arena, w->cli->app.home, f->text, &source->bytes, err);
+        viv_status status = vh_blob_get(w->cli->app.seam, w->cli->arena, w->cli->app.home, f->text,
+                                        &source->bytes, err);
         if (status) {
             return vh_error_extend(err, status, "queue file %.*s", VH_STR_ARGS(f->text));
         }
@@ -128,10 +130,10 @@ kept_entry(const struct writing *w, const struct vh_json *task)
         const struct source *s = &w->source[i];
         if (vh_str_equal(s->digest, file) && at >= 0 && bytes > 1 && (uint64_t)at < s->bytes.len &&
             (uint64_t)bytes <= s->bytes.len - (uint64_t)at && s->bytes.data[at] == '{') {
-            return (struct viv_str){ s->bytes.data + at, (uint64_t)bytes };
+            return (struct viv_str){s->bytes.data + at, (uint64_t)bytes};
         }
     }
-    return (struct viv_str){ NULL, 0 };
+    return (struct viv_str){NULL, 0};
 }
 
 static void
@@ -168,7 +170,8 @@ add_tasks(struct writing *w, struct viv_error *err)
         vh_json_set_int(arena, request, "whole", 1);
         status = request ? vh_app_ask(&cli->app, request, arena, &response, err) : no_memory(err);
         const struct vh_json *tasks = vh_json_get(response, "tasks");
-        for (const struct vh_json *t = tasks ? tasks->child : NULL; t && status == VIV_OK; t = t->next) {
+        for (const struct vh_json *t = tasks ? tasks->child : NULL; t && status == VIV_OK;
+             t = t->next) {
             add_task(w, arena, t);
         }
         more = vh_json_int(response, "more", 0) != 0;
@@ -193,7 +196,8 @@ write_all(struct writing *w, struct vh_buf *out, struct viv_error *err)
     struct viv_str endpoint = VH_STR("\"http://127.0.0.1:8420\"");
     struct vh_json *response = NULL;
     struct vh_cli *cli = w->cli;
-    viv_status status = vh_app_ask(&cli->app, vh_cli_request(cli, "status"), cli->arena, &response, err);
+    viv_status status =
+        vh_app_ask(&cli->app, vh_cli_request(cli, "status"), cli->arena, &response, err);
     status = status ? status : read_sources(w, vh_json_get(response, "queue_files"), err);
     if (status) {
         return status;
@@ -246,7 +250,7 @@ vh_export_queue(struct vh_cli *cli)
 {
     int code = VH_EXIT_SYSTEM;
     struct viv_error err = VIV_ERROR_INIT;
-    struct writing w = { .cli = cli };
+    struct writing w = {.cli = cli};
     struct vh_buf out;
     if (!vh_cli_no_more_options(cli, 0, 1)) {
         return VH_EXIT_USAGE;
@@ -260,5 +264,6 @@ vh_export_queue(struct vh_cli *cli)
     }
     viv_status status = write_all(&w, &out, &err);
     vh_cli_close(cli);
-    return status ? vh_cli_fail(cli, status, &err) : deliver(&w, &out, cli->argc ? cli->argv[0] : NULL);
+    return status ? vh_cli_fail(cli, status, &err)
+                  : deliver(&w, &out, cli->argc ? cli->argv[0] : NULL);
 }

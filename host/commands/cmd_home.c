@@ -68,7 +68,7 @@ trust_policy(struct vh_cli *cli, bool show)
     char hex[VH_HASH_HEX] = "";
     viv_status status = read_policy(cli, &text, hex, &err);
     if (status == VIV_E_NOT_FOUND) {
-        status = vh_error_set(&err, status, "policy", "there is no '%s/" VH_POLICY_FILE "', so there is nothing to trust",
+        status = vh_error_set(&err, status, "policy", "there is no '%s/" VH_POLICY_FILE "', nothing to trust",
                               cli->app.project);
     }
     if (status) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* submit --queue FILE: the whole file is judged first, against itself and against the home; then its bytes go into the
- * content store, then one event names them, then the tasks are submitted behind their dependencies, each under a key
- * made of file and id. A repeat, also after a crash in the middle, submits what is missing and nothing twice. */
+/* submit --queue FILE: the whole file is judged first, against itself and against the home; then
+ * its bytes go into the content store, then one event names them, then the tasks are submitted
+ * behind their dependencies, each under a key made of file and id. A repeat, also after a crash in
+ * the middle, submits what is missing and nothing twice. */
 #include "cmd_import.h"
 
 #include <fcntl.h>
@@ -55,28 +56,33 @@ judge_there(struct import *in, const struct vh_json *row, struct viv_error *err)
         entry->there = true;
         return VIV_OK;
     }
-    (void)vh_error_set(err, VIV_E_EXISTS, "queue", "this home has a task '%.*s' already, it is %.*s; ids are never used "
-                       "twice, give the entry another", VH_STR_ARGS(entry->id), VH_STR_ARGS(vh_json_str(row, "state")));
+    (void)vh_error_set(err, VIV_E_EXISTS, "queue",
+                       "this home has a task '%.*s' already, it is %.*s; ids are never used "
+                       "twice, give the entry another",
+                       VH_STR_ARGS(entry->id), VH_STR_ARGS(vh_json_str(row, "state")));
     return refuse(entry, VIV_E_EXISTS, err);
 }
 
 static bool
 usable(struct viv_str state)
 {
-    return !vh_str_is(state, "failed") && !vh_str_is(state, "cancelled") && !vh_str_is(state, "rolled_back");
+    return !vh_str_is(state, "failed") && !vh_str_is(state, "cancelled") &&
+           !vh_str_is(state, "rolled_back");
 }
 
 /* One page of ids; rows of the home come back through `each`. */
 static viv_status
-ask_ids(struct import *in, struct vh_json *ids, viv_status (*each)(struct import *in, const struct vh_json *row,
-                                                                   struct viv_error *err), struct viv_error *err)
+ask_ids(struct import *in, struct vh_json *ids,
+        viv_status (*each)(struct import *in, const struct vh_json *row, struct viv_error *err),
+        struct viv_error *err)
 {
     struct vh_json *response = NULL;
     struct vh_json *request = vh_cli_request(in->cli, "lookup");
     vh_json_set(request, "ids", ids);
     viv_status status = vh_app_ask(&in->cli->app, request, in->cli->arena, &response, err);
     const struct vh_json *rows = vh_json_get(response, "tasks");
-    for (const struct vh_json *row = rows ? rows->child : NULL; row && status == VIV_OK; row = row->next) {
+    for (const struct vh_json *row = rows ? rows->child : NULL; row && status == VIV_OK;
+         row = row->next) {
         status = each(in, row, err);
     }
     return status;
@@ -101,7 +107,8 @@ note_outside(struct import *in, const struct vh_json *row, struct viv_error *err
 {
     struct viv_str state = vh_json_str(row, "state");
     if (!usable(state)) {
-        return vh_error_set(err, VIV_E_INVALID, "queue", "'depends_on' names '%.*s', which is %.*s in this home",
+        return vh_error_set(err, VIV_E_INVALID, "queue",
+                            "'depends_on' names '%.*s', which is %.*s in this home",
                             VH_STR_ARGS(vh_json_str(row, "id")), VH_STR_ARGS(state));
     }
     struct viv_str id = vh_json_str(row, "id");
@@ -117,11 +124,15 @@ static viv_status
 refuse_unknown(struct import *in, struct viv_str id, struct viv_error *err)
 {
     if (vh_queue_file_lists(&in->queue.failed, id)) {
-        return vh_error_set(err, VIV_E_INVALID, "queue", "'depends_on' names '%.*s', which stands under 'failed'; move it "
-                            "to 'tasks' to try again", VH_STR_ARGS(id));
+        return vh_error_set(err, VIV_E_INVALID, "queue",
+                            "'depends_on' names '%.*s', which stands under 'failed'; move it "
+                            "to 'tasks' to try again",
+                            VH_STR_ARGS(id));
     }
-    return vh_error_set(err, VIV_E_INVALID, "queue", "'depends_on' names '%.*s', which is neither in the file nor in this "
-                        "home", VH_STR_ARGS(id));
+    return vh_error_set(err, VIV_E_INVALID, "queue",
+                        "'depends_on' names '%.*s', which is neither in the file nor in this "
+                        "home",
+                        VH_STR_ARGS(id));
 }
 
 static bool
@@ -130,13 +141,15 @@ is_outside(const struct import *in, struct viv_str id)
     return vh_queue_file_lists(&in->outside, id);
 }
 
-/* Dependencies of one entry that are not in the file: in the home, or done before the file was written. */
+/* Dependencies of one entry that are not in the file: in the home, or done before the file was
+ * written. */
 static viv_status
 check_depends(struct import *in, const struct vh_queue_entry *entry, struct viv_error *err)
 {
     struct vh_json *ids = vh_json_array(in->cli->arena);
     for (uint32_t d = 0; d < entry->depends_count; d++) {
-        if (!vh_queue_file_find(&in->queue, entry->depends[d]) && !is_outside(in, entry->depends[d])) {
+        if (!vh_queue_file_find(&in->queue, entry->depends[d]) &&
+            !is_outside(in, entry->depends[d])) {
             vh_json_push(ids, vh_json_string(in->cli->arena, entry->depends[d]));
         }
     }
@@ -144,7 +157,8 @@ check_depends(struct import *in, const struct vh_queue_entry *entry, struct viv_
         return ids ? VIV_OK : no_memory(err);
     }
     if (in->outside.count + ids->count > VIV_QUEUE_TASKS_MAX) {
-        return vh_error_set(err, VIV_E_LIMIT, "queue", "the file depends on more than %d tasks outside of it",
+        return vh_error_set(err, VIV_E_LIMIT, "queue",
+                            "the file depends on more than %d tasks outside of it",
                             VIV_QUEUE_TASKS_MAX);
     }
     viv_status status = ask_ids(in, ids, note_outside, err);
@@ -222,7 +236,8 @@ task_of(const struct import *in, const struct vh_queue_entry *entry)
         for (uint32_t e = 0; e < d; e++) {
             again = again || vh_str_equal(entry->depends[e], entry->depends[d]);
         }
-        if (!again && (vh_queue_file_find(&in->queue, entry->depends[d]) || is_outside(in, entry->depends[d]))) {
+        if (!again && (vh_queue_file_find(&in->queue, entry->depends[d]) ||
+                       is_outside(in, entry->depends[d]))) {
             vh_json_push(depends, vh_json_string(arena, entry->depends[d]));
         }
     }
@@ -242,7 +257,8 @@ submit_entry(struct import *in, const struct vh_queue_entry *entry, struct viv_e
     char key[VH_HASH_HEX];
     struct vh_json *response = NULL;
     struct vh_cli *cli = in->cli;
-    char *text = vh_arena_format(cli->arena, "queue %s %.*s", in->queue.digest, VH_STR_ARGS(entry->id));
+    char *text =
+        vh_arena_format(cli->arena, "queue %s %.*s", in->queue.digest, VH_STR_ARGS(entry->id));
     if (!text) {
         return no_memory(err);
     }
@@ -270,8 +286,10 @@ submit_all(struct import *in, struct viv_error *err)
     struct vh_arena *kept = cli->arena;
     for (uint32_t i = 0; i < in->queue.count && status == VIV_OK; i++) {
         if (atomic_load(&vh_cli_stop)) {
-            status = vh_error_set(err, VIV_E_CANCELLED, "queue", "stopped after %u of %u tasks; the same command goes on "
-                                  "from there", i, in->queue.count);
+            status = vh_error_set(err, VIV_E_CANCELLED, "queue",
+                                  "stopped after %u of %u tasks; the same command goes on "
+                                  "from there",
+                                  i, in->queue.count);
             break;
         }
         if (in->queue.order[i]->there) {
@@ -324,8 +342,8 @@ tell(struct import *in, bool check)
     } else if (check) {
         printf("%u tasks, nothing wrong with them\n", in->queue.count);
     } else {
-        printf("%u tasks queued, %u were there already; 'vivhost work --drain' does them\n", in->submitted,
-               in->repeated);
+        printf("%u tasks queued, %u were there already; 'vivhost work --drain' does them\n",
+               in->submitted, in->repeated);
     }
 }
 
@@ -335,8 +353,9 @@ vh_import_queue(struct vh_cli *cli, const char *path, bool check)
     int code = VH_EXIT_SYSTEM;
     struct viv_str bytes;
     struct viv_error err = VIV_ERROR_INIT;
-    struct import in = { .cli = cli };
-    viv_status status = vh_fs_read(cli->app.seam, cli->arena, AT_FDCWD, path, VIV_QUEUE_BYTES_MAX, &bytes, &err);
+    struct import in = {.cli = cli};
+    viv_status status =
+        vh_fs_read(cli->app.seam, cli->arena, AT_FDCWD, path, VIV_QUEUE_BYTES_MAX, &bytes, &err);
     if (status) {
         return vh_cli_fail(cli, status, &err);
     }

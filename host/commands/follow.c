@@ -14,7 +14,6 @@ print_result(struct vh_cli *cli, const struct vh_json *task)
 {
     struct viv_str output = vh_json_str(vh_json_get(task, "result"), "output");
     struct viv_str state = vh_json_str(task, "state");
-    struct viv_str failure = vh_json_str(task, "failure");
     struct viv_str published = vh_json_str(task, "published");
     struct viv_str id = vh_json_str(task, "id");
     if (output.len && !vh_str_is(state, "failed")) {
@@ -22,14 +21,12 @@ print_result(struct vh_cli *cli, const struct vh_json *task)
         fflush(stdout);
     }
     bool ready = vh_str_is(state, "ready");
-    vh_cli_note(cli, "%.*s %.*s, cost %s%s%.*s%s%s", VH_STR_ARGS(id), VH_STR_ARGS(state),
+    vh_cli_note(cli, "%.*s %.*s, cost %s%s%.*s", VH_STR_ARGS(id), VH_STR_ARGS(state),
                 vh_cli_money(cli, vh_json_int(task, "cost_micro", 0)), ready && published.len >= 12 ? ", commit " : "",
-                ready && published.len >= 12 ? 12 : 0, published.len >= 12 ? published.data : "",
-                failure.len && vh_str_is(state, "failed") ? ": " : "",
-                vh_str_is(state, "failed") ? vh_cli_line(cli, failure, 300) : "");
+                ready && published.len >= 12 ? 12 : 0, published.len >= 12 ? published.data : "");
     if (vh_str_is(state, "awaiting_approval")) {
         bool unclear = vh_str_is(vh_json_str(task, "awaiting"), "unclear");
-        vh_cli_note(cli, "  vivhost task show %.*s\n", VH_STR_ARGS(id));
+        vh_cli_note(cli, "  vivhost task show %.*s", VH_STR_ARGS(id));
         if (unclear) {
             vh_cli_note(cli, "  vivhost task answer %.*s \"...\"", VH_STR_ARGS(id));
         } else {

@@ -126,7 +126,8 @@ words_of_reasons(struct vh_cli *cli, const struct vh_json *event)
     int count = 0;
     for (const struct vh_json *r = reasons ? reasons->child : NULL; r && count < TAIL_LINES; r = r->next, count++) {
         vh_buf_text(&buf, "\n      ");
-        vh_buf_text(&buf, line_of(cli, r->text));
+        struct viv_str text = r->type == VH_JSON_STRING ? r->text : vh_json_str(r, "text");
+        vh_buf_text(&buf, line_of(cli, text.len ? text : vh_json_print(cli->arena, r)));
     }
     return buf.failed ? "attempt rejected" : buf.data;
 }

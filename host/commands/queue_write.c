@@ -7,24 +7,25 @@
 #include "core/task.h"
 #include "queue_scan.h"
 
-/* Our states and the mirror of contract 1.1. The event log is the authority; the word only tells a reader of the file. */
+/* Our states and the mirror of contract 1.1. The event log is the authority; the word only tells a
+ * reader of the file. */
 static const struct row {
     enum vh_state state;
     const char *status;
     enum vh_queue_list list;
 } rows[] = {
-    { VH_STATE_BLOCKED, "pending", VH_QUEUE_TASKS },
-    { VH_STATE_PENDING, "pending", VH_QUEUE_TASKS },
-    { VH_STATE_RUNNING, "in_progress", VH_QUEUE_TASKS },
-    { VH_STATE_NEEDS_QA, "needs_qa", VH_QUEUE_TASKS },
-    { VH_STATE_INTEGRATION, "needs_integration", VH_QUEUE_TASKS },
-    { VH_STATE_E2E, "needs_e2e", VH_QUEUE_TASKS },
-    { VH_STATE_AWAITING, "pending_review", VH_QUEUE_TASKS },
-    { VH_STATE_EXPANDED, "subtask_started", VH_QUEUE_TASKS },
-    { VH_STATE_READY, "completed", VH_QUEUE_COMPLETED },
-    { VH_STATE_FAILED, "failed", VH_QUEUE_FAILED },
-    { VH_STATE_CANCELLED, "failed", VH_QUEUE_FAILED },
-    { VH_STATE_ROLLED_BACK, "failed", VH_QUEUE_FAILED },
+    {VH_STATE_BLOCKED, "pending", VH_QUEUE_TASKS},
+    {VH_STATE_PENDING, "pending", VH_QUEUE_TASKS},
+    {VH_STATE_RUNNING, "in_progress", VH_QUEUE_TASKS},
+    {VH_STATE_NEEDS_QA, "needs_qa", VH_QUEUE_TASKS},
+    {VH_STATE_INTEGRATION, "needs_integration", VH_QUEUE_TASKS},
+    {VH_STATE_E2E, "needs_e2e", VH_QUEUE_TASKS},
+    {VH_STATE_AWAITING, "pending_review", VH_QUEUE_TASKS},
+    {VH_STATE_EXPANDED, "subtask_started", VH_QUEUE_TASKS},
+    {VH_STATE_READY, "completed", VH_QUEUE_COMPLETED},
+    {VH_STATE_FAILED, "failed", VH_QUEUE_FAILED},
+    {VH_STATE_CANCELLED, "failed", VH_QUEUE_FAILED},
+    {VH_STATE_ROLLED_BACK, "failed", VH_QUEUE_FAILED},
 };
 
 const char *
@@ -35,7 +36,8 @@ vh_queue_write_status(const struct vh_json *task, enum vh_queue_list *ret_list)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].state == state) {
             *ret_list = rows[i].list;
-            bool safety = state == VH_STATE_FAILED && vh_str_starts(vh_json_str(task, "failure"), "safety:");
+            bool safety =
+                state == VH_STATE_FAILED && vh_str_starts(vh_json_str(task, "failure"), "safety:");
             bool again = state == VH_STATE_PENDING && vh_json_int(task, "attempt", 0) > 1;
             return safety ? "safety_blocked" : again ? "requeue" : rows[i].status;
         }
@@ -68,7 +70,8 @@ vh_queue_write_kept(struct vh_buf *buf, struct viv_str entry, const char *status
 static void
 add_word(struct vh_buf *buf, struct viv_str word)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:@_";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:@_";
     bool safe = word.len > 0;
     for (uint64_t i = 0; i < word.len && safe; i++) {
         safe = word.data[i] && strchr(plain, word.data[i]);
@@ -89,7 +92,8 @@ add_word(struct vh_buf *buf, struct viv_str word)
 }
 
 static void
-add_redirection(struct vh_buf *buf, const struct vh_json *stage, const char *member, const char *sign)
+add_redirection(struct vh_buf *buf, const struct vh_json *stage, const char *member,
+                const char *sign)
 {
     struct viv_str path = vh_json_str(stage, member);
     if (path.len) {
@@ -128,9 +132,11 @@ static void
 add_command(struct vh_buf *buf, const struct vh_json *command)
 {
     const struct vh_json *stages = vh_json_get(command, "stages");
-    const struct vh_json *argv = stages && stages->count == 1 ? vh_json_get(stages->child, "argv") : NULL;
+    const struct vh_json *argv =
+        stages && stages->count == 1 ? vh_json_get(stages->child, "argv") : NULL;
     bool shell = argv && argv->count == 3 && vh_str_is(argv->child->text, "sh") &&
-                 vh_str_is(argv->child->next->text, "-c") && stages->child->count == 1 && command->count == 1;
+                 vh_str_is(argv->child->next->text, "-c") && stages->child->count == 1 &&
+                 command->count == 1;
     if (shell) {
         vh_buf_str(buf, argv->child->next->next->text);
         return;
@@ -150,7 +156,8 @@ add_command(struct vh_buf *buf, const struct vh_json *command)
 }
 
 void
-vh_queue_write_task(struct vh_buf *buf, struct vh_arena *arena, const struct vh_json *task, const char *status)
+vh_queue_write_task(struct vh_buf *buf, struct vh_arena *arena, const struct vh_json *task,
+                    const char *status)
 {
     const struct vh_json *command = vh_json_get(task, "command");
     const struct vh_json *depends = vh_json_get(task, "depends");

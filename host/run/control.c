@@ -31,10 +31,10 @@ new_id(struct vh_controlling *c)
 }
 
 viv_status
-vh_control_read(struct vh_controlling *c, vh_sequencer_reader read, void *data)
+vh_control_read(struct vh_controlling *c, vh_sequencer_reader reader, void *data)
 {
-    return c->run->sequencer ? vh_sequencer_read(c->run->sequencer, read, data, &c->err)
-                             : read(data, c->control->store, &c->err);
+    return c->run->sequencer ? vh_sequencer_read(c->run->sequencer, reader, data, &c->err)
+                             : reader(data, c->control->store, &c->err);
 }
 
 viv_status

@@ -22,7 +22,7 @@ struct vh_controlling {
 };
 
 /* Read the store: on the sequencer's thread, or at once when there is no host. */
-viv_status vh_control_read(struct vh_controlling *c, vh_sequencer_reader read, void *data);
+viv_status vh_control_read(struct vh_controlling *c, vh_sequencer_reader reader, void *data);
 
 viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task, struct vh_json *data);
 
