@@ -3,6 +3,7 @@
  * around. */
 #include "../../tests/support/cm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <viv/iface/economy.h>
