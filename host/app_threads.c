@@ -276,8 +276,14 @@ vh_app_threads_stop(struct vh_app *app)
     if (t->exporting) {
         pthread_join(t->exporter, NULL);
     }
-    if (!vh_sequencer_dead(app->run.sequencer, NULL) && export_once(app, &err)) {
+    app->threads = NULL;
+}
+
+void
+vh_app_export(struct vh_app *app)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    if (export_once(app, &err)) {
         vh_log(VH_LOG_ERROR, "export", "%s", err.text);
     }
-    app->threads = NULL;
 }

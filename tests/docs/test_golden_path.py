@@ -49,7 +49,7 @@ class Scratch:
         os.mkdir(f"{self.folder}/person")
         keep = {name: os.environ[name] for name in ("TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
                 if name in os.environ}
-        self.env = {"HOME": f"{self.folder}/person", "PATH": f"{BUILD}/host:{BUILD}/host/replay:/usr/local/bin:/usr/bin:/bin",
+        self.env = {"HOME": f"{self.folder}/person", "PATH": f"{BUILD}/host:/usr/local/bin:/usr/bin:/bin",
                     "LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "GIT_CONFIG_NOSYSTEM": "1", **keep}
         return self
 

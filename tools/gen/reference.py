@@ -93,9 +93,9 @@ def refusals(paths):
     kinds = r"(?:exec|path|critical|capability|effect|task|content|policy)"
     for path in paths[1:]:
         text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.S)
-        for rule, rest in re.findall(rf'"({kinds}\.(?!h")[a-z][a-z-]*)"([^;}}]*)', text):
+        for rule, rest in re.findall(rf'"({kinds}\.(?!h")[a-z][a-z-]*)"(?=([^;}}]*))', text):
             verdicts, says = found.setdefault(rule, (set(), []))
-            verdicts.update(re.findall(r"\b(DENY|ASK|ALLOW)\b", rest))
+            verdicts.update(re.findall(r"(?:\b|_)(DENY|ASK|ALLOW)\b", rest))
             for part in re.findall(r'(?:"(?:[^"\\]|\\.)*"\s*)+', rest):
                 words = re.sub(r"%[-+.*0-9]*[a-z]+", "...", joined(part)).replace("'...'", "...").strip()
                 if len(words.split()) > 1 and words not in says and not words.startswith(("vivhost ", "allow-")):
