@@ -26,6 +26,7 @@ exit_of(viv_status status)
     case VIV_E_LIMIT:
     case VIV_E_UNSUPPORTED:
     case VIV_E_DENIED:
+    case VIV_E_VERSION:
     case VIV_E_PLUGIN:
     case VIV_E_TIMEOUT:
     case VIV_E_CANCELLED:
