@@ -244,7 +244,8 @@ vh_cli_follow(struct vh_cli *cli, struct viv_str task, int64_t after)
         struct vh_json *response = state ? vh_cli_ask(cli, request, &code) : NULL;
         if (response) {
             after = print_events(cli, response, after);
-            code = code_of(row);
+            bool interrupted = cancelled && vh_str_is(vh_json_str(row, "state"), "cancelled");
+            code = interrupted ? VH_EXIT_INTERRUPTED : code_of(row);
         }
         if (rest && !cli->json && response) {
             print_result(cli, row);
