@@ -96,13 +96,16 @@ known_option(const struct vh_cli *cli, const char *word, size_t len)
     return NULL;
 }
 
+/* The word at `at`, which nobody took. */
 static void
-say_option(const struct vh_cli *cli, const char *word)
+say_option(const struct vh_cli *cli, int at)
 {
+    const char *word = cli->argv[at];
+    bool last = at + 1 == cli->argc || strcmp(cli->argv[at + 1], "--") == 0;
     const char *names[NAMES_MAX + 1] = { NULL };
     size_t len = strcspn(word, "=");
     const struct vh_cli_option *option = known_option(cli, word, len);
-    if (option && option->value && word[len] == '\0') {
+    if (option && option->value && word[len] == '\0' && last) {
         vh_cli_usage(cli, "option '%s' needs its %s", option->name, option->value);
         return;
     }
@@ -129,7 +132,7 @@ vh_cli_no_more_options(struct vh_cli *cli, int words_min, int words_max)
     int words = 0;
     for (; words < cli->argc && strcmp(cli->argv[words], "--") != 0; words++) {
         if (cli->argv[words][0] == '-' && cli->argv[words][1] != '\0') {
-            say_option(cli, cli->argv[words]);
+            say_option(cli, words);
             return false;
         }
     }

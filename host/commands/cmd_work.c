@@ -137,6 +137,11 @@ vh_cli_work(struct vh_cli *cli)
     if (atomic_load(&vh_cli_stop)) {
         finish(cli);
     }
+    if (cli->json && code == VH_EXIT_OK) {
+        struct vh_json *value = vh_json_object(cli->arena);
+        vh_json_set_int(cli->arena, value, "drained", !atomic_load(&vh_cli_stop));
+        vh_cli_print_json(cli, value);
+    }
     vh_cli_close(cli);
     return code;
 }

@@ -88,7 +88,7 @@ check_top(const json_t *root, struct viv_error *err)
     const json_t *version = json_object_get(root, "version");
     const char *text = json_string_value(version);
     if (!text || (strcmp(text, "1.1") != 0 && strcmp(text, "1.0") != 0)) {
-        return vh_error_set(err, text ? VIV_E_VERSION : VIV_E_INVALID, "queue",
+        return vh_error_set(err, VIV_E_INVALID, "queue",
                             "'version' is %s%.32s%s, allowed: \"1.0\", \"1.1\"", text ? "\"" : "",
                             text ? text : vh_queue_type(version), text ? "\"" : "");
     }

@@ -166,6 +166,9 @@ merge(struct vh_work *work, struct merged *merged, struct vh_conflicts *conflict
     if (vh_git_same(&commit, &work->base.commit)) {
         return VIV_OK; /* nothing changed: there is nothing to merge */
     }
+    if (vh_git_same(&now.line, &work->base.line) && vh_git_same(&now.tip, &work->base.tip)) {
+        return VIV_OK; /* nothing moved: the commit stands on both */
+    }
     bool contains = false;
     status = vh_base_join(&work->target, work->arena, &now, conflicts, err);
     if (status == VIV_OK) {
@@ -229,13 +232,15 @@ static viv_status
 advance(struct vh_work *work, struct vh_json *data, const struct vh_branch_request *request, bool follows,
         struct vh_conflicts *conflicts, struct viv_error *err)
 {
-    struct vh_git_id tip = vh_run_id(work->ask.task.line_tip), now;
+    struct vh_git_id tip = vh_run_id(work->ask.task.line_tip), now = { "" };
     bool done = false;
     viv_status status = vh_line_tip(&work->target, work->arena, &now, err);
-    if (status == VIV_OK) {
+    bool stands = vh_git_same(&now, &tip); /* the commit was made on it and is in it only when it is it */
+    done = stands && vh_git_same(&now, &request->commit);
+    if (status == VIV_OK && !stands) {
         status = vh_line_contains(&work->target, work->arena, &now, &request->commit, &done, err);
     }
-    if (status == VIV_OK && !done && !vh_git_same(&now, &tip)) {
+    if (status == VIV_OK && !done && !stands) {
         vh_error_set(err, VIV_E_CONFLICT, "publish", "the line moved to '%.12s' meanwhile", now.hex);
         return moved(work, data, err);
     }
