@@ -223,7 +223,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     run->project = app->project;
     run->fail_step = app->fail_step;
     run->policy_source = source;
-    run->publish_lock = &locks[0];
+    run->line_lock = &locks[0];
     run->registry_lock = &locks[1];
     run->actor_name = vh_str(app->user.name);
     run->uid = app->user.uid;
