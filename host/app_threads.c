@@ -271,7 +271,7 @@ vh_app_threads_stop(struct vh_app *app)
     t->stop = true;
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
-    ssize_t put = write(t->wake[1], "x", 1);
+    ssize_t put = app->seam->write(app->seam->data, t->wake[1], "x", 1);
     (void)put; /* an empty pipe takes it; otherwise the spawner looks by itself */
     if (t->spawning) {
         pthread_join(t->spawner, NULL);
@@ -283,10 +283,16 @@ vh_app_threads_stop(struct vh_app *app)
     if (t->exporting) {
         pthread_join(t->exporter, NULL);
     }
-    if (!vh_sequencer_dead(app->run.sequencer, NULL) && export_once(app, &err)) {
+    app->seam->close(app->seam->data, t->wake[0]);
+    app->seam->close(app->seam->data, t->wake[1]);
+    app->threads = NULL;
+}
+
+void
+vh_app_export(struct vh_app *app)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    if (export_once(app, &err)) {
         vh_log(VH_LOG_ERROR, "export", "%s", err.text);
     }
-    close(t->wake[0]);
-    close(t->wake[1]);
-    app->threads = NULL;
 }

@@ -204,6 +204,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
         vh_json_set_str(work->arena, data, "reason", strictest(work, vh_json_get(report, "checks"), answer.verdict));
         vh_json_set(data, "report", report);
     }
+    work->shown = !status && answer.verdict == VIV_VERDICT_ASK; /* counts only if the core goes on, so was approved */
     return vh_run_answer(work, "safety.report", data, NULL, err);
 }
 
@@ -213,6 +214,10 @@ vh_ask_budget(struct vh_work *work, struct viv_error *err)
     const struct vh_plugin *plugin = work->run->plugins.economy;
     struct vh_json *what = vh_json_object(work->arena);
     vh_json_set_text(work->arena, what, "kind", "task");
+    const struct vh_json *limit = vh_json_get(vh_run_tree(work, work->ask.task.spec, "{}"), "budget_max_micro");
+    if (limit && limit->type == VH_JSON_INTEGER) {
+        vh_json_set_int(work->arena, what, "limit_micro", limit->integer); /* what the request itself allows */
+    }
     vh_json_set_str(work->arena, what, "task", work->ask.task.id);
     struct viv_economy_estimate_request request = {
         .size = (uint32_t)sizeof request,

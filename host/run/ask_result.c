@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gates on the frozen tree, integration with the line, publication, rollback. */
-#include <pthread.h>
-
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -81,7 +79,8 @@ ask_gate(struct vh_work *work, const struct vh_plugin *plugin, struct viv_str co
                                   .method = VIV_METHOD_GATE_CHECK,
                                   .request = &request,
                                   .limit_ns = GATE_NS,
-                                  .effects = true };
+                                  .effects = true,
+                                  .by_policy = true };
     return vh_guard_call(work, &call, ret_answer, err);
 }
 
@@ -304,9 +303,7 @@ vh_ask_publish(struct vh_work *work, struct viv_error *err)
         if (status) {
             return status;
         }
-        pthread_mutex_lock(work->run->publish_lock);
         status = publish(work, data, &conflicts, &fault);
-        pthread_mutex_unlock(work->run->publish_lock);
     }
     VH_PLACE(work->run->seam, "publish.before-outcome");
     if (status == VIV_E_CONFLICT) {
@@ -345,12 +342,10 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
         if (status) {
             return status;
         }
-        pthread_mutex_lock(work->run->publish_lock);
         status = vh_target_refresh(&work->target, work->arena, &fault);
         if (status == VIV_OK) {
             status = vh_rollback(&work->target, work->arena, &request, &undone, &outcome, &conflicts, &fault);
         }
-        pthread_mutex_unlock(work->run->publish_lock);
     }
     if (status == VIV_E_CONFLICT) {
         vh_conflict_set(work, data, &conflicts, fault.text);

@@ -379,7 +379,8 @@ find_packed(const struct vh_target *target, struct viv_str text, const char *lin
 }
 
 /* What git would read, in git's order: the reference's file, then packed-refs. False for anything unusual (symbolic
- * references, links, names git would refuse): then git is asked. A dozen of these a task are not worth a process each. */
+ * references, links, names git would refuse): then git is asked. A dozen of these a task are not worth a
+ * process each. */
 static bool
 read_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref, struct vh_git_id *ret_id)
 {

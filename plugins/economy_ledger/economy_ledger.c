@@ -100,6 +100,12 @@ make_bill(const struct economy_ledger_config *config, const json_t *work, const 
     if (status != VIV_OK) {
         return status;
     }
+    int64_t own_micro = viv_tree_integer(work, "limit_micro", bill->task_micro);
+    if (own_micro < 0) {
+        return viv_tree_fail(err, VIV_E_INVALID, "work", "limit_micro is %lld, allowed 0 and more",
+                             (long long)own_micro);
+    }
+    bill->task_micro = own_micro < bill->task_micro ? own_micro : bill->task_micro;
     int64_t asked_ns = viv_tree_integer(work, "time_ns", time_ns);
     if (viv_kit_is(kind, "task")) {
         return ledger_worst_task(&prices, asked_ns < time_ns ? asked_ns : time_ns,

@@ -3,7 +3,9 @@
  * around. */
 #include "../../tests/support/cm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <viv/iface/economy.h>
 
@@ -187,6 +189,32 @@ memory_running_out_is_a_status(void **state)
     end(&fix);
 }
 
+/* A queue file's max_budget that counts for nothing would let a task spend twenty times of it. */
+static void
+the_request_limits_itself(void **state)
+{
+    (void)state;
+    struct fixture fix;
+    begin(&fix);
+    static const char *const rows[][2] = { { "70000", "\"limit_micro\":70000" },
+                                           { "9000000", "\"limit_micro\":1000000" } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char work[128];
+        snprintf(work, sizeof work, "{\"kind\":\"task\",\"task\":\"t-1\",\"limit_micro\":%s}", rows[i][0]);
+        struct viv_economy_estimate_request request = {(uint32_t)sizeof request, 1, fake_str(work),
+                                                       fake_str("[]")};
+        struct viv_economy_estimate_answer answer = {.size = (uint32_t)sizeof answer, .rev = 1};
+        struct viv_error err = VIV_ERROR_INIT;
+        assert_int_equal(fix.table->estimate(fix.self, &fix.call.call, &request, &answer, &err), VIV_OK);
+        char scopes[512];
+        snprintf(scopes, sizeof scopes, "%.*s", (int)answer.scopes_json.len, answer.scopes_json.data);
+        if (!strstr(scopes, rows[i][1])) {
+            fail_msg("'%s' does not hold '%s'", scopes, rows[i][1]);
+        }
+    }
+    end(&fix);
+}
+
 static void
 refuse_estimate(struct fixture *fix, struct viv_str work, struct viv_str policy, viv_status wanted,
                 const char *text)
@@ -217,6 +245,8 @@ hostile_documents_are_refused(void **state)
     refuse_estimate(&fix, work, fake_str("7"), VIV_E_INVALID,
                     "limits.time_ns of the policy is not an integer");
     refuse_estimate(&fix, work, fake_str("{\"limits\":7}"), VIV_E_INVALID, "is not an integer");
+    refuse_estimate(&fix, fake_str("{\"kind\":\"task\",\"task\":\"t-1\",\"limit_micro\":-1}"), none,
+                    VIV_E_INVALID, "limit_micro is -1, allowed 0 and more");
     char deep[200];
     memset(deep, '[', sizeof deep);
     refuse_estimate(&fix, (struct viv_str){deep, sizeof deep}, none, VIV_E_INVALID,
@@ -240,6 +270,7 @@ main(void)
         cmocka_unit_test(negative_use_is_refused),
         cmocka_unit_test(another_abi_is_refused),
         cmocka_unit_test(memory_running_out_is_a_status),
+        cmocka_unit_test(the_request_limits_itself),
         cmocka_unit_test(hostile_documents_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
