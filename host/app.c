@@ -186,6 +186,9 @@ vh_app_close(struct vh_app *app, struct viv_error *err)
     if (app->run.sequencer) {
         status = vh_sequencer_stop(app->run.sequencer, err);
         app->run.sequencer = NULL;
+        if (status == VIV_OK) {
+            vh_app_export(app);
+        }
     }
     vh_app_unbuild(app);
     if (app->lock >= 0) {

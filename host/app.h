@@ -82,6 +82,8 @@ viv_status vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_er
 /* app_threads.c */
 viv_status vh_app_threads_start(struct vh_app *app, int workers, struct viv_error *err);
 void vh_app_threads_stop(struct vh_app *app);
+/* The last lines, once the sequencer has written its last event. */
+void vh_app_export(struct vh_app *app);
 /* Launcher and zygote run when this returns; starts them on first need. */
 viv_status vh_app_need_sandbox(struct vh_app *app, struct viv_error *err);
 

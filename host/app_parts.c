@@ -212,6 +212,10 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
     source->trusted = trusts;
     source->data = app;
+    source->arena = vh_arena_create(NULL, 0);
+    if (!source->arena) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
     run->seam = app->seam;
     run->arena = app->arena;
     run->home = app->home;
@@ -219,7 +223,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     run->project = app->project;
     run->fail_step = app->fail_step;
     run->policy_source = source;
-    run->publish_lock = &locks[0];
+    run->line_lock = &locks[0];
     run->registry_lock = &locks[1];
     run->actor_name = vh_str(app->user.name);
     run->uid = app->user.uid;
@@ -263,6 +267,11 @@ vh_app_unbuild(struct vh_app *app)
 {
     vh_store_close(app->store);
     app->store = NULL;
+    if (app->run.policy_source) {
+        vh_arena_destroy(app->run.policy_source->arena);
+        app->run.policy_source = NULL;
+        app->run.policy = NULL;
+    }
 }
 
 /* ---- recovery ---- */

@@ -375,6 +375,7 @@ moved(struct vh_folding *fold)
         task->stage_gates = vh_fold_json(fold, "gates");
     }
     if (task->state == VH_STATE_NEEDS_QA || task->state == VH_STATE_INTEGRATION || task->state == VH_STATE_E2E) {
+        task->recoveries = 0; /* a stage further: what failed before is behind it */
         task->gate_index = vh_fold_int(fold, "gate_index");
     }
     if (task->state == VH_STATE_FAILED) {

@@ -2,9 +2,8 @@
 /* log/execution_log.jsonl: the log as people and tools read it, one line per event:
  *   {"event":<canonical event>,"hash":"<hex>"}
  * It keeps no cursor of its own: on start its last lines are compared with the log byte for byte. What a crash tore
- * (the beginning of a line, or zeros) is cut off and written again. Anything else that differs is refused and
- * left as it
- * is: a file that knows more than the database (a restored old database), an altered or a foreign line. */
+ * (the beginning of a line, or zeros) is cut off and written again. Anything else that differs is refused and left as
+ * it is: a file that knows more than the database (a restored old database), an altered or a foreign line. */
 #ifndef VH_EXPORT_H
 #define VH_EXPORT_H
 

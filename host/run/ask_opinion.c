@@ -204,6 +204,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
         vh_json_set_str(work->arena, data, "reason", strictest(work, vh_json_get(report, "checks"), answer.verdict));
         vh_json_set(data, "report", report);
     }
+    work->shown = !status && answer.verdict == VIV_VERDICT_ASK; /* counts only if the core goes on, so was approved */
     return vh_run_answer(work, "safety.report", data, NULL, err);
 }
 

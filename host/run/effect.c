@@ -153,6 +153,36 @@ perform(struct vh_effect *effect, struct viv_error *err)
     }
 }
 
+static bool
+same_stages(struct vh_work *work, const struct vh_json *a, const struct vh_json *b)
+{
+    const struct vh_json *x = vh_json_get(a, "stages"), *y = vh_json_get(b, "stages");
+    return x && y && vh_str_equal(vh_json_print(work->arena, x), vh_json_print(work->arena, y));
+}
+
+/* A person has answered already: the trusted policy names this command; or it is the task's own, word for word as it
+ * was shown with the safety report's question and approved. */
+static bool
+answered(const struct vh_effect *effect)
+{
+    struct vh_work *work = effect->work;
+    const struct vh_plugin *executor = work->run->plugins.executor;
+    if (effect->origin->by_policy) {
+        return true;
+    }
+    if (!work->shown || !executor || effect->request->kind != VIV_EFFECT_EXEC ||
+        !vh_str_is(effect->origin->plugin, executor->id)) {
+        return false;
+    }
+    const struct vh_json *command = vh_run_tree(work, work->ask.task.command, "{}");
+    const struct vh_json *pipelines = vh_json_get(command, "pipelines");
+    bool same = same_stages(work, command, effect->spec);
+    for (const struct vh_json *p = pipelines ? pipelines->child : NULL; p && !same; p = p->next) {
+        same = same_stages(work, p, effect->spec);
+    }
+    return same;
+}
+
 /* A question ends the run: no worker waits for a person. */
 static viv_status
 judge_and_record(struct vh_effect *effect, struct viv_error *err)
@@ -168,7 +198,7 @@ judge_and_record(struct vh_effect *effect, struct viv_error *err)
     const char *kind = NULL;
     viv_verdict verdict = judge(work, text, &reasons);
     struct viv_str reason = reason_of(work, verdict, reasons);
-    if (verdict == VIV_VERDICT_ASK && effect->origin->by_policy) {
+    if (verdict == VIV_VERDICT_ASK && answered(effect)) {
         verdict = VIV_VERDICT_ALLOW;
     }
     viv_status status = record_intent(effect, verdict, json, reasons, &kind, err);

@@ -64,10 +64,11 @@ fill_stage(struct vh_arena *arena, const struct vh_json *from, struct vh_exec_st
     return true;
 }
 
+/* What never started has -1; in a shell's text it has what a shell says. */
 static int32_t
-stage_code(const struct vh_exec_stage_result *stage)
+stage_code(const struct vh_exec_stage_result *stage, bool shell)
 {
-    return stage->start_errno ? 127 : stage->signal ? 128 + stage->signal : stage->exit_code;
+    return stage->start_errno ? (shell ? 127 : -1) : stage->signal ? 128 + stage->signal : stage->exit_code;
 }
 
 /* A parsed shell text has the shell's meaning: the last stage counts. A pipeline given as stages fails when any
@@ -77,7 +78,7 @@ pipeline_code(const struct vh_exec_result *result, bool last_counts)
 {
     int32_t code = 0;
     for (size_t i = 0; i < result->stage_count; i++) {
-        int32_t one = stage_code(&result->stages[i]);
+        int32_t one = stage_code(&result->stages[i], last_counts);
         code = last_counts || one ? one : code;
     }
     return code;

@@ -13,6 +13,7 @@ struct vh_guard_call {
     const void *request;
     int64_t limit_ns; /* 0: 60 s */
     bool effects;     /* the call may ask for effects through the door */
+    bool by_policy;   /* and the policy names them: see effect.h */
 };
 
 /* `ret_answer` is the method's answer struct, its texts in the work's arena. */

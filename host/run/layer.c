@@ -362,6 +362,20 @@ read_recent(const struct vh_git_tools *tools, struct vh_arena *arena, struct vh_
     }
 }
 
+/* Only a hint, so without a sync: when it is lost or damaged, the next tree is written whole. */
+static void
+write_recent(const struct vh_git_tools *tools, const struct vh_git_id *tree)
+{
+    const struct vh_seam *seam = tools->seam;
+    int fd = seam->open(seam->data, tools->home, "trees/recent", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    if (fd >= 0) {
+        size_t len = strlen(tree->hex);
+        ssize_t put = seam->pwrite(seam->data, fd, tree->hex, len, 0);
+        (void)seam->truncate(seam->data, fd, put == (ssize_t)len ? put : 0); /* nothing rather than half a name */
+        seam->close(seam->data, fd);
+    }
+}
+
 viv_status
 vh_layer_materialise(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
                      const struct vh_git_id *near, int64_t time_s, struct vh_layers *ret_layers,
@@ -392,8 +406,7 @@ vh_layer_materialise(const struct vh_target *target, struct vh_arena *arena, con
         return vh_error_extend(err, status, "tree '%.12s'", making.tree->hex);
     }
     if (tree->hex[0]) {
-        /* Only a hint: when it cannot be written, the next tree is written whole. */
-        (void)vh_fs_replace(tools->seam, tools->home, "trees/recent", vh_str(tree->hex), 0600, NULL);
+        write_recent(tools, tree);
     }
     status = find(tools, arena, making.tree, ret_layers, err);
     if (status == VIV_OK && ret_layers->count == 0) {

@@ -86,6 +86,9 @@ not_advanced(const struct vh_target *target, struct vh_arena *arena, const char 
         return vh_error_set(err, VIV_E_EXISTS, "line", "branch '%s' names '%.12s' already; rename that branch",
                             name + strlen("refs/heads/"), named.hex);
     }
+    if (strstr(said->text, ".lock': File exists")) {
+        return vh_error_set(err, VIV_E_BUSY, "line", "another git holds a reference: %.200s", said->text);
+    }
     return vh_error_set(err, VIV_E_EXISTS, "line", "cannot name the result '%s': %.200s", name, said->text);
 }
 

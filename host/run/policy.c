@@ -204,17 +204,18 @@ record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *p
 static viv_status
 put_in_force(struct vh_run *run, struct vh_json *root, struct viv_str layers, bool trusted, struct viv_error *err)
 {
-    struct vh_run_policy *policy = vh_arena_alloc(run->arena, sizeof *policy);
-    struct viv_str text = vh_json_print(run->arena, root);
-    char *hex = vh_arena_alloc(run->arena, VH_HASH_HEX);
-    char *copy = vh_arena_text_of(run->arena, layers);
+    struct vh_arena *arena = run->policy_source->arena;
+    struct vh_run_policy *policy = vh_arena_alloc(arena, sizeof *policy);
+    struct viv_str text = vh_json_print(arena, root);
+    char *hex = vh_arena_alloc(arena, VH_HASH_HEX);
+    char *copy = vh_arena_text_of(arena, layers);
     if (!policy || !text.data || !hex || !copy) {
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
-    char *both = vh_arena_format(run->arena, "%.*s\n%s", VH_STR_ARGS(text), copy);
+    char *both = vh_arena_format(arena, "%.*s\n%s", VH_STR_ARGS(text), copy);
     vh_hash_text(vh_str(both ? both : ""), hex);
     *policy = (struct vh_run_policy){ text, (struct viv_str){ copy, layers.len }, vh_str(hex),
-                                      vh_json_clone(run->arena, root), trusted };
+                                      vh_json_clone(arena, root), trusted };
     if (!policy->root) {
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
@@ -246,6 +247,7 @@ load(struct vh_run *run, struct viv_error *err)
         vh_hash_text(project_text, hex);
         trusted = source->trusted(source->data, hex);
     }
+    memcpy(source->project_hex, hex, sizeof hex);
     if (status == VIV_OK) {
         const struct source_file file = { source->user_path ? source->user_path : "(built in)", VIV_POLICY_USER, true,
                                           user_text };
@@ -326,7 +328,9 @@ unchanged(struct vh_run *run)
     if (run->seam->stat(run->seam->data, AT_FDCWD, path, &project, 0)) {
         project = (struct stat){ 0 };
     }
-    return same(&user, &source->user_stat) && same(&project, &source->project_stat);
+    const struct vh_run_policy *policy = run->policy;
+    return same(&user, &source->user_stat) && same(&project, &source->project_stat) &&
+           policy->project_trusted == source->trusted(source->data, source->project_hex);
 }
 
 const struct vh_run_policy *
@@ -336,7 +340,7 @@ vh_policy_now(struct vh_run *run)
     pthread_mutex_lock(&run->policy_source->lock);
     if (!unchanged(run) && load_and_record(run, &err)) {
         vh_log(VH_LOG_ERROR, "policy", "%s; everything is denied until it is mended", err.text);
-        struct vh_json *stop = vh_json_object(run->arena);
+        struct vh_json *stop = vh_json_object(run->policy_source->arena);
         struct viv_error ignored = VIV_ERROR_INIT;
         if (stop && put_in_force(run, stop, vh_str(no_layers), false, &ignored)) {
             vh_log(VH_LOG_ERROR, "policy", "%s", ignored.text);

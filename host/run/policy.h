@@ -15,10 +15,12 @@ struct vh_policy_source {
     /* Whether a person trusts the project's file with this digest. */
     bool (*trusted)(void *data, const char *digest_hex);
     void *data;
+    struct vh_arena *arena; /* of the policies in force, now and before; used under the lock only */
     pthread_mutex_t lock;
     struct stat user_stat;
     struct stat project_stat;
-    char seen[VH_HASH_HEX]; /* digest of the policy in force */
+    char project_hex[VH_HASH_HEX]; /* of the project's file as read; "" when there is none */
+    char seen[VH_HASH_HEX];        /* digest of the policy in force */
 };
 
 /* Read both files, compile, merge and put in force; nothing is recorded. At start, before the other plugins. */
@@ -27,7 +29,8 @@ viv_status vh_policy_read(struct vh_run *run, struct viv_error *err);
 /* The same, and record `policy.loaded`. */
 viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
 
-/* The policy for the next claim: read again when a file changed. A file that has become wrong keeps nothing in force
+/* The policy for the next claim: read again when a file changed, or the trust in it. A file that has become
+ * wrong keeps nothing in force
  * but a policy that denies everything, and says so. */
 const struct vh_run_policy *vh_policy_now(struct vh_run *run);
 

@@ -60,7 +60,7 @@ struct vh_run {
     struct viv_str actor_name; /* of the person who runs the host */
     int64_t uid;
     int64_t pid;
-    pthread_mutex_t *publish_lock; /* one integration and publication at a time */
+    pthread_mutex_t *line_lock; /* one task at a time from integration to publication; see pipeline.c */
     struct vh_router *router;
     struct vh_skill_files *skill_files;
     pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
@@ -87,6 +87,8 @@ struct vh_work {
     int64_t started_ns;
     int64_t effects; /* performed, for the price */
     bool asked;      /* an effect ended the run with a question */
+    bool at_line;    /* holds the line's lock */
+    bool shown;      /* the safety report asked, and a person has approved the task with its command */
 };
 
 /* Send an answer about the work's task; its data get the lease. On VIV_OK `work->ask` is what the core wants next. */

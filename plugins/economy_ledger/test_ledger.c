@@ -3,6 +3,7 @@
  * around. */
 #include "../../tests/support/cm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>

@@ -100,13 +100,20 @@ checks_spec(const struct json_t *check, int64_t time_ns, uint32_t *failed)
     return spec;
 }
 
+/* A shell says 126 or 127 of a program it cannot run or find. */
+static int
+not_started(const struct viv_effect_outcome *outcome)
+{
+    return outcome->exit_code < 0 || outcome->exit_code == 126 || outcome->exit_code == 127;
+}
+
 uint32_t
 checks_outcome(const struct viv_effect_outcome *outcome)
 {
     if (outcome->flags & VIV_EFFECT_TIMED_OUT) {
         return VIV_GATE_FAILED;
     }
-    if (outcome->exit_code < 0) {
+    if (not_started(outcome)) {
         return VIV_GATE_INCONCLUSIVE;
     }
     return outcome->exit_code == 0 ? VIV_GATE_PASSED : VIV_GATE_FAILED;
@@ -137,7 +144,7 @@ checks_finding(const struct json_t *check, const struct viv_effect_outcome *outc
     char line[80];
     if (outcome->flags & VIV_EFFECT_TIMED_OUT) {
         (void)snprintf(line, sizeof line, "ran out of time");
-    } else if (outcome->exit_code < 0) {
+    } else if (not_started(outcome)) {
         (void)snprintf(line, sizeof line, "could not be started, so nothing was checked");
     } else if (outcome->exit_code > 128) {
         (void)snprintf(line, sizeof line, "was ended by signal %d", outcome->exit_code - 128);

@@ -87,7 +87,7 @@ class Contracts(unittest.TestCase):
             with self.subTest(schema=path.name):
                 document = load(path)
                 self.assertEqual(document["$schema"], "https://json-schema.org/draft/2020-12/schema")
-                self.assertTrue(re.fullmatch(r"urn:vivarium:contract:[a-z-]+:\d+", document["$id"]), document["$id"])
+                self.assertTrue(re.fullmatch(r"urn:vivarium:contract:[a-z-]+:[\d.]+", document["$id"]), document["$id"])
                 for key in ("title", "description"):
                     self.assertTrue(document.get(key), key)
                 for value in ({}, [], "x", 7, None):  # walks the keywords it can reach; an unknown one raises
@@ -150,6 +150,26 @@ class Contracts(unittest.TestCase):
             self.taken(contract, value)
         for value, at in EXEC_REFUSED:
             self.refused(contract, value, at)
+
+    def test_pages_name_each_request_status_and_command(self):
+        """If this fails, a client's author reads of a request that is not there, or misses one."""
+        page = (SOURCE / "docs/contract/socket.md").read_text(encoding="utf-8")
+        code = (SOURCE / "host/run/control.c").read_text(encoding="utf-8")
+        ops = re.findall(r'\{ "([a-z]+)", (?:op|vh_control)_', code)
+        self.assertGreater(len(ops), 15)
+        self.assertEqual(set(ops), set(re.findall(r"(?m)^\| `([a-z]+)` \|", page)))
+        page = (SOURCE / "docs/contract/queue.md").read_text(encoding="utf-8")
+        code = (SOURCE / "host/commands/queue_write.c").read_text(encoding="utf-8")
+        states = dict(re.findall(r'X\(([A-Z0-9_]+), "(\w+)"\)', (SOURCE / "host/core/task.h").read_text(encoding="utf-8")))
+        rows = re.findall(r'\{VH_STATE_(\w+), "(\w+)", VH_QUEUE_(\w+)\}', code.replace("{ ", "{").replace(" }", "}"))
+        self.assertEqual(len(rows), 12)
+        for state, word, into in rows:
+            self.assertRegex(page, rf"\| `{states[state]}` \| `{word}`[^|]*\| `{into.lower()}` \|")
+        self.assertEqual(len(re.findall(r"(?m)^\| `\w+` \| `(?:task|publish|approval|safety)\.", page)), 16)
+        page = (SOURCE / "docs/contract/cli.md").read_text(encoding="utf-8")
+        table = (SOURCE / "host/commands/cli_table.c").read_text(encoding="utf-8")
+        for name in set(re.findall(r'(?m)^    \{ "([a-z]+)", "', table)) - {"work", "completion"}:
+            self.assertRegex(page, rf"`{name}\b")
 
 
 if __name__ == "__main__":

@@ -176,7 +176,8 @@ life_good_answer(const struct vh_ask *ask, const char **ret_kind, char *ret_json
         snprintf(ret_json, size, "{\"lease\":%lld%s}", (long long)ask->task.lease, answer->rest);
         return;
     }
-    snprintf(ret_json, size, "{\"lease\":%lld,\"gate\":\"%.*s\",\"stage\":\"%s\",\"outcome\":\"passed\",\"tree\":\"%.*s\"}",
+    snprintf(ret_json, size, "{\"lease\":%lld,\"gate\":\"%.*s\",\"stage\":\"%s\",\"outcome\":\"passed\","
+                             "\"tree\":\"%.*s\"}",
              (long long)ask->task.lease, VH_STR_ARGS(ask->gate), vh_task_state_name(ask->task.state),
              VH_STR_ARGS(ask->tree));
 }

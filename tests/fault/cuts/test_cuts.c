@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a power cut loses what somebody was told is safe, or leaves a home that does not open. The power goes at
- * any write, truncation, sync or deletion of the store, at any moment of its life: making the file, commands one by one
- * and in batches, checkpoints, the clean end. Afterwards the file opens, its log verifies, its rows are what the log
- * says, every command that was answered as on disk is there, and of those only logged a beginning.
+/* If this fails, a power cut loses what somebody was told is safe, or leaves a home that does not open. The power goes
+ * at any write, truncation, sync or deletion of the store, at any moment of its life: making the file, commands one by
+ * one and in batches, checkpoints, the clean end. Afterwards the file opens, its log verifies, its rows are what the
+ * log says, every command that was answered as on disk is there, and of those only logged a beginning.
  *
  *   test_cuts                      the suite's share
  *   test_cuts --cuts N [--seed S]  more of them; tools/cuts
@@ -76,8 +76,11 @@ open_store(struct cutting *c)
     struct viv_error err = VIV_ERROR_INIT;
     c->arena = vh_arena_create(NULL, 0);
     c->store = NULL;
-    return vh_store_open(c->arena, NAME, CUT_VFS_NAME, &c->store, &err) == VIV_OK ||
-           wrong(c, "the store does not open:", err.text);
+    if (vh_store_open(c->arena, NAME, CUT_VFS_NAME, &c->store, &err) == VIV_OK) {
+        return true;
+    }
+    vh_arena_destroy(c->arena);
+    return wrong(c, "the store does not open:", err.text);
 }
 
 static bool

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a log that was altered, or a program that would decide otherwise today, goes unnoticed: replay compares
- * the log with itself. A life through the real store, exported; honest it agrees; one changed answer, one changed time,
- * one changed row of the table of moves are each told at exactly that event, with and without a repaired chain. */
+/* If this fails, a log that was altered, or a program that would decide otherwise today, goes unnoticed: replay
+ * compares the log with itself. A life through the real store, exported; honest it agrees; one changed answer, one
+ * changed time, one changed row of the table of moves are each told at exactly that event, with and without a repaired
+ * chain. */
 #include "../../support/cm.h"
 
 #include <stdio.h>
@@ -61,7 +62,8 @@ make(struct logged *log)
               "{\"gates\":{\"needs_qa\":[\"q\"],\"integration\":[\"i\"],\"e2e\":[\"e\"]},\"critics\":[\"k\"]}");
     home_must(&home, "task.submitted", "t1", "{\"goal\":\"g\",\"attempts_max\":2}");
     home_must(&home, "task.submitted", "t2", "{\"goal\":\"g\",\"attempts_max\":2,\"depends\":[\"t1\"]}");
-    assert_int_equal(home_say(&home, "task.submitted", "t2", "key", "{\"goal\":\"g\",\"attempts_max\":2}", &answer, &err),
+    assert_int_equal(home_say(&home, "task.submitted", "t2", "key", "{\"goal\":\"g\",\"attempts_max\":2}", &answer,
+                              &err),
                      VIV_E_EXISTS);
     (void)home_walk(&home, "t1", VH_PHASE_GATE_QA);
     home_must(&home, "gate.answered", "t1", "{\"lease\":1,\"gate\":\"q\",\"tree\":\"T1\",\"outcome\":\"failed\"}");
@@ -223,7 +225,8 @@ an_altered_answer_is_told(void **state)
     check(&log, VH_REPLAY_DIVERGES, at + 1, at, "kind"); /* what follows from it, and it is named as the cause */
     save(&log);
     assert_int_equal(run(VIVREPLAY, log.path, text, sizeof text), 1);
-    snprintf(words, sizeof words, "event %zu is decided otherwise in 'kind', it follows from event %zu", at + 2, at + 1);
+    snprintf(words, sizeof words, "event %zu is decided otherwise in 'kind', it follows from event %zu", at + 2,
+             at + 1);
     assert_non_null(strstr(text, words));
     assert_non_null(strstr(text, "recorded: {"));
     end(&log);

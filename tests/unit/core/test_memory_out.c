@@ -192,7 +192,8 @@ decoding_is_whole_or_nothing(void **state)
     }
     struct vh_task odd;
     struct viv_error err = VIV_ERROR_INIT;
-    assert_int_equal(vh_task_decode(life.arena, VH_STR("{\"id\":\"t\",\"state\":\"splendid\"}"), &odd, &err), VIV_E_CORRUPT);
+    assert_int_equal(vh_task_decode(life.arena, VH_STR("{\"id\":\"t\",\"state\":\"splendid\"}"), &odd, &err),
+                     VIV_E_CORRUPT);
     assert_string_equal(err.text, "task row has 'splendid' as its state, which is none of ours");
     assert_int_equal(vh_task_decode(life.arena, VH_STR("{\"id\":5}"), &odd, &err), VIV_E_CORRUPT);
     assert_int_equal(vh_task_decode(life.arena, VH_STR("{\"hue\":\"red\"}"), &odd, &err), VIV_E_CORRUPT);

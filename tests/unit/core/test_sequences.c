@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../../support/life.h"
+#include "../../support/sequence.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "core/fold.h"
@@ -23,34 +23,12 @@
 
 #define COMMANDS 10000
 #define TASKS 120 /* ids in use at a time; older ones are left alone */
-#define SIGHTS (1u << 14)
 #define DUMP_MAX ((size_t)1 << 30)
 
 static uint64_t only_seed;
 
-struct run {
-    struct life life;
-    uint64_t random;
-    uint64_t seed;
-    int submitted;
-    int command;
-    int64_t accepted;
-    /* what was last seen of each task */
-    struct sight {
-        char id[VIV_ID_MAX + 1];
-        int64_t state;
-        int64_t attempt;
-        int64_t lease;
-    } sights[SIGHTS];
-    /* the log */
-    struct vh_arena *arena;
-    struct vh_arena *scratch; /* of one command and its checks */
-    struct viv_str *lines;
-    size_t count;
-};
-
 static uint64_t
-draw(struct run *run, uint64_t below)
+draw(struct sequence *run, uint64_t below)
 {
     run->random ^= run->random << 13;
     run->random ^= run->random >> 7;
@@ -59,22 +37,9 @@ draw(struct run *run, uint64_t below)
 }
 
 static void
-broken(const struct run *run, const char *what, struct viv_str id)
-{
-    for (size_t i = run->count > 50 ? run->count - 50 : 0; i < run->count; i++) {
-        fprintf(stderr, "%.*s\n", VH_STR_ARGS(run->lines[i]));
-    }
-    struct vh_task task;
-    (void)run->life.state.get_task(run->life.state.data, run->arena, id, &task, NULL); /* it was there before */
-    struct viv_str row = vh_task_encode(run->arena, &task);
-    fail_msg("seed %llu, command %d, task '%.*s': %s\n%.*s", (unsigned long long)run->seed, run->command,
-             VH_STR_ARGS(id), what, VH_STR_ARGS(row));
-}
-
-static void
 keep_line(void *data, struct viv_str line)
 {
-    struct run *run = data;
+    struct sequence *run = data;
     if ((run->count & (run->count - 1)) == 0) {
         size_t room = run->count ? run->count * 2 : 1;
         struct viv_str *lines = vh_arena_array(run->arena, room, sizeof *lines);
@@ -86,145 +51,7 @@ keep_line(void *data, struct viv_str line)
     run->lines[run->count++] = (struct viv_str){ vh_arena_text_of(run->arena, line), line.len };
 }
 
-/* ---- invariants ---- */
-
-/* I6: what got ready was judged by every gate that was bound, for exactly the tree that was published. */
-static void
-check_ready(struct run *run, const struct vh_task *task, struct vh_arena *arena)
-{
-    struct vh_json *gates = NULL;
-    size_t e2e = 0;
-    if (task->published.len == 0) {
-        return; /* a plan has no tree of its own */
-    }
-    if (task->gates.len) {
-        assert_int_equal(vh_json_read(arena, task->gates, &gates, NULL), VIV_OK);
-    }
-    for (const struct vh_json *g = gates ? gates->child : NULL; g; g = g->next) {
-        bool last = vh_str_equal(vh_json_str(g, "tree"), task->merged_tree);
-        e2e += last && vh_str_is(vh_json_str(g, "stage"), "e2e");
-    }
-    if (task->stage_gates.len > 2 && e2e == 0) {
-        broken(run, "ready without an e2e verdict on the published tree", task->id);
-    }
-    if (task->merged_tree.len == 0) {
-        broken(run, "ready without a tree", task->id);
-    }
-}
-
-/* I12: somebody will move this task. */
-static bool
-has_next(struct run *run, const struct vh_task *task, struct vh_arena *arena)
-{
-    if (vh_task_ended(task) && task->phase == VH_PHASE_IDLE) {
-        return true;
-    }
-    if (task->leased || vh_state_claimable(task)) {
-        return true; /* its worker, or any worker once its time has come */
-    }
-    if (task->state == VH_STATE_AWAITING) {
-        return task->awaiting.len > 0; /* a person, who has a question to answer */
-    }
-    struct vh_ids ids = { 0 };
-    const struct vh_state_ops *ops = &run->life.state;
-    viv_status status = task->state == VH_STATE_BLOCKED ? ops->dependencies(ops->data, arena, task->id, &ids, NULL)
-                                                        : ops->children(ops->data, arena, task->id, &ids, NULL);
-    assert_int_equal(status, VIV_OK);
-    for (size_t i = 0; i < ids.count; i++) {
-        struct vh_task other;
-        assert_int_equal(ops->get_task(ops->data, arena, ids.id[i], &other, NULL), VIV_OK);
-        if (!vh_task_ended(&other)) {
-            return true; /* follows the one it waits for */
-        }
-    }
-    return false;
-}
-
-/* I8: nothing that waits for another has begun. */
-static void
-check_started(struct run *run, const struct vh_task *task, struct vh_arena *arena)
-{
-    struct vh_ids ids = { 0 };
-    const struct vh_state_ops *ops = &run->life.state;
-    assert_int_equal(ops->dependencies(ops->data, arena, task->id, &ids, NULL), VIV_OK);
-    for (size_t i = 0; i < ids.count; i++) {
-        struct vh_task other;
-        assert_int_equal(ops->get_task(ops->data, arena, ids.id[i], &other, NULL), VIV_OK);
-        if (other.state != VH_STATE_READY && other.state != VH_STATE_ROLLED_BACK) {
-            broken(run, "runs before what it depends on", task->id);
-        }
-    }
-}
-
-static struct sight *
-sight_of(struct run *run, struct viv_str id)
-{
-    uint32_t at = 2166136261u;
-    for (uint64_t i = 0; i < id.len; i++) {
-        at = (at ^ (unsigned char)id.data[i]) * 16777619u;
-    }
-    while (run->sights[at % SIGHTS].id[0] && !vh_str_is(id, run->sights[at % SIGHTS].id)) {
-        at++;
-    }
-    struct sight *sight = &run->sights[at % SIGHTS];
-    snprintf(sight->id, sizeof sight->id, "%.*s", VH_STR_ARGS(id));
-    return sight;
-}
-
-static void
-check_task(struct run *run, struct viv_str id, struct vh_arena *arena)
-{
-    struct vh_task task;
-    if (run->life.state.get_task(run->life.state.data, arena, id, &task, NULL)) {
-        return;
-    }
-    struct sight *sight = sight_of(run, id);
-    int64_t before = sight->state;
-    bool first = task.state == VH_STATE_RUNNING && before == VH_STATE_PENDING;
-    if (task.attempt > task.attempts_max || task.attempt < sight->attempt || task.lease < sight->lease) {
-        broken(run, "attempt or lease out of order", id); /* I4, I11 */
-    }
-    if (task.lease - sight->lease > 1) {
-        broken(run, "two leases in one command", id);
-    }
-    if (task.recoveries > VIV_RECOVERIES_MAX + 1) {
-        broken(run, "too many recoveries", id);
-    }
-    if (task.held_micro && task.phase == VH_PHASE_IDLE && task.state != VH_STATE_AWAITING && !task.leased) {
-        broken(run, "money set aside and nobody to settle it", id);
-    }
-    if (task.state == VH_STATE_READY && before != VH_STATE_READY) {
-        check_ready(run, &task, arena);
-    }
-    if (first) {
-        check_started(run, &task, arena);
-    }
-    if (!has_next(run, &task, arena)) {
-        broken(run, "nobody will ever touch it again", id);
-    }
-    sight->state = task.state;
-    sight->attempt = task.attempt;
-    sight->lease = task.lease;
-}
-
-/* I5: each move of the last command is in the table, told from its events alone. */
-static void
-check_moves(struct run *run, size_t from_line)
-{
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    for (size_t i = from_line; i < run->count; i++) {
-        struct vh_event event;
-        assert_int_equal(vh_event_decode(arena, run->lines[i], &event, NULL), VIV_OK);
-        struct viv_str from = vh_json_str(event.data, "from");
-        if (from.len && vh_str_starts(event.kind, "task.")) {
-            struct viv_str to = { event.kind.data + 5, event.kind.len - 5 };
-            if (!vh_moves_allowed(vh_task_state_of(from), vh_task_state_of(to))) {
-                broken(run, "a move outside of the table", event.task);
-            }
-        }
-    }
-    vh_arena_destroy(arena);
-}
+/* ---- commands ---- */
 
 static void
 name_of(int number, char name[32])
@@ -232,51 +59,8 @@ name_of(int number, char name[32])
     snprintf(name, 32, "t%d", number);
 }
 
-static void
-check_accounts(struct run *run)
-{
-    static const char *const scopes[] = { "home", "small" };
-    for (size_t i = 0; i < 2; i++) {
-        struct vh_scope scope = { 0 };
-        (void)run->life.state.get_scope(run->life.state.data, run->scratch, vh_str(scopes[i]), &scope, NULL);
-        if (scope.settled_micro + scope.reserved_micro > scope.limit_micro || scope.reserved_micro < 0 ||
-            scope.settled_micro < 0) {
-            broken(run, "an account beyond its limit", vh_str(scopes[i])); /* I9 */
-        }
-    }
-}
-
-/* Tasks that the new events name, and those that follow from them. */
-static void
-check_touched(struct run *run, size_t from_line)
-{
-    check_moves(run, from_line);
-    for (size_t i = from_line; i < run->count; i++) {
-        struct vh_event event;
-        assert_int_equal(vh_event_decode(run->scratch, run->lines[i], &event, NULL), VIV_OK);
-        if (event.task.len) {
-            check_task(run, event.task, run->scratch);
-        }
-    }
-    check_accounts(run);
-}
-
-static void
-check_all(struct run *run)
-{
-    for (int i = 0; i < run->submitted; i++) {
-        char name[40];
-        for (int c = -1; c < 4; c++) {
-            snprintf(name, sizeof name, c < 0 ? "t%d" : c % 2 ? "t%d.s1%s" : "t%d.s0%s", i, c < 2 ? "" : "-2");
-            check_task(run, vh_str(name), run->scratch);
-        }
-    }
-}
-
-/* ---- commands ---- */
-
 static bool
-pick(struct run *run, char name[32], struct vh_task *task)
+pick(struct sequence *run, char name[32], struct vh_task *task)
 {
     int first = run->submitted > TASKS ? run->submitted - TASKS : 0;
     if (run->submitted == 0) {
@@ -289,7 +73,7 @@ pick(struct run *run, char name[32], struct vh_task *task)
 }
 
 static void
-submit(struct run *run)
+submit(struct sequence *run)
 {
     char name[32], json[256], depends[96] = "";
     if (run->submitted < 500) {
@@ -300,13 +84,14 @@ submit(struct run *run)
                      first + (int)draw(run, (uint64_t)(run->submitted - first)));
         }
         name_of(run->submitted, name);
-        snprintf(json, sizeof json, "{\"goal\":\"g\",\"attempts_max\":%d,\"depends\":[%s]}", 1 + (int)draw(run, 3), depends);
+        snprintf(json, sizeof json, "{\"goal\":\"g\",\"attempts_max\":%d,\"depends\":[%s]}", 1 + (int)draw(run, 3),
+                 depends);
         run->submitted += life_say(&run->life, "task.submitted", name, json) == VIV_OK;
     }
 }
 
 static void
-answer_badly(struct run *run, const char *name, const struct vh_ask *ask)
+answer_badly(struct sequence *run, const char *name, const struct vh_ask *ask)
 {
     static const char *const classes[] = { "plugin", "infrastructure", "conflict", "moved" };
     const char *kind = NULL;
@@ -322,7 +107,8 @@ answer_badly(struct run *run, const char *name, const struct vh_ask *ask)
         break;
     case 2: /* opinions that say no, or ask */
         snprintf(json, sizeof json,
-                 "{\"lease\":%lld,\"verdict\":%d,\"digest\":\"d%d\",\"reason\":\"r\",\"gate\":\"%.*s\",\"outcome\":\"%s\","
+                 "{\"lease\":%lld,\"verdict\":%d,\"digest\":\"d%d\",\"reason\":\"r\",\"gate\":\"%.*s\","
+                 "\"outcome\":\"%s\","
                  "\"tree\":\"%.*s\",\"score_permille\":%d,\"intent\":{},\"unclear\":%d,\"cost_micro\":%d,"
                  "\"worst_case_micro\":%d,\"scopes\":[{\"scope\":\"home\",\"limit_micro\":100000},"
                  "{\"scope\":\"small\",\"limit_micro\":2000}]}",
@@ -333,7 +119,8 @@ answer_badly(struct run *run, const char *name, const struct vh_ask *ask)
     case 3: /* a plan */
         kind = "plan.answered";
         snprintf(json, sizeof json,
-                 "{\"lease\":%lld,\"steps\":[{\"id\":\"s0\",\"goal\":\"g\"},{\"id\":\"s1\",\"goal\":\"g\",\"depends\":[%s]}]}",
+                 "{\"lease\":%lld,\"steps\":[{\"id\":\"s0\",\"goal\":\"g\"},{\"id\":\"s1\",\"goal\":\"g\","
+                 "\"depends\":[%s]}]}",
                  (long long)ask->task.lease, draw(run, 2) ? "\"s0\"" : "");
         break;
     case 4: /* a stale lease */
@@ -351,7 +138,7 @@ answer_badly(struct run *run, const char *name, const struct vh_ask *ask)
 }
 
 static void
-answer_some(struct run *run)
+answer_some(struct sequence *run)
 {
     char name[32];
     struct vh_task task;
@@ -374,7 +161,7 @@ answer_some(struct run *run)
 }
 
 static void
-person(struct run *run)
+person(struct sequence *run)
 {
     static const char *const kinds[] = { "cancel.requested", "retry.requested",  "approval.given",    "approval.given",
                                          "answer.given",     "approval.refused", "rollback.requested" };
@@ -388,7 +175,7 @@ person(struct run *run)
 }
 
 static void
-lose(struct run *run)
+lose(struct sequence *run)
 {
     char name[32], json[64];
     struct vh_task task;
@@ -399,7 +186,7 @@ lose(struct run *run)
 }
 
 static void
-policy(struct run *run)
+policy(struct sequence *run)
 {
     static const char *const policies[] = {
         "{}", "{\"gates\":{\"needs_qa\":[\"a\",\"b\"]},\"critics\":[\"k\"]}",
@@ -410,7 +197,7 @@ policy(struct run *run)
 }
 
 static void
-one_command(struct run *run)
+one_command(struct sequence *run)
 {
     run->life.time_us += (int64_t)draw(run, 400000);
     uint64_t which = draw(run, 1000);
@@ -434,7 +221,7 @@ one_command(struct run *run)
 /* ---- the same log elsewhere ---- */
 
 static void
-same_in_sql(struct run *run)
+same_in_sql(struct sequence *run)
 {
     char folder[] = "/tmp/viv-same-XXXXXX";
     char path[64];
@@ -465,7 +252,7 @@ same_in_sql(struct run *run)
 }
 
 static void
-same_in_replay(struct run *run)
+same_in_replay(struct sequence *run)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     struct vh_replay *replay = NULL;
@@ -485,7 +272,7 @@ same_in_replay(struct run *run)
 static void
 run_seed(uint64_t seed, int commands)
 {
-    struct run *run = calloc(1, sizeof *run);
+    struct sequence *run = calloc(1, sizeof *run);
     assert_non_null(run);
     run->seed = seed;
     run->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
@@ -494,7 +281,8 @@ run_seed(uint64_t seed, int commands)
     run->life.line = keep_line;
     run->life.line_data = run;
     /* what life_begin said is part of the log too */
-    keep_line(run, VH_STR("{\"actor\":{\"name\":\"tester\",\"pid\":1,\"role\":\"person\",\"uid\":1},\"batch\":1,\"cause\":1,"
+    keep_line(run, VH_STR("{\"actor\":{\"name\":\"tester\",\"pid\":1,\"role\":\"person\",\"uid\":1},\"batch\":1,"
+                          "\"cause\":1,"
                           "\"data\":{\"epoch\":1,\"pid\":1},\"kind\":\"host.started\",\"seq\":1,"
                           "\"time_us\":1700000000000000,\"v\":1}"));
     for (run->command = 0; run->command < commands; run->command++) {
@@ -502,9 +290,9 @@ run_seed(uint64_t seed, int commands)
         run->scratch = vh_arena_create(run->arena, 0);
         one_command(run);
         run->accepted += run->count > from;
-        check_touched(run, from);
+        sequence_check_touched(run, from);
         if (run->command % 500 == 0) {
-            check_all(run);
+            sequence_check_all(run);
         }
         vh_arena_destroy(run->scratch);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, the log that people read lacks lines, has them twice, or says things the database does not; or somebody's
- * file is cut to nothing because it stood where the log goes. */
+/* If this fails, the log that people read lacks lines, has them twice, or says things the database does not; or
+ * somebody's file is cut to nothing because it stood where the log goes. */
 #include "../../support/cm.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, two workers hold one task, a repeated command happens twice, a host cannot be stopped while it is busy,
- * or somebody is told 'done' by a store that has failed. Meant to be run under the thread sanitizer, too. */
+/* If this fails, two workers hold one task, a repeated command happens twice, a host cannot be stopped while it is
+ * busy, or somebody is told 'done' by a store that has failed. Meant to be run under the thread sanitizer, too. */
 #include "../../support/cm.h"
 
 #include <pthread.h>
@@ -20,6 +20,7 @@
 
 #define THREADS 8
 #define ROUNDS 25
+#define SUBMIT "{\"goal\":\"g\",\"attempts_max\":1}"
 
 struct sender {
     pthread_t thread;
@@ -64,13 +65,15 @@ say_and_claim(void *data)
         struct vh_arena *arena = vh_arena_create(NULL, 0);
         snprintf(task, sizeof task, "t%d", i);
         snprintf(key, sizeof key, "k%d", i);
-        if (home_say_in(s->home, arena, "task.submitted", task, key, "{\"goal\":\"g\",\"attempts_max\":1}", &answer, &err)) {
+        const struct home_words words = { "task.submitted", task, key, SUBMIT };
+        if (home_say_in(s->home, arena, &words, &answer, &err)) {
             snprintf(s->problem, sizeof s->problem, "%s", err.text);
         }
         s->first += !answer.repeated;
         s->repeats += answer.repeated;
         answer = (struct vh_answer){ 0 };
-        viv_status status = home_say_in(s->home, arena, "task.claimed", "", "", "{\"worker\":\"w\"}", &answer, &err);
+        const struct home_words claim = { "task.claimed", "", "", "{\"worker\":\"w\"}" };
+        viv_status status = home_say_in(s->home, arena, &claim, &answer, &err);
         if (status == VIV_OK) {
             snprintf(s->claimed[s->claims++], 32, "%.*s", VH_STR_ARGS(answer.task));
         } else if (status != VIV_E_NOT_FOUND) {
@@ -120,7 +123,8 @@ say_for_ever(void *data)
         struct viv_error err = VIV_ERROR_INIT;
         struct vh_arena *arena = vh_arena_create(NULL, 0);
         snprintf(task, sizeof task, "t%d-%d", s->number, i);
-        s->last = home_say_in(s->home, arena, "task.submitted", task, "", "{\"goal\":\"g\",\"attempts_max\":1}", &answer, &err);
+        const struct home_words words = { "task.submitted", task, "", SUBMIT };
+        s->last = home_say_in(s->home, arena, &words, &answer, &err);
         s->answered += s->last == VIV_OK;
         if (s->last && s->last != VIV_E_CANCELLED) {
             snprintf(s->problem, sizeof s->problem, "%s", err.text);
@@ -186,7 +190,8 @@ open_failing(struct home *home, bool again)
     }
     *home = (struct home){ .arena = vh_arena_create(NULL, 0) };
     assert_int_equal(vh_store_open(home->arena, "failing.db", CUT_VFS_NAME, &home->store, &err), VIV_OK);
-    assert_int_equal(vh_sequencer_start(vh_seam_real(), home->store, home->arena, &options, &home->sequencer, &err), VIV_OK);
+    assert_int_equal(vh_sequencer_start(vh_seam_real(), home->store, home->arena, &options, &home->sequencer, &err),
+                     VIV_OK);
 }
 
 static void
@@ -202,7 +207,7 @@ submit(struct home *home, const char *task, struct viv_error *err)
 {
     struct vh_answer answer = { 0 };
     *err = (struct viv_error)VIV_ERROR_INIT;
-    return home_say(home, "task.submitted", task, "", "{\"goal\":\"g\",\"attempts_max\":1}", &answer, err);
+    return home_say(home, "task.submitted", task, "", SUBMIT, &answer, err);
 }
 
 /* One failed sync, one full disk: nobody is told 'done' then or later, though the disk would work again. */
@@ -322,7 +327,8 @@ submit_one(void *data)
     char task[32];
     snprintf(task, sizeof task, "t%d", s->number);
     err = (struct viv_error)VIV_ERROR_INIT;
-    s->last = home_say_in(s->home, arena, "task.submitted", task, "", "{\"goal\":\"g\",\"attempts_max\":1}", &answer, &err);
+    const struct home_words words = { "task.submitted", task, "", SUBMIT };
+    s->last = home_say_in(s->home, arena, &words, &answer, &err);
     s->answered = answer.synced;
     vh_arena_destroy(arena);
     return NULL;
@@ -346,7 +352,9 @@ nobody_of_a_dying_batch_is_told_done(void **state)
 {
     (void)state;
     struct home home = { .arena = vh_arena_create(NULL, 0) };
-    struct gate gate = { .seam = *vh_seam_real(), .mutex = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER };
+    struct gate gate = { .seam = *vh_seam_real(),
+                         .mutex = PTHREAD_MUTEX_INITIALIZER,
+                         .moved = PTHREAD_COND_INITIALIZER };
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_sequencer_options options = { .pid = 1 };
     struct sender senders[4];
@@ -359,7 +367,8 @@ nobody_of_a_dying_batch_is_told_done(void **state)
     assert_int_equal(vh_store_open(home.arena, "dying.db", CUT_VFS_NAME, &home.store, &err), VIV_OK);
     sqlite3_update_hook(home.store->db, saw_row, &gate);
     sqlite3_progress_handler(home.store->db, 1, stop_statement, &gate);
-    assert_int_equal(vh_sequencer_start(&gate.seam, home.store, home.arena, &options, &home.sequencer, &err), VIV_OK);
+    assert_int_equal(vh_sequencer_start(&gate.seam, home.store, home.arena, &options, &home.sequencer, &err),
+                     VIV_OK);
     pthread_mutex_lock(&gate.mutex);
     gate.closed = true;
     pthread_mutex_unlock(&gate.mutex);

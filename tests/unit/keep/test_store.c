@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a file that is not ours is written to, a store that cannot sync is taken, rows change without an event,
- * or an altered log verifies. */
+/* If this fails, a file that is not ours is written to, a store that cannot sync is taken, rows change without an
+ * event, or an altered log verifies. */
 #include "../../support/cm.h"
 
 #include <fcntl.h>
