@@ -40,6 +40,9 @@ run(void *data, struct vh_arena *arena, const struct vh_git_call *call, struct v
     struct vh_exec_watch watch = { .deadline_ns = now_ns() + call->timeout_ns };
     struct vh_tool_result result;
     viv_status status = vh_sandbox_tool(launcher, arena, &tool, &watch, &result, err);
+    if (status == VIV_E_UNSUPPORTED) { /* a step of its start failed: the machine's fault, not the request's */
+        return vh_error_extend(err, VIV_E_UNAVAILABLE, "git");
+    }
     if (status) {
         return status;
     }

@@ -88,7 +88,9 @@ expect_code() {
 expect() {
     local what=$1
     shift
-    "$@" >/dev/null 2>&1 || fail "$what"
+    "$@" >/dev/null 2>&1 && return
+    fail "$what"
+    return 1
 }
 
 refute() {
@@ -125,6 +127,8 @@ state_of() {
 viv_begin() {
     local name=$1
     shift
+    : >"$SCRATCH/$name.out" # now, not when the job comes to it: what waits for a word must not find an old one
+    : >"$SCRATCH/$name.err"
     timeout 120 "$VIVHOST" "$@" >"$SCRATCH/$name.out" 2>"$SCRATCH/$name.err" &
     flow_jobs+=($!)
     printf -v "pid_$name" %s $!
