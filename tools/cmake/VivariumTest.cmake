@@ -7,5 +7,8 @@ function(viv_add_test name label)
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 180)
     endif()
+    if(VIV_SANITIZE) # instrumented code on a busy machine
+        math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 5")
+    endif()
     set_tests_properties(${label}/${name} PROPERTIES LABELS ${label} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77)
 endfunction()
