@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -53,7 +54,8 @@ vh_app_begin(struct vh_app *app, const struct vh_seam *seam, struct viv_error *e
     char *slash = strrchr(path, '/');
     *(slash ? slash : path) = '\0';
     app->program_folder = vh_arena_text(app->arena, path);
-    return app->program_folder && app->user.name ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    return app->program_folder && app->user.name ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "host",
+            "no memory to start");
 }
 
 void
@@ -71,6 +73,11 @@ static viv_status
 take_lock(struct vh_app *app, struct viv_error *err)
 {
     int fd = app->seam->open(app->seam->data, app->home, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    if (fd < 0 && (errno == EROFS || errno == EACCES || errno == EPERM)) {
+        app->read_only = true;
+        return vh_error_errno(err, VIV_E_DENIED, "home", "home '%s' cannot be written, allowed on it: log show, queue "
+                              "list, task show and other questions", app->home_path);
+    }
     if (fd < 0) {
         return vh_error_errno(err, VIV_E_IO, "home", "cannot open the lock of '%s'", app->home_path);
     }
@@ -92,11 +99,37 @@ become_client(struct vh_app *app, struct viv_error *err)
         if (status == VIV_OK) {
             return VIV_OK;
         }
-        if (take_lock(app, err) == VIV_OK) {
+        status = take_lock(app, err);
+        if (status == VIV_OK) {
             return VIV_E_BUSY; /* free now: the caller becomes the host */
         }
+        if (status != VIV_E_BUSY) {
+            return status;
+        }
         if (app->seam->monotonic_ns(app->seam->data) >= until) {
-            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer", app->home_path);
+            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer",
+                                app->home_path);
+        }
+        vh_socket_pause(20);
+    }
+}
+
+/* A reader when there is no host, else a client of it. */
+static viv_status
+open_to_read(struct vh_app *app, struct viv_error *err)
+{
+    int64_t until = app->seam->monotonic_ns(app->seam->data) + CONNECT_NS;
+    for (;;) {
+        viv_status status = vh_app_view(app, false, err);
+        if (status != VIV_E_BUSY) {
+            return status;
+        }
+        if (vh_socket_connect(app->seam, app->arena, app->home, &app->client, err) == VIV_OK) {
+            return VIV_OK;
+        }
+        if (app->seam->monotonic_ns(app->seam->data) >= until) {
+            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer",
+                                app->home_path);
         }
         vh_socket_pause(20);
     }
@@ -106,8 +139,8 @@ viv_status
 vh_app_open(struct vh_app *app, enum vh_app_need need, int workers, struct viv_error *err)
 {
     viv_status status = vh_app_check_home(app, err);
-    if (status) {
-        return status;
+    if (status || need == VH_APP_READ) {
+        return status ? status : open_to_read(app, err);
     }
     status = take_lock(app, err);
     if (status == VIV_E_BUSY) {
@@ -153,6 +186,9 @@ vh_app_close(struct vh_app *app, struct viv_error *err)
     if (app->run.sequencer) {
         status = vh_sequencer_stop(app->run.sequencer, err);
         app->run.sequencer = NULL;
+        if (status == VIV_OK) {
+            vh_app_export(app);
+        }
     }
     vh_app_unbuild(app);
     if (app->lock >= 0) {

@@ -28,7 +28,8 @@ struct vh_app {
     const char *project;
     const char *home_path;
     int home;
-    int lock; /* descriptor of the lock; -1: a client */
+    int lock; /* descriptor of the lock; -1: a client, or a reader */
+    bool read_only; /* the home cannot be written: only VH_APP_READ opens it */
     struct vh_store *store;
     struct vh_run run;
     struct vh_control control;
@@ -39,7 +40,7 @@ struct vh_app {
 };
 
 enum vh_app_need {
-    VH_APP_READ,  /* queries: needs no plugin and no worker */
+    VH_APP_READ,  /* queries: a client, or a reader that changes nothing when there is no host */
     VH_APP_WRITE, /* commands of a person: needs the sequencer */
     VH_APP_WORK,  /* the whole host with workers */
 };
@@ -54,8 +55,11 @@ viv_status vh_app_find(struct vh_app *app, const char *start, struct viv_error *
 /* Make a home in `folder`. VIV_E_EXISTS. */
 viv_status vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err);
 
-/* Open what is needed: as the host when nobody is, else as a client. `workers` is for VH_APP_WORK. */
+/* Open what is needed: as the host when nobody is, else as a client. `workers` is for VH_APP_WORK. A home that cannot
+ * be written is refused with VIV_E_DENIED unless it is only read. */
 viv_status vh_app_open(struct vh_app *app, enum vh_app_need need, int workers, struct viv_error *err);
+/* app_view.c: only read the home, whoever has it: sees what is committed. VIV_E_BUSY: a host has it, be its client. */
+viv_status vh_app_view(struct vh_app *app, bool beside_host, struct viv_error *err);
 /* Workers stop after their task, clients are let go, everything logged is synced. */
 viv_status vh_app_close(struct vh_app *app, struct viv_error *err);
 
@@ -78,11 +82,15 @@ viv_status vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_er
 /* app_threads.c */
 viv_status vh_app_threads_start(struct vh_app *app, int workers, struct viv_error *err);
 void vh_app_threads_stop(struct vh_app *app);
+/* The last lines, once the sequencer has written its last event. */
+void vh_app_export(struct vh_app *app);
 /* Launcher and zygote run when this returns; starts them on first need. */
 viv_status vh_app_need_sandbox(struct vh_app *app, struct viv_error *err);
 
 /* app_parts.c */
 viv_status vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err);
+/* The parts a reader needs: `store` is open already. */
+viv_status vh_app_build_view(struct vh_app *app, struct viv_error *err);
 void vh_app_unbuild(struct vh_app *app);
 viv_status vh_app_recover(struct vh_app *app, struct viv_error *err);
 

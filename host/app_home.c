@@ -11,16 +11,20 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "run/socket.h"
 
 #define HOME_NAME ".vivarium"
 #define KNOWN_BYTES_MAX (1u << 20)
+#define KNOWN_LOCK_NS INT64_C(10000000000)
 #define HOME_VERSION 1
+#define HOME_ID_BYTES 16
 
 static viv_status
 known_path(struct vh_app *app, struct vh_arena *arena, const char **ret_path, struct viv_error *err)
 {
     if (!app->user.data) {
-        return vh_error_set(err, VIV_E_UNAVAILABLE, "user", "the user's folder is not known; set HOME or XDG_DATA_HOME");
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "user",
+                "the user's folder is not known; set HOME or XDG_DATA_HOME");
     }
     *ret_path = vh_arena_format(arena, "%s/known.json", app->user.data);
     return *ret_path ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "user", "no memory");
@@ -49,18 +53,37 @@ read_known(struct vh_app *app, struct vh_arena *arena, struct vh_json **ret_know
     return status ? vh_error_extend(err, status, "'%s'", path) : VIV_OK;
 }
 
-/* known[table][project] = value, on disk. */
+/* Two commands must not change the file at once: each would write the other's line away. */
 static viv_status
-note_known(struct vh_app *app, const char *table, const char *value, struct viv_error *err)
+lock_known(struct vh_app *app, int *ret_fd, struct viv_error *err)
+{
+    const struct vh_seam *seam = app->seam;
+    char *path = vh_arena_format(app->arena, "%s/known.lock", app->user.data);
+    int fd = path ? seam->open(seam->data, AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600) : -1;
+    if (fd < 0) {
+        return vh_error_errno(err, VIV_E_IO, "user", "cannot open 'known.lock' in '%s'", app->user.data);
+    }
+    int64_t until = seam->monotonic_ns(seam->data) + KNOWN_LOCK_NS;
+    while (seam->lock(seam->data, fd, 1)) {
+        if (seam->monotonic_ns(seam->data) >= until) {
+            seam->close(seam->data, fd);
+            return vh_error_set(err, VIV_E_BUSY, "user", "another vivhost changes '%s/known.json'", app->user.data);
+        }
+        vh_socket_pause(5);
+    }
+    *ret_fd = fd;
+    return VIV_OK;
+}
+
+/* known[table][project] = value, on disk; the lock is held. */
+static viv_status
+put_known(struct vh_app *app, const char *table, const char *value, struct viv_error *err)
 {
     struct vh_json *known = NULL;
     const char *path = NULL;
     viv_status status = read_known(app, app->arena, &known, err);
     if (status == VIV_OK) {
         status = known_path(app, app->arena, &path, err);
-    }
-    if (status == VIV_OK) {
-        status = vh_fs_make_folders(app->seam, AT_FDCWD, app->user.data, 0700, err);
     }
     if (status) {
         return status;
@@ -72,6 +95,28 @@ note_known(struct vh_app *app, const char *table, const char *value, struct viv_
     struct viv_str text = vh_json_print(app->arena, known);
     return text.data ? vh_fs_replace(app->seam, AT_FDCWD, path, text, 0600, err)
                      : vh_error_set(err, VIV_E_MEMORY, "user", "no memory");
+}
+
+static viv_status
+note_known(struct vh_app *app, const char *table, const char *value, struct viv_error *err)
+{
+    int lock = -1;
+    const char *path = NULL;
+    if (!vh_str_utf8(vh_str(app->project))) {
+        return vh_error_set(err, VIV_E_INVALID, "user", "the path '%s' is not UTF-8; rename the folder", app->project);
+    }
+    viv_status status = known_path(app, app->arena, &path, err);
+    if (status == VIV_OK) {
+        status = vh_fs_make_folders(app->seam, AT_FDCWD, app->user.data, 0700, err);
+    }
+    if (status == VIV_OK) {
+        status = lock_known(app, &lock, err);
+    }
+    if (status == VIV_OK) {
+        status = put_known(app, table, value, err);
+        app->seam->close(app->seam->data, lock);
+    }
+    return status;
 }
 
 /* Asked by workers for each claim: in an arena of its own. */
@@ -92,6 +137,17 @@ vh_app_trust_policy(struct vh_app *app, const char *digest_hex, struct viv_error
     return note_known(app, "policies", digest_hex, err);
 }
 
+/* A home without an id must not pass for one that the user does not know either. */
+static bool
+is_home_id(struct viv_str id)
+{
+    bool good = id.len == 2 * HOME_ID_BYTES;
+    for (uint64_t i = 0; good && i < id.len; i++) {
+        good = (id.data[i] >= '0' && id.data[i] <= '9') || (id.data[i] >= 'a' && id.data[i] <= 'f');
+    }
+    return good;
+}
+
 viv_status
 vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_error *err)
 {
@@ -109,7 +165,12 @@ vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_error *err)
         return vh_error_set(err, VIV_E_VERSION, "home", "home '%s' has version %lld, this program knows %d; use the "
                             "vivhost that made it", app->home_path, (long long)version, HOME_VERSION);
     }
-    *ret_id = vh_arena_text_of(app->arena, vh_json_str(home, "id"));
+    struct viv_str id = vh_json_str(home, "id");
+    if (!is_home_id(id)) {
+        return vh_error_set(err, VIV_E_CORRUPT, "home", "home '%s' has no usable id in 'home.json', allowed: %d hex "
+                            "digits", app->home_path, 2 * HOME_ID_BYTES);
+    }
+    *ret_id = vh_arena_text_of(app->arena, id);
     return *ret_id ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
 }
 
@@ -265,26 +326,10 @@ genesis(struct vh_app *app, const char *id, struct viv_error *err)
     return status;
 }
 
-viv_status
-vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
+static viv_status
+fill_home(struct vh_app *app, const char *id, struct viv_error *err)
 {
     static const char *const parts[] = { "log", "store", "trees", "work" };
-    char path[VIV_PATH_MAX + 1];
-    if (!realpath(folder, path)) {
-        return vh_error_errno(err, VIV_E_NOT_FOUND, "home", "cannot find '%s'", folder);
-    }
-    app->project = vh_arena_text(app->arena, path);
-    app->home_path = vh_arena_format(app->arena, "%s/" HOME_NAME, path);
-    const char *id = random_hex(app, 16);
-    if (!app->project || !app->home_path || !id) {
-        return vh_error_set(err, VIV_E_MEMORY, "home", "no memory or no random bytes");
-    }
-    if (vh_fs_exists(app->seam, AT_FDCWD, app->home_path)) {
-        return vh_error_set(err, VIV_E_EXISTS, "home", "'%s' is there already", app->home_path);
-    }
-    if (app->seam->mkdir(app->seam->data, AT_FDCWD, app->home_path, 0700)) {
-        return vh_error_errno(err, VIV_E_IO, "home", "cannot make '%s'", app->home_path);
-    }
     viv_status status = open_home(app, err);
     for (size_t i = 0; i < sizeof parts / sizeof *parts && status == VIV_OK; i++) {
         status = vh_fs_make_folders(app->seam, app->home, parts[i], 0700, err);
@@ -294,10 +339,39 @@ vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
     }
     if (status == VIV_OK) {
         char *text = vh_arena_format(app->arena, "{\"id\":\"%s\",\"version\":%d}", id, HOME_VERSION);
-        status = vh_fs_replace(app->seam, app->home, "home.json", vh_str(text), 0600, err);
+        status = text ? vh_fs_replace(app->seam, app->home, "home.json", vh_str(text), 0600, err)
+                      : vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
     }
+    return status;
+}
+
+viv_status
+vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
+{
+    char path[VIV_PATH_MAX + 1];
+    if (!realpath(folder, path)) {
+        return vh_error_errno(err, VIV_E_NOT_FOUND, "home", "cannot find '%s'", folder);
+    }
+    app->project = vh_arena_text(app->arena, path);
+    app->home_path = vh_arena_format(app->arena, "%s/" HOME_NAME, path);
+    const char *id = random_hex(app, HOME_ID_BYTES);
+    if (!app->project || !app->home_path || !id) {
+        return vh_error_set(err, VIV_E_MEMORY, "home", "no memory or no random bytes");
+    }
+    if (vh_fs_exists(app->seam, AT_FDCWD, app->home_path)) {
+        return vh_error_set(err, VIV_E_EXISTS, "home", "'%s' is there already", app->home_path);
+    }
+    if (app->seam->mkdir(app->seam->data, AT_FDCWD, app->home_path, 0700)) {
+        return vh_error_errno(err, VIV_E_IO, "home", "cannot make '%s'", app->home_path);
+    }
+    viv_status status = fill_home(app, id, err);
     if (status == VIV_OK) {
         status = note_known(app, "homes", id, err);
     }
-    return status ? status : exclude_from_git(app, err);
+    if (status) { /* nobody could use what is half made */
+        struct viv_error ignored = VIV_ERROR_INIT;
+        (void)vh_fs_remove_tree(app->seam, AT_FDCWD, app->home_path, &ignored);
+        return status;
+    }
+    return exclude_from_git(app, err);
 }

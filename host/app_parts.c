@@ -58,6 +58,12 @@ open_store(struct vh_app *app, struct viv_error *err)
                   : vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);
 }
 
+static void
+end_arena(void *data)
+{
+    vh_arena_destroy(data);
+}
+
 static viv_status
 open_registry(struct vh_app *app, struct viv_error *err)
 {
@@ -80,7 +86,12 @@ open_registry(struct vh_app *app, struct viv_error *err)
     if (!store || !run->router || !run->skill_files) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
-    return status ? status : vh_registry_open(app->seam, app->arena, &places, &run->registry, err);
+    /* Its own memory: it grows under the registry's lock, whoever asks. */
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    if (!arena || vh_arena_on_end(app->arena, end_arena, arena)) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    return status ? status : vh_registry_open(app->seam, arena, &places, &run->registry, err);
 }
 
 /* Settings of one plugin from the policy in force. */
@@ -100,9 +111,15 @@ load_plugin(struct vh_app *app, struct vh_plugin_set *set, const struct vh_regis
 {
     struct vh_plugin_file file;
     struct vh_plugin *plugin = NULL;
+    *ret_plugin = NULL;
     viv_status status = vh_registry_inspect(app->run.registry, app->arena, &app->run.rules, entry, &file, err);
     if (status) {
         return status;
+    }
+    if (file.trust == VH_TRUST_UNSIGNED) {
+        vh_log(VH_LOG_WARNING, "plugin", "'%s' is not signed by you and not asked; 'vivhost doctor' says more",
+               file.manifest->id);
+        return VIV_OK; /* no plugin */
     }
     const struct viv_host *host =
         vh_lend_host(app->arena, file.manifest->id, file.manifest->services, file.manifest->service_count);
@@ -114,7 +131,8 @@ load_plugin(struct vh_app *app, struct vh_plugin_set *set, const struct vh_regis
     return status;
 }
 
-/* The one plugin of an interface that tier 0 may load: the highest version of the first id that is trusted. */
+/* The one plugin of an interface that tier 0 may load: the highest version of the first id that is trusted. What is
+ * not signed never runs in this process. */
 static viv_status
 load_for(struct vh_app *app, struct vh_plugin_set *set, uint32_t interface, const struct vh_plugin **ret_plugin,
          struct viv_error *err)
@@ -122,8 +140,9 @@ load_for(struct vh_app *app, struct vh_plugin_set *set, uint32_t interface, cons
     struct vh_registry_entry entry;
     uint32_t cursor = 0;
     while (vh_registry_next(app->run.registry, interface, &cursor, &entry)) {
-        if (!(entry.flags & VH_REGISTRY_SKILL)) {
-            return load_plugin(app, set, &entry, ret_plugin, err);
+        viv_status status = entry.flags & VH_REGISTRY_SKILL ? VIV_OK : load_plugin(app, set, &entry, ret_plugin, err);
+        if (status || *ret_plugin) {
+            return status;
         }
     }
     return vh_error_set(err, VIV_E_UNAVAILABLE, "plugin", "no plugin offers %s; 'vivhost doctor' shows what is missing",
@@ -142,7 +161,7 @@ load_gates(struct vh_app *app, struct vh_plugin_set *set, struct viv_error *err)
             return vh_error_set(err, VIV_E_LIMIT, "plugin", "more than %d gates are installed", VH_RUN_GATES_MAX);
         }
         status = load_plugin(app, set, &entry, &plugins->gates[plugins->gate_count], err);
-        plugins->gate_count += status == VIV_OK;
+        plugins->gate_count += plugins->gates[plugins->gate_count] != NULL;
     }
     return status;
 }
@@ -204,7 +223,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     run->project = app->project;
     run->fail_step = app->fail_step;
     run->policy_source = source;
-    run->publish_lock = &locks[0];
+    run->line_lock = &locks[0];
     run->registry_lock = &locks[1];
     run->actor_name = vh_str(app->user.name);
     run->uid = app->user.uid;
@@ -234,6 +253,13 @@ vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err)
         status = load_plugins(app, err);
     }
     return status;
+}
+
+viv_status
+vh_app_build_view(struct vh_app *app, struct viv_error *err)
+{
+    viv_status status = prepare_run(app, err);
+    return status ? status : open_registry(app, err);
 }
 
 void
@@ -272,7 +298,7 @@ static viv_status
 read_held(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct held *held = data;
-    return vh_reader_tasks(store, held->app->arena, (struct viv_str){ NULL, 0 }, take_held, held, err);
+    return vh_reader_tasks(store, held->app->arena, (struct viv_str){ NULL, 0 }, 0, take_held, held, err);
 }
 
 static viv_status

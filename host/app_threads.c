@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -33,6 +34,7 @@ struct vh_app_threads {
     bool wanted; /* launcher and zygote are needed */
     bool ready;
     bool stop;
+    int wake[2]; /* a byte in it ends the spawner's wait: nobody who stops a host waits for LOOK_MS */
     viv_status failed;
     struct viv_error fault;
     atomic_uint stop_export;
@@ -186,8 +188,8 @@ spawn(void *data)
     answer(t, status, &err);
     while (!stop) {
         int fd = app->run.launcher ? vh_launcher_death_fd(app->run.launcher) : -1;
-        struct pollfd death = { fd, POLLIN, 0 };
-        (void)poll(&death, 1, LOOK_MS); /* an interrupted wait only looks sooner */
+        struct pollfd fds[2] = { { fd, POLLIN, 0 }, { t->wake[0], POLLIN, 0 } };
+        (void)poll(fds, 2, LOOK_MS); /* an interrupted wait only looks sooner */
         pthread_mutex_lock(&t->lock);
         stop = t->stop;
         pthread_mutex_unlock(&t->lock);
@@ -231,6 +233,9 @@ vh_app_threads_start(struct vh_app *app, int workers, struct viv_error *err)
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     t->app = app;
+    if (pipe2(t->wake, O_CLOEXEC)) {
+        return vh_error_errno(err, VIV_E_UNAVAILABLE, "host", "cannot make a pipe");
+    }
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
     app->threads = t;
@@ -266,6 +271,8 @@ vh_app_threads_stop(struct vh_app *app)
     t->stop = true;
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);
+    ssize_t put = app->seam->write(app->seam->data, t->wake[1], "x", 1);
+    (void)put; /* an empty pipe takes it; otherwise the spawner looks by itself */
     if (t->spawning) {
         pthread_join(t->spawner, NULL);
     }
@@ -276,8 +283,16 @@ vh_app_threads_stop(struct vh_app *app)
     if (t->exporting) {
         pthread_join(t->exporter, NULL);
     }
-    if (!vh_sequencer_dead(app->run.sequencer, NULL) && export_once(app, &err)) {
+    app->seam->close(app->seam->data, t->wake[0]);
+    app->seam->close(app->seam->data, t->wake[1]);
+    app->threads = NULL;
+}
+
+void
+vh_app_export(struct vh_app *app)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    if (export_once(app, &err)) {
         vh_log(VH_LOG_ERROR, "export", "%s", err.text);
     }
-    app->threads = NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* init, trust, doctor: the home and what this user allows. */
+/* init, trust: the home and what this user allows. */
 #include "cli.h"
 
 #include <fcntl.h>
@@ -10,7 +10,6 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "run/policy.h"
-#include "run/socket.h"
 
 int
 vh_cli_init(struct vh_cli *cli)
@@ -46,40 +45,46 @@ read_policy(struct vh_cli *cli, struct viv_str *ret_text, char ret_hex[VH_HASH_H
     return status;
 }
 
-int
-vh_cli_trust(struct vh_cli *cli)
+/* What became of it, in words or as JSON. */
+static int
+tell(struct vh_cli *cli, const char *subject, const char *state, const char *words)
+{
+    if (cli->json) {
+        struct vh_json *value = vh_json_object(cli->arena);
+        vh_json_set_text(cli->arena, value, "state", state);
+        vh_json_set_text(cli->arena, value, "subject", subject);
+        vh_cli_print_json(cli, value);
+    } else {
+        puts(words);
+    }
+    return VH_EXIT_OK;
+}
+
+static int
+trust_policy(struct vh_cli *cli, bool show)
 {
     struct viv_error err = VIV_ERROR_INIT;
     struct viv_str text = { NULL, 0 };
     char hex[VH_HASH_HEX] = "";
-    bool show = vh_cli_flag(cli, "--show");
-    bool home = vh_cli_flag(cli, "--home");
-    bool withdraw = vh_cli_flag(cli, "--withdraw");
-    if (!vh_cli_no_more_options(cli, 0, 0)) {
-        return VH_EXIT_USAGE;
+    viv_status status = read_policy(cli, &text, hex, &err);
+    if (status == VIV_E_NOT_FOUND) {
+        status = vh_error_set(&err, status, "policy", "there is no '%s/" VH_POLICY_FILE "', nothing to trust",
+                              cli->app.project);
     }
-    viv_status status = vh_app_find(&cli->app, cli->project, &err);
-    if (status) {
-        vh_cli_fail(cli, status, &err);
-        return VH_EXIT_HOME;
-    }
-    if (home) {
-        status = vh_app_trust_home(&cli->app, &err);
-        if (status == VIV_OK) {
-            printf("home %s is yours now\n", cli->app.home_path);
-        }
-        return status ? vh_cli_fail(cli, status, &err) : VH_EXIT_OK;
-    }
-    if (withdraw) {
-        status = vh_app_trust_policy(&cli->app, "", &err);
-        return status ? vh_cli_fail(cli, status, &err) : (puts("the project's policy is not trusted any more"), VH_EXIT_OK);
-    }
-    status = read_policy(cli, &text, hex, &err);
     if (status) {
         return vh_cli_fail(cli, status, &err);
     }
-    printf("%s, SHA-256 %s, %s:\n%.*s", VH_POLICY_FILE, hex, vh_app_trusts(&cli->app, hex) ? "trusted" : "not trusted",
-           VH_STR_ARGS(text));
+    bool trusted = vh_app_trusts(&cli->app, hex);
+    if (cli->json) {
+        struct vh_json *value = vh_json_object(cli->arena);
+        vh_json_set_text(cli->arena, value, "digest", hex);
+        vh_json_set_text(cli->arena, value, "state", trusted || !show ? "trusted" : "not trusted");
+        vh_json_set_text(cli->arena, value, "subject", VH_POLICY_FILE);
+        vh_cli_print_json(cli, value);
+    } else {
+        printf("%s, SHA-256 %s, %s:\n%.*s", VH_POLICY_FILE, hex, trusted ? "trusted" : "not trusted",
+               VH_STR_ARGS(text));
+    }
     if (show) {
         return VH_EXIT_OK;
     }
@@ -87,36 +92,38 @@ vh_cli_trust(struct vh_cli *cli)
     if (status) {
         return vh_cli_fail(cli, status, &err);
     }
-    printf("trusted: what stands above may now run and grant, until the file changes\n");
+    if (!cli->json) {
+        puts("trusted: what stands above may now run and grant, until the file changes");
+    }
     return VH_EXIT_OK;
 }
 
 int
-vh_cli_doctor(struct vh_cli *cli)
+vh_cli_trust(struct vh_cli *cli)
 {
-    int code = VH_EXIT_SYSTEM;
     struct viv_error err = VIV_ERROR_INIT;
+    bool show = vh_cli_flag(cli, "--show");
+    bool home = vh_cli_flag(cli, "--home");
+    bool withdraw = vh_cli_flag(cli, "--withdraw");
+    if (show + home + withdraw > 1) {
+        return vh_cli_usage(cli, "'--show', '--home' and '--withdraw' exclude each other");
+    }
     if (!vh_cli_no_more_options(cli, 0, 0)) {
         return VH_EXIT_USAGE;
     }
-    if (!vh_cli_open(cli, VH_APP_READ, 0, &code)) {
-        return code;
+    viv_status status = vh_app_find(&cli->app, cli->project, &err);
+    if (status) {
+        (void)vh_cli_fail(cli, status, &err); /* what is wrong with a home has a code of its own */
+        return VH_EXIT_HOME;
     }
-    if (!cli->app.client && vh_app_need_sandbox(&cli->app, &err)) {
-        fprintf(stderr, "vivhost: no sandbox: %s\n", err.text);
+    if (home) {
+        status = vh_app_trust_home(&cli->app, &err);
+        return status ? vh_cli_fail(cli, status, &err) : tell(cli, "home", "trusted", "this home is yours now");
     }
-    struct vh_json *response = vh_cli_ask(cli, vh_cli_request(cli, "status"), &code);
-    if (response && cli->json) {
-        vh_cli_print_json(cli, response);
-    } else if (response) {
-        printf("home      %s\nprofile   %.*s\nevents    %lld\nhead      %.*s\nhost      pid %lld, epoch %lld\n",
-               cli->app.home_path, VH_STR_ARGS(vh_json_str(response, "profile")),
-               (long long)vh_json_int(response, "seq", 0), VH_STR_ARGS(vh_json_str(response, "head")),
-               (long long)vh_json_int(response, "pid", 0), (long long)vh_json_int(response, "epoch", 0));
-#ifdef VH_SANITIZED
-        puts("build     with a sanitizer: for tests only");
-#endif
+    if (withdraw) {
+        status = vh_app_trust_policy(&cli->app, "", &err);
+        return status ? vh_cli_fail(cli, status, &err)
+                      : tell(cli, VH_POLICY_FILE, "not trusted", "the project's policy is not trusted any more");
     }
-    vh_cli_close(cli);
-    return response ? VH_EXIT_OK : code;
+    return trust_policy(cli, show);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inbox: what waits for a person, with what the decision is about: the question's text and, for a conflict, each path
- * with both versions as git knows them. Deciding is in cmd_queue.c. */
+ * with both versions as git knows them. Deciding is in cmd_task.c. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -59,9 +59,9 @@ print_conflicts(struct vh_cli *cli, const struct vh_json *conflicts)
 {
     for (const struct vh_json *c = conflicts ? conflicts->child : NULL; c; c = c->next) {
         struct viv_str reason = vh_json_str(c, "reason");
-        printf("  %.*s: yours %s, the task's %s%s%.*s\n", VH_STR_ARGS(vh_json_str(c, "path")),
+        printf("  %s: yours %s, the task's %s%s%s\n", vh_cli_line(cli, vh_json_str(c, "path"), 400),
                version(cli, vh_json_str(c, "ours")), version(cli, vh_json_str(c, "theirs")), reason.len ? "; " : "",
-               VH_STR_ARGS(reason));
+               vh_cli_line(cli, reason, 200));
     }
 }
 
@@ -69,17 +69,18 @@ static void
 print_waiting(struct vh_cli *cli, const struct vh_json *task, const struct question *question)
 {
     struct viv_str id = vh_json_str(task, "id");
-    printf("%.*s  %.*s  %.*s\n", VH_STR_ARGS(id), VH_STR_ARGS(vh_json_str(task, "awaiting")),
-           VH_STR_ARGS(vh_json_str(task, "goal")));
+    bool unclear = vh_str_is(vh_json_str(task, "awaiting"), "unclear");
+    printf("%.*s  %s  %s\n", VH_STR_ARGS(id), vh_cli_line(cli, vh_json_str(task, "awaiting"), 60),
+           vh_cli_line(cli, vh_json_str(task, "goal"), 60));
     if (question->text.len) {
-        printf("  %.*s\n", VH_STR_ARGS(question->text));
+        printf("  %s\n", vh_cli_line(cli, question->text, 400));
     }
     print_conflicts(cli, question->conflicts);
     if (question->conflicts && question->kept_in.len) {
         printf("  git --git-dir=%s/%.*s cat-file -p YOURS\n", cli->app.home_path, VH_STR_ARGS(question->kept_in));
     }
-    printf("  vivhost task show %.*s\n  vivhost task approve %.*s\n  vivhost task reject %.*s\n", VH_STR_ARGS(id),
-           VH_STR_ARGS(id), VH_STR_ARGS(id));
+    printf("  vivhost task show %.*s\n  vivhost task %s %.*s%s\n  vivhost task reject %.*s\n", VH_STR_ARGS(id),
+           unclear ? "answer" : "approve", VH_STR_ARGS(id), unclear ? " \"...\"" : "", VH_STR_ARGS(id));
 }
 
 static bool

@@ -1,35 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run, submit, work, workers: putting work in and getting it done. */
+/* run, submit: putting work in. */
 #include "cli.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/str.h"
-#include "run/socket.h"
+#include "cmd_import.h"
+#include "cmd_work.h"
+#include "follow.h"
 #include "run/workers.h"
 
 #define WORKERS_DEFAULT 2
-
-static bool
-number_option(struct vh_cli *cli, const char *name, int64_t fallback, int64_t min, int64_t max, int64_t *ret_number)
-{
-    const char *text = vh_cli_option(cli, name);
-    *ret_number = fallback;
-    if (!text) {
-        return true;
-    }
-    char *end = NULL;
-    long long value = strtoll(text, &end, 10);
-    if (*text == '\0' || *end != '\0' || value < min || value > max) {
-        vh_cli_usage(cli, "option '%s' is '%s', allowed %lld to %lld", name, text, (long long)min, (long long)max);
-        return false;
-    }
-    *ret_number = value;
-    return true;
-}
 
 /* The words after "--" as an exec document; NULL when there are none. */
 static struct vh_json *
@@ -77,7 +60,7 @@ task_of(struct vh_cli *cli)
     const char *id = vh_cli_option(cli, "--id");
     const char *skill = vh_cli_option(cli, "--skill");
     const char *input = vh_cli_option(cli, "--input");
-    if (!number_option(cli, "--attempts", 0, 1, 3, &attempts) || !add_input(cli, task, input)) {
+    if (!vh_cli_number(cli, "--attempts", 0, 1, 3, &attempts) || !add_input(cli, task, input)) {
         return NULL;
     }
     for (const char *after; (after = vh_cli_option(cli, "--after")) != NULL;) {
@@ -127,19 +110,19 @@ vh_cli_run(struct vh_cli *cli)
     int code = VH_EXIT_SYSTEM;
     int64_t workers = WORKERS_DEFAULT;
     const char *key = vh_cli_option(cli, "--key");
-    if (!number_option(cli, "--workers", WORKERS_DEFAULT, 1, VH_WORKERS_MAX, &workers)) {
+    if (!vh_cli_number(cli, "--workers", WORKERS_DEFAULT, 1, VH_WORKERS_MAX, &workers)) {
         return VH_EXIT_USAGE;
     }
     struct vh_json *task = task_of(cli);
     if (!task) {
         return VH_EXIT_USAGE;
     }
-    if (!vh_cli_open(cli, VH_APP_WORK, (int)workers, &code)) {
+    if (!vh_work_open(cli, (int)workers, &code)) {
         return code;
     }
     struct vh_json *response = submit(cli, task, key, &code);
     if (response) {
-        code = vh_cli_follow(cli, vh_json_str(response, "task"), 0);
+        code = vh_follow_task(cli, vh_json_str(response, "task"), 0, true);
     }
     vh_cli_close(cli);
     return code;
@@ -150,6 +133,11 @@ vh_cli_submit(struct vh_cli *cli)
 {
     int code = VH_EXIT_SYSTEM;
     const char *key = vh_cli_option(cli, "--key");
+    const char *queue = vh_cli_option(cli, "--queue");
+    bool check = queue && vh_cli_flag(cli, "--check");
+    if (queue) {
+        return vh_cli_no_more_options(cli, 0, 0) ? vh_import_queue(cli, queue, check) : VH_EXIT_USAGE;
+    }
     struct vh_json *task = task_of(cli);
     if (!task) {
         return VH_EXIT_USAGE;
@@ -161,92 +149,8 @@ vh_cli_submit(struct vh_cli *cli)
     if (response && cli->json) {
         vh_cli_print_json(cli, response);
     } else if (response) {
-        printf("%.*s queued; 'vivhost work --drain' does it\n", VH_STR_ARGS(vh_json_str(response, "task")));
-    }
-    vh_cli_close(cli);
-    return response ? VH_EXIT_OK : code;
-}
-
-/* Nothing is left that a worker could take. */
-static bool
-drained(struct vh_cli *cli, int *ret_exit)
-{
-    struct vh_json *response = vh_cli_ask(cli, vh_cli_request(cli, "tasks"), ret_exit);
-    const struct vh_json *tasks = vh_json_get(response, "tasks");
-    for (const struct vh_json *t = tasks ? tasks->child : NULL; t; t = t->next) {
-        enum vh_state state = vh_task_state_of(vh_json_str(t, "state"));
-        bool waits = state == VH_STATE_AWAITING || state == VH_STATE_BLOCKED || state == VH_STATE_EXPANDED;
-        struct vh_task task = { .state = state };
-        if (!waits && (!vh_task_ended(&task) || vh_json_int(t, "leased", 0) || vh_json_str(t, "phase").len)) {
-            return false;
-        }
-    }
-    return response != NULL;
-}
-
-int
-vh_cli_work(struct vh_cli *cli)
-{
-    int code = VH_EXIT_OK;
-    int64_t workers = WORKERS_DEFAULT;
-    bool drain = vh_cli_flag(cli, "--drain");
-    if (!number_option(cli, "--workers", WORKERS_DEFAULT, 1, VH_WORKERS_MAX, &workers) ||
-        !vh_cli_no_more_options(cli, 0, 0)) {
-        return VH_EXIT_USAGE;
-    }
-    if (!vh_cli_open(cli, VH_APP_WORK, (int)workers, &code)) {
-        return code;
-    }
-    if (!cli->app.control.workers && !cli->app.client) {
-        vh_cli_close(cli);
-        return VH_EXIT_SYSTEM;
-    }
-    if (!cli->json && !cli->app.client) {
-        fprintf(stderr, "%lld workers on '%s', profile %s; stop with Ctrl-C\n", (long long)workers, cli->app.project,
-                cli->app.run.profile_text);
-    }
-    while (!atomic_load(&vh_cli_stop)) {
-        struct vh_arena *kept = cli->arena;
-        cli->arena = vh_arena_create(NULL, 0);
-        bool done = cli->arena && drain && drained(cli, &code);
-        vh_arena_destroy(cli->arena);
-        cli->arena = kept;
-        struct viv_error err = VIV_ERROR_INIT;
-        if (!cli->app.client && vh_sequencer_dead(cli->app.run.sequencer, &err)) {
-            code = vh_cli_fail(cli, VIV_E_STORE, &err);
-            break;
-        }
-        if (done) {
-            break;
-        }
-        vh_socket_pause(200);
-    }
-    vh_cli_close(cli);
-    return code;
-}
-
-int
-vh_cli_workers(struct vh_cli *cli)
-{
-    int code = VH_EXIT_SYSTEM;
-    if (!vh_cli_no_more_options(cli, 0, 0)) {
-        return VH_EXIT_USAGE;
-    }
-    if (!vh_cli_open(cli, VH_APP_READ, 0, &code)) {
-        return code;
-    }
-    struct vh_json *response = vh_cli_ask(cli, vh_cli_request(cli, "workers"), &code);
-    const struct vh_json *list = vh_json_get(response, "workers");
-    if (response && cli->json) {
-        vh_cli_print_json(cli, response);
-    } else if (list && list->count == 0) {
-        puts("no workers; 'vivhost work' starts some");
-    }
-    for (const struct vh_json *w = list && !cli->json ? list->child : NULL; w; w = w->next) {
-        struct viv_str task = vh_json_str(w, "task");
-        printf("%-6.*s pid %-8lld %-20s %.*s\n", VH_STR_ARGS(vh_json_str(w, "name")),
-               (long long)vh_json_int(w, "pid", 0), vh_cli_time(cli, vh_json_int(w, "since_us", 0)),
-               VH_STR_ARGS(task.len ? task : VH_STR("idle")));
+        printf("%.*s queued%s; 'vivhost work --drain' does it\n", VH_STR_ARGS(vh_json_str(response, "task")),
+               vh_json_int(response, "repeated", 0) ? " before, under the same key" : "");
     }
     vh_cli_close(cli);
     return response ? VH_EXIT_OK : code;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* route, skill, plugin: what there is and what would answer. */
+/* route, skill, plugin: what there is, what would answer, and putting plugins in and out. */
 #include "cli.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -15,16 +17,11 @@ vh_cli_route(struct vh_cli *cli)
     if (!vh_cli_no_more_options(cli, 1, 1)) {
         return VH_EXIT_USAGE;
     }
-    if (!vh_cli_open(cli, VH_APP_READ, 0, &code)) {
-        return code;
-    }
     struct vh_json *request = vh_cli_request(cli, "route");
     vh_json_set_text(cli->arena, request, "goal", cli->argv[0]);
-    struct vh_json *response = vh_cli_ask(cli, request, &code);
+    struct vh_json *response = vh_cli_query(cli, request, &code);
     struct viv_str skill = vh_json_str(response, "skill");
-    if (response && cli->json) {
-        vh_cli_print_json(cli, response);
-    } else if (response) {
+    if (response && !cli->json) {
         printf("%.*s%s%.*s\n%.*s\n", VH_STR_ARGS(skill.len ? skill : VH_STR("no route")), skill.len ? " with " : "",
                VH_STR_ARGS(vh_json_str(response, "input")), VH_STR_ARGS(vh_json_str(response, "reason")));
         const struct vh_json *list = vh_json_get(response, "candidates");
@@ -34,48 +31,90 @@ vh_cli_route(struct vh_cli *cli)
         }
     }
     vh_cli_close(cli);
-    return !response ? code : skill.len ? VH_EXIT_OK : VH_EXIT_FAILED;
+    return response && !skill.len ? VH_EXIT_FAILED : code;
+}
+
+/* ---- list, info ---- */
+
+static void
+print_plugin(struct vh_cli *cli, const struct vh_json *p, bool all)
+{
+    const struct vh_json *templates = vh_json_get(p, "templates");
+    printf("%-24.*s %-8.*s %-7.*s %s\n", VH_STR_ARGS(vh_json_str(p, "id")), VH_STR_ARGS(vh_json_str(p, "version")),
+           VH_STR_ARGS(vh_json_str(p, "kind")), vh_cli_line(cli, vh_json_str(p, "description"), 200));
+    for (const struct vh_json *t = templates ? templates->child : NULL; t; t = t->next) {
+        printf("    \"%s\"\n", vh_cli_line(cli, t->text, 200));
+    }
+    if (all) {
+        printf("digest   %.*s\nmanifest %.*s\n", VH_STR_ARGS(vh_json_str(p, "digest")),
+               VH_STR_ARGS(vh_json_str(p, "manifest")));
+    }
 }
 
 static int
 list(struct vh_cli *cli, const char *kind, const char *id)
 {
     int code = VH_EXIT_SYSTEM;
-    if (!vh_cli_open(cli, VH_APP_READ, 0, &code)) {
-        return code;
-    }
     struct vh_json *request = vh_cli_request(cli, "plugins");
-    if (strcmp(kind, "skill") == 0) {
-        vh_json_set_text(cli->arena, request, "kind", kind);
-    }
+    vh_json_set_text(cli->arena, request, "kind", kind);
     if (id) {
         vh_json_set_text(cli->arena, request, "id", id);
         vh_json_set_int(cli->arena, request, "manifest", 1);
     }
-    struct vh_json *response = vh_cli_ask(cli, request, &code);
+    struct vh_json *response = vh_cli_query(cli, request, &code);
     const struct vh_json *plugins = vh_json_get(response, "plugins");
-    if (response && cli->json) {
-        vh_cli_print_json(cli, response);
-    }
     for (const struct vh_json *p = plugins && !cli->json ? plugins->child : NULL; p; p = p->next) {
-        printf("%-24.*s %-8.*s %-7.*s %.*s\n", VH_STR_ARGS(vh_json_str(p, "id")),
-               VH_STR_ARGS(vh_json_str(p, "version")), VH_STR_ARGS(vh_json_str(p, "kind")),
-               VH_STR_ARGS(vh_json_str(p, "description")));
-        if (id) {
-            printf("digest   %.*s\nmanifest %.*s\n", VH_STR_ARGS(vh_json_str(p, "digest")),
-                   VH_STR_ARGS(vh_json_str(p, "manifest")));
-        }
+        print_plugin(cli, p, id != NULL);
+    }
+    if (plugins && plugins->count == 0 && !cli->json) {
+        puts("none are installed");
     }
     vh_cli_close(cli);
-    return response ? VH_EXIT_OK : code;
+    return code;
 }
 
 static int
-call(struct vh_cli *cli, const char *input)
+list_all(struct vh_cli *cli, const char *kind, int words)
+{
+    return vh_cli_no_more_options(cli, words, words) ? list(cli, kind, words ? cli->argv[0] : NULL) : VH_EXIT_USAGE;
+}
+
+static int
+skill_list(struct vh_cli *cli)
+{
+    return list_all(cli, "skill", 0);
+}
+
+static int
+skill_info(struct vh_cli *cli)
+{
+    return list_all(cli, "skill", 1);
+}
+
+static int
+plugin_list(struct vh_cli *cli)
+{
+    return list_all(cli, "", 0);
+}
+
+static int
+plugin_info(struct vh_cli *cli)
+{
+    return list_all(cli, "", 1);
+}
+
+/* ---- call ---- */
+
+static int
+skill_call(struct vh_cli *cli)
 {
     int code = VH_EXIT_SYSTEM;
     struct vh_json *value = NULL;
     struct viv_error err = VIV_ERROR_INIT;
+    const char *input = vh_cli_option(cli, "--input");
+    if (!vh_cli_no_more_options(cli, 1, 1)) {
+        return VH_EXIT_USAGE;
+    }
     if (vh_json_import(cli->arena, vh_str(input ? input : "{}"), &value, &err)) {
         return vh_cli_usage(cli, "option '--input' is no JSON: %s", err.text);
     }
@@ -84,7 +123,7 @@ call(struct vh_cli *cli, const char *input)
     }
     struct vh_json *request = vh_cli_request(cli, "call");
     vh_json_set(request, "input", value);
-    vh_json_set_text(cli->arena, request, "skill", cli->argv[1]);
+    vh_json_set_text(cli->arena, request, "skill", cli->argv[0]);
     struct vh_json *response = vh_cli_ask(cli, request, &code);
     if (response && cli->json) {
         vh_cli_print_json(cli, response);
@@ -96,36 +135,72 @@ call(struct vh_cli *cli, const char *input)
     return response ? VH_EXIT_OK : code;
 }
 
-int
-vh_cli_skill(struct vh_cli *cli)
+const struct vh_cli_verb vh_cli_skill_verbs[] = {
+    { "list", "", "all skills with the sentences they understand", skill_list },
+    { "info", "ID", "one skill with its manifest", skill_info },
+    { "call", "ID [--input JSON]", "ask one skill: read-only, without a task", skill_call },
+    { NULL, NULL, NULL, NULL },
+};
+
+/* ---- install, remove ---- */
+
+static int
+change(struct vh_cli *cli, struct vh_json *request, const char *done)
 {
-    const char *input = vh_cli_option(cli, "--input");
-    if (!vh_cli_no_more_options(cli, 1, 2)) {
-        return VH_EXIT_USAGE;
+    int code = VH_EXIT_SYSTEM;
+    if (!vh_cli_open(cli, VH_APP_WRITE, 0, &code)) {
+        return code;
     }
-    if (strcmp(cli->argv[0], "list") == 0) {
-        return list(cli, "skill", NULL);
+    struct vh_json *response = vh_cli_ask(cli, request, &code);
+    if (response && cli->json) {
+        vh_cli_print_json(cli, response);
+    } else if (response) {
+        struct viv_str trust = vh_json_str(response, "trust");
+        printf("%.*s %.*s %s%s%.*s\n", VH_STR_ARGS(vh_json_str(response, "id")),
+               VH_STR_ARGS(vh_json_str(response, "version")), done, trust.len ? ", trust: " : "", VH_STR_ARGS(trust));
+        if (vh_str_is(trust, "unsigned") && vh_str_is(vh_json_str(response, "kind"), "plugin")) {
+            vh_cli_note(cli, "it is not signed by your key, so it never runs inside the host; see 'vivhost doctor'");
+        }
     }
-    if (cli->argc == 2 && strcmp(cli->argv[0], "info") == 0) {
-        return list(cli, "skill", cli->argv[1]);
-    }
-    if (cli->argc == 2 && strcmp(cli->argv[0], "call") == 0) {
-        return call(cli, input);
-    }
-    return vh_cli_usage(cli, "there is no 'skill %s', or an id is missing", cli->argv[0]);
+    vh_cli_close(cli);
+    return response ? VH_EXIT_OK : code;
 }
 
-int
-vh_cli_plugin(struct vh_cli *cli)
+static int
+plugin_install(struct vh_cli *cli)
+{
+    char path[PATH_MAX];
+    struct viv_error err = VIV_ERROR_INIT;
+    if (!vh_cli_no_more_options(cli, 1, 1)) {
+        return VH_EXIT_USAGE;
+    }
+    if (!realpath(cli->argv[0], path)) {
+        viv_status status = vh_error_errno(&err, VIV_E_NOT_FOUND, "plugin", "cannot find '%.300s'", cli->argv[0]);
+        return vh_cli_fail(cli, status, &err);
+    }
+    struct vh_json *request = vh_cli_request(cli, "install");
+    vh_json_set_text(cli->arena, request, "path", path);
+    return change(cli, request, "installed");
+}
+
+static int
+plugin_remove(struct vh_cli *cli)
 {
     if (!vh_cli_no_more_options(cli, 1, 2)) {
         return VH_EXIT_USAGE;
     }
-    if (strcmp(cli->argv[0], "list") == 0) {
-        return list(cli, "plugin", NULL);
+    struct vh_json *request = vh_cli_request(cli, "remove");
+    vh_json_set_text(cli->arena, request, "id", cli->argv[0]);
+    if (cli->argc == 2) {
+        vh_json_set_text(cli->arena, request, "version", cli->argv[1]);
     }
-    if (cli->argc == 2 && strcmp(cli->argv[0], "info") == 0) {
-        return list(cli, "plugin", cli->argv[1]);
-    }
-    return vh_cli_usage(cli, "there is no 'plugin %s', or an id is missing", cli->argv[0]);
+    return change(cli, request, "removed");
 }
+
+const struct vh_cli_verb vh_cli_plugin_verbs[] = {
+    { "list", "", "all plugins and skills", plugin_list },
+    { "info", "ID", "one with its manifest", plugin_info },
+    { "install", "FILE", "check a plugin's bytes and put it into this home", plugin_install },
+    { "remove", "ID [VERSION]", "take an installed one out", plugin_remove },
+    { NULL, NULL, NULL, NULL },
+};

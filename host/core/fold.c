@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/str.h"
 
+#define FILES_MAX 256
+
 /* ---- money ---- */
 
 static viv_status
@@ -98,6 +100,36 @@ put_fact(struct vh_folding *fold, const char *name, struct viv_str text)
     return fold->state->put_fact(fold->state->data, name, text, fold->err);
 }
 
+/* Files brought in, oldest first; the newest FILES_MAX are remembered, for a queue that is written out again. */
+static viv_status
+note_file(struct vh_folding *fold)
+{
+    struct viv_str text = { NULL, 0 };
+    struct vh_json *old = NULL;
+    viv_status status = fold->state->get_fact(fold->state->data, fold->arena, "queue", &text, fold->err);
+    if (status == VIV_OK && text.len) {
+        status = vh_json_read(fold->arena, text, &old, fold->err);
+    }
+    if (status) {
+        return status;
+    }
+    struct vh_json *list = vh_json_array(fold->arena);
+    struct viv_str file = vh_fold_str(fold, "file");
+    uint32_t drop = old && old->count >= FILES_MAX ? old->count - FILES_MAX + 1 : 0;
+    for (const struct vh_json *item = old ? old->child : NULL; item; item = item->next) {
+        if (vh_str_equal(item->text, file)) {
+            continue; /* moves to the end */
+        }
+        if (drop) {
+            drop--;
+            continue;
+        }
+        vh_json_push(list, vh_json_string(fold->arena, item->text));
+    }
+    vh_json_push(list, vh_json_string(fold->arena, file));
+    return put_print(fold, "queue", vh_json_print(fold->arena, list));
+}
+
 static viv_status
 fold_fact(struct vh_folding *fold)
 {
@@ -113,6 +145,9 @@ fold_fact(struct vh_folding *fold)
     }
     if (vh_str_is(kind, "policy.loaded")) {
         return put_print(fold, "policy", vh_json_print(fold->arena, fold->event->data));
+    }
+    if (vh_str_is(kind, "queue.imported")) {
+        return note_file(fold);
     }
     if (vh_str_is(kind, "trust.changed")) {
         return put_print(fold, "trust", vh_json_print(fold->arena, fold->event->data));
@@ -137,9 +172,12 @@ vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     }
     if (!vh_fold_is_new_task(function)) {
         viv_status status = state->get_task(state->data, arena, event->task, &fold.task, err);
+        if (status == VIV_E_NOT_FOUND) {
+            return vh_error_set(err, VIV_E_CORRUPT, "fold", "event %lld is about task '%.*s', which does not exist",
+                                (long long)event->seq, VH_STR_ARGS(event->task));
+        }
         if (status) {
-            return vh_error_extend(err, VIV_E_CORRUPT, "event %lld about task '%.*s'", (long long)event->seq,
-                                   VH_STR_ARGS(event->task));
+            return status;
         }
     }
     viv_status status = function(&fold);

@@ -29,6 +29,10 @@ int64_t vh_fold_int(const struct vh_folding *fold, const char *key);
 /* Canonical JSON of a member; empty when it is missing. */
 struct viv_str vh_fold_json(struct vh_folding *fold, const char *key);
 
+viv_status vh_fold_effect_started(struct vh_folding *fold);
+viv_status vh_fold_effect_refused(struct vh_folding *fold);
+viv_status vh_fold_effect_asked(struct vh_folding *fold);
+viv_status vh_fold_effect_finished(struct vh_folding *fold);
 viv_status vh_fold_budget_held(struct vh_folding *fold);
 viv_status vh_fold_budget_settled(struct vh_folding *fold);
 

@@ -172,51 +172,6 @@ base_captured(struct vh_folding *fold)
     return VIV_OK;
 }
 
-static viv_status
-put_effect(struct vh_folding *fold, const char *state)
-{
-    struct vh_effect_row row = {
-        .task = fold->event->task,
-        .attempt = fold->event->attempt,
-        .ordinal = vh_fold_int(fold, "ordinal"),
-        .kind = vh_fold_str(fold, "effect"),
-        .digest = vh_fold_str(fold, "digest"),
-        .state = vh_str(state),
-        .lease = vh_fold_int(fold, "lease"),
-    };
-    return fold->state->put_effect(fold->state->data, &row, fold->err);
-}
-
-static viv_status
-effect_started(struct vh_folding *fold)
-{
-    fold->task.effects = vh_fold_int(fold, "ordinal") + 1;
-    if (vh_fold_int(fold, "outside")) {
-        fold->task.outside = 1;
-    }
-    return put_effect(fold, "started");
-}
-
-static viv_status
-effect_refused(struct vh_folding *fold)
-{
-    fold->task.effects = vh_fold_int(fold, "ordinal") + 1;
-    return put_effect(fold, "refused");
-}
-
-static viv_status
-effect_asked(struct vh_folding *fold)
-{
-    fold->task.effects = vh_fold_int(fold, "ordinal") + 1;
-    return put_effect(fold, "asked");
-}
-
-static viv_status
-effect_finished(struct vh_folding *fold)
-{
-    return put_effect(fold, "finished");
-}
-
 /* A skill that failed is a miss: the route goes on without it. */
 static viv_status
 execute_finished(struct vh_folding *fold)
@@ -241,13 +196,17 @@ change_frozen(struct vh_folding *fold)
     return VIV_OK;
 }
 
+/* One verdict for the list that says which gate passed which tree. */
 static viv_status
-gate_answered(struct vh_folding *fold)
+add_verdict(struct vh_folding *fold, struct viv_str outcome, struct viv_str by)
 {
     struct vh_json *entry = vh_json_object(fold->arena);
+    if (by.len) {
+        vh_json_set_str(fold->arena, entry, "by", by);
+    }
     vh_json_set_str(fold->arena, entry, "gate", vh_fold_str(fold, "gate"));
-    vh_json_set_str(fold->arena, entry, "outcome", vh_fold_str(fold, "outcome"));
-    vh_json_set_str(fold->arena, entry, "stage", vh_fold_str(fold, "stage"));
+    vh_json_set_str(fold->arena, entry, "outcome", outcome);
+    vh_json_set_text(fold->arena, entry, "stage", vh_task_state_name(fold->task.state)); /* not what the answer says */
     vh_json_set_str(fold->arena, entry, "tree", vh_fold_str(fold, "tree"));
     if (!entry || entry->failed) {
         return vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for a gate's answer");
@@ -256,10 +215,18 @@ gate_answered(struct vh_folding *fold)
 }
 
 static viv_status
+gate_answered(struct vh_folding *fold)
+{
+    return add_verdict(fold, vh_fold_str(fold, "outcome"), (struct viv_str){ NULL, 0 });
+}
+
+/* A person's word stands beside the answer that asked for it. */
+static viv_status
 gate_passed(struct vh_folding *fold)
 {
+    struct viv_str by = vh_fold_str(fold, "by");
     fold->task.gate_index++;
-    return VIV_OK;
+    return vh_str_is(by, "person") ? add_verdict(fold, VH_STR("passed"), by) : VIV_OK;
 }
 
 static viv_status
@@ -408,6 +375,7 @@ moved(struct vh_folding *fold)
         task->stage_gates = vh_fold_json(fold, "gates");
     }
     if (task->state == VH_STATE_NEEDS_QA || task->state == VH_STATE_INTEGRATION || task->state == VH_STATE_E2E) {
+        task->recoveries = 0; /* a stage further: what failed before is behind it */
         task->gate_index = vh_fold_int(fold, "gate_index");
     }
     if (task->state == VH_STATE_FAILED) {
@@ -435,10 +403,10 @@ static const struct row {
     { "ledger.posted", vh_fold_nothing },
     { "route.chosen", route_chosen },
     { "base.captured", base_captured },
-    { "effect.started", effect_started },
-    { "effect.refused", effect_refused },
-    { "effect.asked", effect_asked },
-    { "effect.finished", effect_finished },
+    { "effect.started", vh_fold_effect_started },
+    { "effect.refused", vh_fold_effect_refused },
+    { "effect.asked", vh_fold_effect_asked },
+    { "effect.finished", vh_fold_effect_finished },
     { "execute.finished", execute_finished },
     { "change.frozen", change_frozen },
     { "gate.answered", gate_answered },

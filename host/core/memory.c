@@ -34,12 +34,12 @@ room_for_task(struct vh_memory *memory)
         return true;
     }
     size_t room = memory->order_room ? memory->order_room * 2 : 64;
-    struct viv_str *order = vh_arena_array(memory->arena, room, sizeof *order);
+    struct vh_memory_row **order = vh_arena_array(memory->arena, room, sizeof(struct vh_memory_row *));
     if (!order) {
         return false;
     }
     if (memory->order_count) {
-        memcpy(order, memory->order, memory->order_count * sizeof *order);
+        memcpy(order, memory->order, memory->order_count * sizeof(struct vh_memory_row *));
     }
     memory->order = order;
     memory->order_room = room;
@@ -58,10 +58,15 @@ put_task(void *data, const struct vh_task *task, struct viv_error *err)
     struct viv_str text = scratch ? vh_task_encode(scratch, task) : (struct viv_str){ NULL, 0 };
     viv_status status = put(memory, VH_MEMORY_TASKS, task->id, text, err);
     vh_arena_destroy(scratch);
-    if (status == VIV_OK && is_new) {
-        memory->order[memory->order_count++] = vh_memory_rows_find(memory, VH_MEMORY_TASKS, task->id)->key;
+    if (status) {
+        return status;
     }
-    return status;
+    struct vh_memory_row *row = vh_memory_rows_find(memory, VH_MEMORY_TASKS, task->id);
+    row->claim_at_us = vh_state_claimable(task) ? task->retry_at_us : VH_MEMORY_NEVER;
+    if (is_new) {
+        memory->order[memory->order_count++] = row;
+    }
+    return VIV_OK;
 }
 
 static viv_status
@@ -185,12 +190,12 @@ select_ids(struct vh_memory *memory, struct vh_arena *arena, struct viv_str abou
     }
     for (size_t i = 0; i < memory->order_count; i++) {
         bool yes = false;
-        viv_status status = keep(memory, memory->order[i], about, &yes, err);
+        viv_status status = keep(memory, memory->order[i]->key, about, &yes, err);
         if (status) {
             return status;
         }
         if (yes) {
-            ids.id[ids.count++] = memory->order[i];
+            ids.id[ids.count++] = memory->order[i]->key;
         }
     }
     *ret_ids = ids;
@@ -245,21 +250,16 @@ children(void *data, struct vh_arena *arena, struct viv_str id, struct vh_ids *r
 static viv_status
 next_claimable(void *data, struct vh_arena *arena, int64_t now_us, struct viv_str *ret_id, struct viv_error *err)
 {
-    struct vh_memory *memory = data;
+    const struct vh_memory *memory = data;
     (void)arena;
+    (void)err;
     *ret_id = (struct viv_str){ NULL, 0 };
-    viv_status status = VIV_OK;
-    for (size_t i = 0; i < memory->order_count && status == VIV_OK && ret_id->len == 0; i++) {
-        struct vh_task task;
-        struct vh_arena *scratch = vh_arena_create(memory->arena, 0);
-        status = scratch ? get_task(memory, scratch, memory->order[i], &task, err)
-                         : vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for a task");
-        if (status == VIV_OK && vh_state_claimable(&task) && task.retry_at_us <= now_us) {
-            *ret_id = memory->order[i];
+    for (size_t i = 0; i < memory->order_count && ret_id->len == 0; i++) {
+        if (memory->order[i]->claim_at_us <= now_us) {
+            *ret_id = memory->order[i]->key;
         }
-        vh_arena_destroy(scratch);
     }
-    return status;
+    return VIV_OK;
 }
 
 struct vh_memory *

@@ -96,7 +96,8 @@ note(struct vh_memory *memory, enum vh_memory_which which, struct vh_memory_row 
     if (!change || (!is_new && !old)) {
         return false;
     }
-    *change = (struct vh_memory_change){ memory->changes, which, row, { old, old ? row->value.len : 0 } };
+    *change = (struct vh_memory_change){ memory->changes, which, row,
+                                         { old, old ? row->value.len : 0 }, row->claim_at_us };
     memory->changes = change;
     return true;
 }
@@ -119,6 +120,7 @@ new_row(struct vh_memory *memory, struct viv_str key, struct viv_str value)
     }
     fill(&row->key, key);
     fill(&row->value, value);
+    row->claim_at_us = VH_MEMORY_NEVER;
     return row;
 }
 
@@ -189,6 +191,7 @@ vh_memory_undo(struct vh_memory *memory)
         struct vh_memory_table *table = &memory->tables[change->which];
         if (change->old.data) {
             fill(&row->value, change->old);
+            row->claim_at_us = change->claim_at_us;
             continue;
         }
         struct vh_memory_row **place = &table->buckets[hash_of(row->key) & (table->bucket_count - 1)];
@@ -207,7 +210,9 @@ vh_memory_undo(struct vh_memory *memory)
 static int
 by_key(const void *a, const void *b)
 {
-    return vh_str_compare((*(const struct vh_memory_row *const *)a)->key, (*(const struct vh_memory_row *const *)b)->key);
+    const struct vh_memory_row *const *left = a;
+    const struct vh_memory_row *const *right = b;
+    return vh_str_compare((*left)->key, (*right)->key);
 }
 
 void

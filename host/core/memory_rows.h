@@ -15,7 +15,10 @@ struct vh_memory_row {
     struct viv_str value; /* overwritten in place: whoever gives it out copies it */
     size_t key_room;
     size_t value_room;
+    int64_t claim_at_us; /* of a task: from when a worker may take it; VH_MEMORY_NEVER */
 };
+
+#define VH_MEMORY_NEVER INT64_MAX
 
 struct vh_memory_table {
     struct vh_memory_row **buckets;
@@ -29,13 +32,14 @@ struct vh_memory_change {
     enum vh_memory_which which;
     struct vh_memory_row *row;
     struct viv_str old;
+    int64_t claim_at_us;
 };
 
 struct vh_memory {
     struct vh_arena *arena;
     struct vh_memory_table tables[VH_MEMORY_TABLES];
     struct vh_memory_row *spare; /* rows that an undo took away */
-    struct viv_str *order;       /* task ids by number */
+    struct vh_memory_row **order; /* tasks by number */
     size_t order_count;
     size_t order_room;
     struct vh_arena *journal; /* between mark and keep or undo */

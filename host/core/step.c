@@ -15,6 +15,9 @@ static const struct handler {
     { "host.stopped", vh_step_record },
     { "policy.loaded", vh_step_record },
     { "trust.changed", vh_step_record },
+    { "queue.imported", vh_step_record },
+    { "plugin.installed", vh_step_record },
+    { "plugin.removed", vh_step_record },
     { "plugin.blamed", vh_step_record },
     { "calls.made", vh_step_record },
     { "command.refused", vh_step_record },
@@ -199,7 +202,8 @@ vh_step_record(struct vh_stepping *step)
         return status;
     }
     if (created && fact.len) {
-        return vh_error_set(step->err, VIV_E_EXISTS, "core", "the home exists already, it is '%.*s'", VH_STR_ARGS(fact));
+        return vh_error_set(step->err, VIV_E_EXISTS, "core", "the home exists already, it is '%.*s'",
+                            VH_STR_ARGS(fact));
     }
     if (started && vh_step_int(step, "epoch", 0) != number_of(fact) + 1) {
         return vh_error_set(step->err, VIV_E_FENCED, "core", "host epoch %lld does not follow %lld",
@@ -323,16 +327,16 @@ vh_step_approved(struct vh_stepping *step, struct viv_str digest)
 }
 
 viv_status
-vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_command *command, int64_t time_us,
-        int64_t first_seq, int64_t batch, struct vh_decision *ret_decision, struct viv_error *err)
+vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_command *command,
+        const struct vh_step_place *place, struct vh_decision *ret_decision, struct viv_error *err)
 {
     struct vh_stepping step = { .state = state,
                                 .arena = arena,
                                 .command = command,
-                                .time_us = time_us,
-                                .seq = first_seq,
-                                .batch = batch,
-                                .input_seq = first_seq,
+                                .time_us = place->time_us,
+                                .seq = place->seq,
+                                .batch = place->batch,
+                                .input_seq = place->seq,
                                 .decision = ret_decision,
                                 .err = err };
     *ret_decision = (struct vh_decision){ 0 };
@@ -348,9 +352,10 @@ vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         if (vh_str_is(command->kind, handlers[i].kind)) {
             viv_status status = handlers[i].function(&step);
-            return status || !step.broken ? status
-                                          : vh_error_set(err, step.broken, "core", "command '%s' ran out of memory or "
-                                                         "found a row it cannot read", handlers[i].kind);
+            /* What could not be read counts before what was decided without it. */
+            return step.broken ? vh_error_set(err, step.broken, "core", "command '%s' ran out of memory or found a "
+                                              "row it cannot read", handlers[i].kind)
+                               : status;
         }
     }
     return vh_error_set(err, VIV_E_INVALID, "core", "there is no command '%.*s'", VH_STR_ARGS(command->kind));

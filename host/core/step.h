@@ -28,10 +28,16 @@ struct vh_decision {
 #define VH_STEP_LEASE_US INT64_C(30000000) /* a holder that is silent for this long is gone */
 #define VH_STEP_EVENTS_MAX 2048 /* a plan of 256 children with edges, and a cascade of dependents */
 
-/* `first_seq` is the number the first event gets. On VIV_OK `ret_decision` holds at least the input event. */
+/* Where in the log a decision goes. */
+struct vh_step_place {
+    int64_t time_us; /* recorded time of the command */
+    int64_t seq;     /* number of the first event */
+    int64_t batch;
+};
+
+/* On VIV_OK `ret_decision` holds at least the input event; after a refusal, what had been decided before it. */
 viv_status vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_command *command,
-                   int64_t time_us, int64_t first_seq, int64_t batch, struct vh_decision *ret_decision,
-                   struct viv_error *err);
+                   const struct vh_step_place *place, struct vh_decision *ret_decision, struct viv_error *err);
 
 /* The command an input event came from. */
 void vh_step_command_of(const struct vh_event *event, struct vh_command *ret_command);

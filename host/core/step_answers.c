@@ -101,8 +101,8 @@ add_child(struct vh_stepping *step, const struct vh_task *parent, const struct v
     viv_status status = step->state->get_task(step->state->data, step->arena, id, &there, step->err);
     if (status != VIV_E_NOT_FOUND) {
         return status ? status
-                      : vh_error_set(step->err, VIV_E_INVALID, "plan", "child '%.*s' exists already; ids are never used "
-                                     "twice", VH_STR_ARGS(id));
+                      : vh_error_set(step->err, VIV_E_INVALID, "plan",
+                                     "child '%.*s' exists already; ids are never used twice", VH_STR_ARGS(id));
     }
     struct vh_json *data = vh_step_object(step);
     struct vh_json *depends = vh_json_array(step->arena);
@@ -206,7 +206,8 @@ vh_step_effect(struct vh_stepping *step)
         return status;
     }
     if (step->task.phase == VH_PHASE_SETTLE) {
-        return vh_error_set(step->err, VIV_E_STATE, "effect", "task '%.*s' is %s; its work is over, no effect may start",
+        return vh_error_set(step->err, VIV_E_STATE, "effect",
+                            "task '%.*s' is %s; its work is over, no effect may start",
                             VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state));
     }
     if (vh_step_int(step, "ordinal", -1) != step->task.effects) {

@@ -147,6 +147,18 @@ give_up_rollback(struct vh_stepping *step)
     return vh_step_emit(step, "task.phase", step->task.id, data);
 }
 
+/* Infrastructure failed too often. Once the publication was announced nobody knows from here whether the result is out:
+ * a person decides, and approving tries the publication again, which looks before it does anything. */
+static viv_status
+give_up(struct vh_stepping *step, struct viv_str reason)
+{
+    if (step->task.outside && step->task.state == VH_STATE_E2E) {
+        return vh_step_ask(step, "publication-unknown", step->task.merged_tree, reason, VH_STATE_E2E,
+                           VH_PHASE_PUBLISH);
+    }
+    return vh_step_fail(step, vh_step_text(step, "infrastructure: %.*s", VH_STR_ARGS(reason)));
+}
+
 /* The holder is gone. What was frozen goes on where it was; what was not starts again, with no attempt used. */
 viv_status
 vh_step_lease_expired(struct vh_stepping *step)
@@ -171,7 +183,7 @@ vh_step_lease_expired(struct vh_stepping *step)
         return often ? give_up_rollback(step) : VIV_OK;
     }
     if (often) {
-        return vh_step_fail(step, VH_STR("infrastructure: the task was lost too often"));
+        return give_up(step, VH_STR("the task was lost too often"));
     }
     if (step->task.state != VH_STATE_RUNNING) {
         return VIV_OK;
@@ -261,7 +273,7 @@ vh_step_delay(struct vh_stepping *step, struct viv_str reason)
     const struct vh_task *task = &step->task;
     int64_t recoveries = task->recoveries + 1;
     if (recoveries > VIV_RECOVERIES_MAX) {
-        return vh_step_fail(step, vh_step_text(step, "infrastructure: %.*s", VH_STR_ARGS(reason)));
+        return give_up(step, reason);
     }
     return later(step, reason, recoveries, BACKOFF_US << (recoveries - 1));
 }

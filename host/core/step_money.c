@@ -36,7 +36,8 @@ refuse_hold(struct vh_stepping *step, struct viv_str scope, int64_t micro, int64
     if (micro <= ever) {
         return vh_step_wait(step, VH_STR("budget is held by other tasks"));
     }
-    return vh_step_fail(step, vh_step_text(step, "budget: account '%.*s' has %lld micro-units left, the task may cost %lld",
+    return vh_step_fail(step, vh_step_text(step,
+                                           "budget: account '%.*s' has %lld micro-units left, the task may cost %lld",
                                            VH_STR_ARGS(scope), (long long)ever, (long long)micro));
 }
 

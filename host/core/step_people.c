@@ -48,7 +48,8 @@ retry_to(struct vh_stepping *step, enum vh_state *ret_to)
         struct vh_task other;
         status = step->state->get_task(step->state->data, step->arena, ids.id[i], &other, step->err);
         if (status == VIV_OK && vh_task_ended(&other) && other.state != VH_STATE_READY) {
-            return vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' depends on '%.*s', which is %s; retry that first",
+            return vh_error_set(step->err, VIV_E_STATE, "task",
+                                "task '%.*s' depends on '%.*s', which is %s; retry that first",
                                 VH_STR_ARGS(step->task.id), VH_STR_ARGS(other.id), vh_task_state_name(other.state));
         }
         if (status == VIV_OK && other.state != VH_STATE_READY) {
@@ -189,5 +190,6 @@ vh_step_rollback_finished(struct vh_stepping *step)
     if (status || vh_step_failure(step).len) {
         return status;
     }
-    return vh_step_move(step, VH_STATE_ROLLED_BACK, VH_PHASE_IDLE, VH_STR("rolled back by a person"), 0);
+    /* Tasks that still wait, for this and for others, would wait for ever. */
+    return vh_step_finish(step, VH_STATE_ROLLED_BACK, VH_STR("rolled back by a person"), 0);
 }

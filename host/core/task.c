@@ -188,9 +188,11 @@ vh_task_decode(struct vh_arena *arena, struct viv_str text, struct vh_task *ret_
     if (status) {
         return vh_error_extend(err, status, "task row");
     }
+    if (row->type != VH_JSON_OBJECT) {
+        return vh_error_set(err, VIV_E_CORRUPT, "task", "task row is no object");
+    }
     struct vh_task task = { 0 };
-    const struct vh_json *member = row->type == VH_JSON_OBJECT ? row->child : NULL;
-    for (; member; member = member->next) {
+    for (const struct vh_json *member = row->child; member; member = member->next) {
         size_t i = 0;
         while (i < FIELD_COUNT && !vh_str_is(member->key, fields[i].name)) {
             i++;

@@ -9,6 +9,7 @@
 
 #define CHUNK_BYTES (256u << 10)
 #define LINE_MAX_BYTES (80u << 20)
+#define TAIL_BYTES ((size_t)4 * CHUNK_BYTES) /* more than is ever written without a sync, but for one long line */
 
 struct writer {
     const struct vh_seam *seam;
@@ -29,6 +30,9 @@ drain(struct writer *w)
         w->status = vh_fs_write_all(w->seam, w->fd, vh_buf_view(&w->buf), w->err);
     }
     VH_PLACE(w->seam, "export.half-written");
+    if (w->status == VIV_OK && w->buf.len && w->seam->sync(w->seam->data, w->fd)) {
+        w->status = vh_error_errno(w->err, VIV_E_IO, "export", "cannot sync the exported log");
+    }
     vh_arena_destroy(w->arena);
     w->arena = vh_arena_create(NULL, 0);
     if (!w->arena && w->status == VIV_OK) {
@@ -38,17 +42,23 @@ drain(struct writer *w)
     return w->status == VIV_OK;
 }
 
+static void
+write_line(struct vh_buf *buf, struct viv_str line, const struct vh_hash *hash)
+{
+    char hex[VH_HASH_HEX];
+    vh_hash_hex(hash, hex);
+    vh_buf_text(buf, "{\"event\":");
+    vh_buf_str(buf, line);
+    vh_buf_text(buf, ",\"hash\":\"");
+    vh_buf_text(buf, hex);
+    vh_buf_text(buf, "\"}\n");
+}
+
 static bool
 write_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
 {
     struct writer *w = data;
-    char hex[VH_HASH_HEX];
-    vh_hash_hex(hash, hex);
-    vh_buf_text(&w->buf, "{\"event\":");
-    vh_buf_str(&w->buf, line);
-    vh_buf_text(&w->buf, ",\"hash\":\"");
-    vh_buf_text(&w->buf, hex);
-    vh_buf_text(&w->buf, "\"}\n");
+    write_line(&w->buf, line, hash);
     w->seq = seq;
     return w->buf.len < CHUNK_BYTES || drain(w);
 }
@@ -67,98 +77,178 @@ vh_export_append(const struct vh_seam *seam, struct vh_store *store, int fd, int
     }
     vh_arena_destroy(w.arena);
     status = status ? status : w.status;
-    if (status == VIV_OK && seam->sync(seam->data, fd)) {
-        status = vh_error_errno(err, VIV_E_IO, "export", "cannot sync the exported log");
-    }
     if (status == VIV_OK) {
         *ret_seq = w.seq;
     }
     return status;
 }
 
-/* Whether the bytes are a whole line as written above; gives its number and hash. */
-static bool
-read_line(struct vh_arena *arena, struct viv_str line, int64_t *ret_seq, struct vh_hash *ret_hash)
+/* ---- where the file is to be cut ---- */
+
+struct tail {
+    struct viv_str bytes; /* of the file, from the start of a line */
+    size_t at;            /* of the line that is looked at */
+    int64_t seq;          /* last event that stands there as it should */
+    struct vh_arena *arena;
+    viv_status status;
+    struct viv_error *err;
+    bool ended;
+};
+
+/* The next line: without its newline, and whether it had one. */
+static struct viv_str
+line_at(const struct tail *tail, bool *ret_whole)
 {
-    struct vh_json *value = NULL;
-    if (vh_json_read(arena, line, &value, NULL)) {
-        return false;
-    }
-    *ret_seq = vh_json_int(vh_json_get(value, "event"), "seq", 0);
-    return *ret_seq > 0 && vh_hash_parse(vh_json_str(value, "hash"), ret_hash);
+    const char *start = tail->bytes.data + tail->at;
+    size_t left = (size_t)tail->bytes.len - tail->at;
+    const char *end = left ? memchr(start, '\n', left) : NULL;
+    *ret_whole = end != NULL;
+    return (struct viv_str){ start, end ? (uint64_t)(end - start) : left };
 }
 
-/* Where the file is to be cut: after the last line that the database confirms. */
-static viv_status
-find_end(struct vh_store *store, struct vh_arena *arena, struct viv_str bytes, size_t *ret_end, int64_t *ret_seq,
-         struct viv_error *err)
+/* What a crash leaves: the beginning of the line, then nothing, or zeros where a page never came to the disk. */
+static bool
+is_torn(struct viv_str line, bool whole, struct viv_str expected)
 {
-    size_t end = (size_t)bytes.len;
-    *ret_end = 0;
-    *ret_seq = 0;
-    while (end > 0) {
-        size_t stop = end;
-        while (stop > 0 && bytes.data[stop - 1] != '\n') {
-            stop--; /* what follows the last newline is a torn line */
-        }
-        if (stop == 0) {
-            return VIV_OK;
-        }
-        size_t start = stop - 1;
-        while (start > 0 && bytes.data[start - 1] != '\n') {
-            start--;
-        }
-        struct vh_hash hash, stored;
-        int64_t seq = 0;
-        if (!read_line(arena, (struct viv_str){ bytes.data + start, stop - 1 - start }, &seq, &hash)) {
-            end = start;
-            continue;
-        }
-        viv_status status = vh_reader_hash(store, seq, &stored, err);
-        if (status && status != VIV_E_NOT_FOUND) {
-            return status;
-        }
-        if (status || memcmp(stored.bytes, hash.bytes, VH_HASH_BYTES) != 0) {
-            return vh_error_set(err, VIV_E_CORRUPT, "export",
-                                "the exported log knows event %lld, the database %s; one of them is old or altered",
-                                (long long)seq, status ? "does not" : "has another there");
-        }
-        *ret_end = stop;
-        *ret_seq = seq;
-        return VIV_OK;
+    const char *zero = line.len ? memchr(line.data, '\0', (size_t)line.len) : NULL;
+    size_t len = zero ? (size_t)(zero - line.data) : (size_t)line.len;
+    if (whole && !zero) {
+        return false;
     }
+    size_t common = expected.len < len ? (size_t)expected.len : len;
+    return memcmp(line.data, expected.data, common) == 0;
+}
+
+static bool
+bad_line(struct tail *tail, int64_t seq, const char *problem)
+{
+    tail->status = vh_error_set(tail->err, VIV_E_CORRUPT, "export",
+                                "the exported log %s at event %lld; move it away to have it written again", problem,
+                                (long long)seq);
+    return false;
+}
+
+/* Compare the next line of the file with the next event of the log. */
+static bool
+compare(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct tail *tail = data;
+    bool whole = false;
+    struct viv_str there = line_at(tail, &whole);
+    if (there.len == 0 && !whole) {
+        tail->ended = true;
+        return false;
+    }
+    struct vh_arena *arena = vh_arena_create(tail->arena, 0);
+    struct vh_buf buf;
+    vh_buf_init(&buf, arena, LINE_MAX_BYTES);
+    if (arena) {
+        write_line(&buf, line, hash);
+    }
+    bool same = false;
+    if (!arena || buf.failed) {
+        tail->status = vh_error_set(tail->err, VIV_E_MEMORY, "export", "no memory at event %lld", (long long)seq);
+    } else {
+        struct viv_str expected = { buf.data, buf.len - 1 };
+        same = whole && vh_str_equal(there, expected);
+        tail->ended = !same;
+        if (!same && !is_torn(there, whole, expected)) {
+            (void)bad_line(tail, seq, "is altered or foreign");
+        }
+    }
+    if (same) {
+        tail->at += (size_t)there.len + 1;
+        tail->seq = seq;
+    }
+    vh_arena_destroy(arena);
+    return same;
+}
+
+/* Number of the event in a line; 0 when it is no line of ours. */
+static int64_t
+number_of(struct vh_arena *arena, struct viv_str line)
+{
+    struct vh_json *value = NULL;
+    return vh_json_read(arena, line, &value, NULL) ? 0 : vh_json_int(vh_json_get(value, "event"), "seq", 0);
+}
+
+/* The first line of the tail that can be read gives the place in the log; from there both must run alike. */
+static viv_status
+find_end(struct vh_store *store, struct tail *tail, bool from_start)
+{
+    bool whole = false;
+    int64_t first = 1;
+    if (!from_start) {
+        struct viv_str line = line_at(tail, &whole);
+        first = whole ? number_of(tail->arena, line) : 0;
+        if (first < 1) {
+            (void)bad_line(tail, 0, "has a line that is not one of its own");
+            return tail->status;
+        }
+    }
+    tail->seq = first - 1;
+    viv_status status =
+        vh_reader_events(store, first - 1, (struct viv_str){ NULL, 0 }, compare, tail, tail->err);
+    if (status || tail->status || tail->ended) {
+        return status ? status : tail->status;
+    }
+    struct viv_str rest = line_at(tail, &whole);
+    if (whole) {
+        (void)bad_line(tail, tail->seq + 1, "knows more than the database, one of them is old or altered,");
+    } else if (rest.len && !is_torn(rest, false, VH_STR("{\"event\":"))) {
+        (void)bad_line(tail, tail->seq + 1, "is altered or foreign");
+    }
+    return tail->status;
+}
+
+/* Read the last `want` bytes; the tail begins after the first newline, or at the start of the file. */
+static viv_status
+read_tail(const struct vh_seam *seam, int fd, size_t size, size_t want, struct tail *tail)
+{
+    char *bytes = vh_arena_alloc(tail->arena, want + 1);
+    if (!bytes) {
+        return vh_error_set(tail->err, VIV_E_MEMORY, "export", "no memory for %zu bytes", want);
+    }
+    if (seam->pread(seam->data, fd, bytes, want, (off_t)(size - want)) != (ssize_t)want) {
+        return vh_error_errno(tail->err, VIV_E_IO, "export", "cannot read the exported log");
+    }
+    const char *newline = want < size ? memchr(bytes, '\n', want) : NULL;
+    size_t skip = newline ? (size_t)(newline - bytes) + 1 : 0;
+    tail->bytes = (struct viv_str){ bytes + skip, want < size && !newline ? 0 : want - skip };
     return VIV_OK;
 }
 
-/* The tail is enough: lines are bounded. */
+/* Lines are bounded and synced by chunks, so what a crash can have left undone is in the tail. */
 static viv_status
 cut(const struct vh_seam *seam, struct vh_store *store, int fd, int64_t *ret_seq, struct viv_error *err)
 {
     struct stat stat;
-    if (seam->fstat(seam->data, fd, &stat)) {
-        return vh_error_errno(err, VIV_E_IO, "export", "cannot look at the exported log");
+    if (seam->fstat(seam->data, fd, &stat) || !S_ISREG(stat.st_mode)) {
+        return vh_error_set(err, VIV_E_INVALID, "export", "the exported log is no regular file");
     }
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
     size_t size = (size_t)stat.st_size;
-    size_t tail = 0, end = 0;
-    viv_status status = arena ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "export", "no memory");
-    for (size_t want = CHUNK_BYTES; status == VIV_OK; want *= 16) {
-        tail = want < size ? want : size;
-        char *bytes = vh_arena_alloc(arena, tail + 1);
-        if (!bytes || seam->pread(seam->data, fd, bytes, tail, (off_t)(size - tail)) != (ssize_t)tail) {
-            status = vh_error_errno(err, VIV_E_IO, "export", "cannot read the exported log");
+    struct tail tail = { .arena = vh_arena_create(NULL, 0), .err = err };
+    viv_status status = tail.arena ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "export", "no memory");
+    size_t want = 0;
+    for (size_t next = TAIL_BYTES; status == VIV_OK && want < size && tail.bytes.len == 0; next *= 8) {
+        if (want == LINE_MAX_BYTES) {
+            status = vh_error_set(err, VIV_E_CORRUPT, "export", "the exported log ends in a line of more than %u bytes",
+                                  LINE_MAX_BYTES);
             break;
         }
-        status = find_end(store, arena, (struct viv_str){ bytes, tail }, &end, ret_seq, err);
-        if (*ret_seq || tail == size) {
-            break;
-        }
+        want = next < LINE_MAX_BYTES ? next : LINE_MAX_BYTES;
+        want = want < size ? want : size;
+        status = read_tail(seam, fd, size, want, &tail);
     }
-    vh_arena_destroy(arena);
-    if (status == VIV_OK && size - tail + end != size &&
-        seam->truncate(seam->data, fd, (off_t)(size - tail + end))) {
+    if (status == VIV_OK) {
+        status = find_end(store, &tail, want == size);
+    }
+    size_t keep = size - (size_t)tail.bytes.len + tail.at;
+    if (status == VIV_OK && keep != size && seam->truncate(seam->data, fd, (off_t)keep)) {
         status = vh_error_errno(err, VIV_E_IO, "export", "cannot cut the torn end of the exported log");
     }
+    *ret_seq = tail.seq;
+    vh_arena_destroy(tail.arena);
     return status;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log/execution_log.jsonl: the log as people and tools read it, one line per event:
  *   {"event":<canonical event>,"hash":"<hex>"}
- * It keeps no cursor of its own: on start it finds the last whole line whose hash is the database's at that number,
- * cuts the file there and goes on. A file that knows more than the database means a restored old database or
- * tampering, and is refused. */
+ * It keeps no cursor of its own: on start its last lines are compared with the log byte for byte. What a crash tore
+ * (the beginning of a line, or zeros) is cut off and written again. Anything else that differs is refused and left as
+ * it is: a file that knows more than the database (a restored old database), an altered or a foreign line. */
 #ifndef VH_EXPORT_H
 #define VH_EXPORT_H
 
@@ -11,7 +11,8 @@
 #include "keep/store.h"
 
 /* Bring the file `path` (below `dir`) up to date from `store`, a connection of the caller's thread. `ret_seq` is the
- * last exported event. VIV_E_CORRUPT when the file is ahead of or beside the log. */
+ * last exported event. VIV_E_CORRUPT when the file is ahead of or beside the log, VIV_E_INVALID
+ * when it is no regular file. */
 viv_status vh_export_update(const struct vh_seam *seam, struct vh_store *store, int dir, const char *path,
                             int64_t *ret_seq, struct viv_error *err);
 

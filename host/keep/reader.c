@@ -56,12 +56,12 @@ vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_
 }
 
 viv_status
-vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state,
+vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state, int64_t after,
                 bool (*each)(void *data, const struct vh_task *task), void *data, struct viv_error *err)
 {
     sqlite3_stmt *sql = NULL;
-    const char *text = state.len ? "SELECT doc FROM tasks WHERE state=?1 ORDER BY number"
-                                 : "SELECT doc FROM tasks ORDER BY number";
+    const char *text = state.len ? "SELECT doc FROM tasks WHERE number>?2 AND state=?1 ORDER BY number"
+                                 : "SELECT doc FROM tasks WHERE number>?2 ORDER BY number";
     viv_status status = prepare(store, text, &sql, err);
     if (status) {
         return status;
@@ -69,6 +69,7 @@ vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str s
     if (state.len) {
         vh_store_bind(sql, 1, state);
     }
+    sqlite3_bind_int64(sql, 2, after);
     int code;
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
         struct vh_task task;
@@ -79,6 +80,20 @@ vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str s
     }
     viv_status ended = finish(store, sql, code, err);
     return status ? status : ended;
+}
+
+viv_status
+vh_reader_open_tasks(struct vh_store *store, int64_t *ret_count, struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    viv_status status = prepare(store, "SELECT count(*) FROM tasks WHERE claimable=1 OR state IN"
+                                       " ('pending','running','needs_qa','integration','e2e')", &sql, err);
+    if (status) {
+        return status;
+    }
+    int code = sqlite3_step(sql);
+    *ret_count = code == SQLITE_ROW ? sqlite3_column_int64(sql, 0) : 0;
+    return finish(store, sql, code, err);
 }
 
 static viv_status

@@ -12,9 +12,13 @@ typedef bool (*vh_reader_each)(void *data, int64_t seq, struct viv_str line, con
 viv_status vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each,
                             void *data, struct viv_error *err);
 
-/* Tasks in order of submission; `state` empty for all. The row lives in `arena`. Return false to stop. */
-viv_status vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state,
+/* Tasks in order of submission; `state` empty for all, `after` the number of the last one seen. The row lives in
+ * `arena`. Return false to stop. */
+viv_status vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state, int64_t after,
                            bool (*each)(void *data, const struct vh_task *task), void *data, struct viv_error *err);
+
+/* How many tasks wait for a worker or are with one. */
+viv_status vh_reader_open_tasks(struct vh_store *store, int64_t *ret_count, struct viv_error *err);
 
 /* Canonical dump of all projections, the form of vh_memory_dump plus the idempotency keys. */
 viv_status vh_reader_dump(struct vh_store *store, struct vh_buf *buf, struct viv_error *err);

@@ -285,7 +285,7 @@ vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline
                               .tv_nsec = (long)(deadline_ns % 1000000000) };
     pthread_mutex_lock(&sequencer->mutex);
     int waited = 0;
-    while (sequencer->changes == seen && !sequencer->dead && waited == 0) {
+    while (sequencer->changes == seen && !sequencer->dead && !sequencer->stop && waited == 0) {
         waited = pthread_cond_timedwait(&sequencer->changed, &sequencer->mutex, &until);
     }
     int64_t changes = sequencer->changes;
@@ -391,12 +391,10 @@ vh_sequencer_stop(struct vh_sequencer *sequencer, struct viv_error *err)
     pthread_mutex_lock(&s->mutex);
     s->stop = true;
     pthread_cond_signal(&s->arrived);
+    pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
     pthread_join(s->thread, NULL);
     viv_status status = s->dead ? vh_error_set(err, VIV_E_STORE, "store", "%s", s->death.text)
                                 : host_event(s, VH_STR("host.stopped"), err);
-    pthread_cond_destroy(&s->arrived);
-    pthread_cond_destroy(&s->changed);
-    pthread_mutex_destroy(&s->mutex);
-    return status;
+    return status; /* lock and conditions live on with the arena: whoever calls late is told that the host stops */
 }

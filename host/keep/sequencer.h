@@ -34,7 +34,8 @@ struct vh_sequencer_options {
 viv_status vh_sequencer_start(const struct vh_seam *seam, struct vh_store *store, struct vh_arena *arena,
                               const struct vh_sequencer_options *options, struct vh_sequencer **ret_sequencer,
                               struct viv_error *err);
-/* Everything waiting is answered, `host.stopped` recorded, the thread ended. The store stays open. */
+/* Everything waiting is answered, `host.stopped` recorded, the thread ended. The store stays open. Later calls get
+ * VIV_E_CANCELLED as long as the arena lives. */
 viv_status vh_sequencer_stop(struct vh_sequencer *sequencer, struct viv_error *err);
 
 /* Send a command and wait for its answer. [any] thread. `command` and its data are borrowed until the call returns;

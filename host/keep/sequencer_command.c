@@ -48,8 +48,8 @@ vh_sequencer_run_step(struct vh_sequencer *s, const struct vh_command *command, 
     if (status) {
         return status;
     }
-    status = vh_step(&state, arena, command, s->time_us, vh_store_seq(s->store) + 1, vh_store_batch(s->store),
-                     &decision, err);
+    struct vh_step_place place = { s->time_us, vh_store_seq(s->store) + 1, vh_store_batch(s->store) };
+    status = vh_step(&state, arena, command, &place, &decision, err);
     if (status == VIV_OK) {
         status = vh_store_append(s->store, arena, decision.events, decision.count, digest, err);
     }
@@ -139,7 +139,8 @@ vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, str
             return status;
         }
     }
-    char *task = vh_arena_alloc(request->arena, VIV_ID_MAX + 1); /* before anything is done: afterwards nothing may fail */
+    /* Before anything is done: afterwards nothing may fail. */
+    char *task = vh_arena_alloc(request->arena, VIV_ID_MAX + 1);
     if (!task) {
         return vh_error_set(&request->err, VIV_E_MEMORY, "command", "no memory for an answer");
     }

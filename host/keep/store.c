@@ -40,6 +40,17 @@ vh_store_failed(struct vh_store *store, struct viv_error *err)
     return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", sqlite3_errmsg(store->db));
 }
 
+static int
+prepare(struct vh_store *store, enum vh_sql which)
+{
+    store->may_project = which == VH_SQL_TASK_PUT || which == VH_SQL_SCOPE_PUT || which == VH_SQL_EFFECT_PUT ||
+                         which == VH_SQL_FACT_PUT || which == VH_SQL_EDGE_PUT || which == VH_SQL_KEY_ADD;
+    int code =
+        sqlite3_prepare_v3(store->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[which], NULL);
+    store->may_project = false;
+    return code;
+}
+
 sqlite3_stmt *
 vh_store_sql(struct vh_store *store, enum vh_sql which, struct viv_error *err)
 {
@@ -47,8 +58,7 @@ vh_store_sql(struct vh_store *store, enum vh_sql which, struct viv_error *err)
         vh_error_set(err, VIV_E_STORE, "store", "the event log failed before; the host must be started again");
         return NULL;
     }
-    if (!store->sql[which] &&
-        sqlite3_prepare_v3(store->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[which], NULL)) {
+    if (!store->sql[which] && prepare(store, which)) {
         vh_store_failed(store, err);
         return NULL;
     }

@@ -21,6 +21,9 @@ viv_status vh_store_open(struct vh_arena *arena, const char *path, const char *v
 /* For queries only: a read-only connection, one per thread. */
 viv_status vh_store_open_read(struct vh_arena *arena, const char *path, struct vh_store **ret_store,
                               struct viv_error *err);
+/* The same where nothing can be written, not even beside the file: it must not change while it is open. */
+viv_status vh_store_open_immutable(struct vh_arena *arena, const char *path, struct vh_store **ret_store,
+                                   struct viv_error *err);
 /* Ends without a commit of its own. */
 void vh_store_close(struct vh_store *store);
 

@@ -48,6 +48,7 @@ struct vh_store {
     int64_t mark_seq;
     bool open;
     bool dead;
+    bool may_project; /* the statement being prepared may write projections; looked at in debug builds */
 };
 
 /* A statement ready to bind, or NULL with `err` when the store is dead. */
@@ -59,6 +60,10 @@ void vh_store_bind(sqlite3_stmt *sql, int place, struct viv_str text);
 /* Copy of a column in the arena. */
 viv_status vh_store_column(sqlite3_stmt *sql, int place, struct vh_arena *arena, struct viv_str *ret_text,
                            struct viv_error *err);
+
+/* In debug builds: from now on SQLite refuses every statement that writes a projection, unless `may_project` is set
+ * while it is prepared. Only the putters of projection.c, the keys and the rebuild set it. */
+void vh_store_guard(struct vh_store *store);
 
 /* The tables of the projections, as SQL that makes them; used by open and by rebuild. */
 extern const char vh_store_tables[];

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
+#include <viv/limits.h>
 
 #define APPLICATION_ID 0x56697661 /* "Viva": the file is one of ours */
 #define BUSY_MS 10000             /* readers never block a writer in WAL; this covers a checkpoint's end */
@@ -67,6 +69,9 @@ check_file(struct vh_store *store, const char *path, struct viv_error *err)
         return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' is not readable as an event log: %s", path,
                             sqlite3_errmsg(store->db));
     }
+    if (tables == 0 && id == 0 && sqlite3_db_readonly(store->db, "main") == 1) {
+        return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' holds no event log; 'vivhost init' makes one", path);
+    }
     if (tables == 0 && id == 0) {
         return make_tables(store, err);
     }
@@ -94,8 +99,9 @@ check_modes(struct vh_store *store, const char *path, struct viv_error *err)
     if (wal && sync == 2) {
         return VIV_OK;
     }
-    return vh_error_set(err, VIV_E_STORE, "store", "'%s' cannot be written safely: it is %s a write-ahead log and syncs at level "
-                        "%lld, needed: with one, level 2", path, wal ? "with" : "without", (long long)sync);
+    return vh_error_set(err, VIV_E_STORE, "store",
+                        "'%s' cannot be written safely: it is %s a write-ahead log and syncs at level %lld, "
+                        "needed: with one, level 2", path, wal ? "with" : "without", (long long)sync);
 }
 
 static viv_status
@@ -155,6 +161,9 @@ open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, 
     if (status == VIV_OK) {
         status = read_head(store, path, err);
     }
+    if (status == VIV_OK) {
+        vh_store_guard(store);
+    }
     store->scratch = status == VIV_OK ? vh_arena_create(NULL, 0) : NULL;
     if (status == VIV_OK && !store->scratch) {
         status = vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
@@ -180,3 +189,31 @@ vh_store_open_read(struct vh_arena *arena, const char *path, struct vh_store **r
     return open_file(arena, path, SQLITE_OPEN_READONLY, NULL, ret_store, err);
 }
 
+/* A path as SQLite wants it in a URI. */
+static char *
+immutable_uri(struct vh_arena *arena, const char *path)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    struct vh_buf buf;
+    vh_buf_init(&buf, arena, 4 * VIV_PATH_MAX);
+    vh_buf_text(&buf, "file:");
+    for (const char *at = path; *at; at++) {
+        if (*at == '?' || *at == '#' || *at == '%') {
+            vh_buf_char(&buf, '%');
+            vh_buf_char(&buf, hex[(unsigned char)*at >> 4]);
+            vh_buf_char(&buf, hex[(unsigned char)*at & 15]);
+        } else {
+            vh_buf_char(&buf, *at);
+        }
+    }
+    vh_buf_text(&buf, "?immutable=1");
+    return buf.failed ? NULL : buf.data;
+}
+
+viv_status
+vh_store_open_immutable(struct vh_arena *arena, const char *path, struct vh_store **ret_store, struct viv_error *err)
+{
+    char *uri = immutable_uri(arena, path);
+    return uri ? open_file(arena, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL, ret_store, err)
+               : vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
+}

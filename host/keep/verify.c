@@ -149,8 +149,10 @@ fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_res
     vh_buf_init(&after, arena, DUMP_MAX);
     viv_status status = vh_reader_dump(store, &before, err);
     if (status == VIV_OK) {
+        store->may_project = true; /* the only other writer: empties, and fills again by the fold */
         status = run_sql(store, "DELETE FROM tasks; DELETE FROM scopes; DELETE FROM effects; DELETE FROM facts;"
                                 "DELETE FROM edges; DELETE FROM keys", err);
+        store->may_project = false;
     }
     struct rebuild r = { .store = store, .state = vh_store_state(store), .err = err };
     if (status == VIV_OK) {

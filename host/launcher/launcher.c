@@ -24,6 +24,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Making a spare at once would slow down the keeper that has just been started. */
+#define QUIET_MS 3
+
 static void
 report_tool(struct started *tool, const siginfo_t *info)
 {
@@ -165,8 +168,13 @@ serve(struct launcher *launcher, int children)
                               {.fd = children, .events = POLLIN}};
     for (;;) {
         struct signalfd_siginfo signals[8];
-        if (poll(polled, 2, -1) < 0 && errno != EINTR) {
+        bool wanted = launcher->wanted[VW_FULL] || launcher->wanted[VW_REDUCED_ROOT];
+        int ready = poll(polled, 2, wanted ? QUIET_MS : -1);
+        if (ready < 0 && errno != EINTR) {
             return;
+        }
+        if (ready == 0) {
+            spawn_spares(launcher);
         }
         if (polled[1].revents && read(children, signals, sizeof signals) > 0) {
             reap(launcher);

@@ -33,10 +33,12 @@ struct launcher {
     struct started started[STARTED_MAX];
     size_t count;
     struct spare spares[VW_REDUCED_COPY + 1]; /* by variant */
+    bool wanted[VW_REDUCED_COPY + 1];         /* a spare, as soon as nothing else is to be done */
 };
 
 /* spawn.c. Each answers on the channel, refusals too. */
 void spawn_keeper(struct launcher *launcher, struct message *message);
+void spawn_spares(struct launcher *launcher);
 /* A child that is gone may have been a spare. */
 void spawn_forget(struct launcher *launcher, pid_t pid);
 void spawn_tool(struct launcher *launcher, struct message *message);

@@ -155,13 +155,23 @@ spawn_keeper(struct launcher *launcher, struct message *message)
     }
     close(control[0]);
     close(control[1]);
-    /* The next one, while the host works with this one. Without namespaces there is nothing to be
-     * had in advance. */
-    if (reply.error == 0 && variant != VW_REDUCED_COPY && launcher->spares[variant].pid == 0) {
+    /* Without namespaces there is nothing to be had in advance. */
+    launcher->wanted[variant] = reply.error == 0 && variant != VW_REDUCED_COPY;
+}
+
+void
+spawn_spares(struct launcher *launcher)
+{
+    for (int variant = VW_FULL; variant < VW_REDUCED_COPY; variant++) {
+        struct spare *spare = &launcher->spares[variant];
         struct vw_reply ignored = {0};
-        if (start_keeper(launcher, (enum vw_variant)variant, true, &keeper, &ignored) == 0) {
-            launcher->spares[variant] = keeper;
+        struct spare made;
+        if (launcher->wanted[variant] && spare->pid == 0 &&
+            start_keeper(launcher, (enum vw_variant)variant, true, &made, &ignored) == 0) {
+            *spare = made;
         }
+        launcher->wanted[variant] =
+            false; /* once only: one that fails must not be tried for ever */
     }
 }
 

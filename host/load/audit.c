@@ -144,14 +144,12 @@ is_listed(const char *name, const char *const *libraries, uint32_t count)
 static bool
 is_plain_tag(int64_t tag)
 {
-    static const int64_t plain[] = { DT_PLTRELSZ, DT_PLTGOT,   DT_HASH,     DT_STRTAB,     DT_SYMTAB,
-                                     DT_RELA,     DT_RELASZ,   DT_RELAENT,  DT_STRSZ,      DT_SYMENT,
-                                     DT_SONAME,   DT_SYMBOLIC, DT_PLTREL,   DT_JMPREL,     DT_BIND_NOW,
-                                     DT_FLAGS,    DT_RELRSZ,   DT_RELR,     DT_RELRENT,    DT_GNU_HASH,
-                                     DT_VERSYM,   DT_RELACOUNT, DT_FLAGS_1, DT_VERDEF,     DT_VERDEFNUM,
-                                     DT_VERNEED,  DT_VERNEEDNUM,
+    static const int64_t plain[] = {
+        DT_PLTRELSZ, DT_PLTGOT, DT_HASH,   DT_STRTAB,   DT_SYMTAB,   DT_RELA,   DT_RELASZ,  DT_RELAENT, DT_STRSZ,
+        DT_SYMENT,   DT_PLTREL, DT_JMPREL, DT_BIND_NOW, DT_SYMBOLIC, DT_FLAGS,  DT_FLAGS_1, DT_RELR,    DT_RELRSZ,
+        DT_RELRENT,  DT_VERSYM, DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM, DT_GNU_HASH, DT_RELACOUNT,
 #ifdef __aarch64__
-                                     DT_AARCH64_BTI_PLT, DT_AARCH64_PAC_PLT, DT_AARCH64_VARIANT_PCS,
+        DT_AARCH64_BTI_PLT, DT_AARCH64_PAC_PLT, DT_AARCH64_VARIANT_PCS,
 #endif
     };
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
@@ -189,6 +187,7 @@ check_entry(const struct vh_elf *elf, const Elf64_Dyn *entry, const char *const 
                       : entry->d_tag == DT_FINI_ARRAY ? "DT_FINI_ARRAY"
                                                       : "an initialiser or finaliser array");
         break;
+    case DT_SONAME: /* the loader would serve this file to whoever needs a library of that name */
     case DT_RPATH:
     case DT_RUNPATH:
     case DT_AUDIT:

@@ -27,7 +27,8 @@
       "link it with the GNU linker and viv_add_plugin")                                                                \
     X(FLAGS, "flags", "known dynamic entries, no loader flags but NOW and NODELETE",                                   \
       "drop -z initfirst, -z interpose, -pie and the like")                                                            \
-    X(SEARCH, "search_path", "no RPATH, RUNPATH, AUDIT, FILTER", "link without -rpath, --audit, --filter")             \
+    X(SEARCH, "search_path", "no RPATH, RUNPATH, AUDIT, FILTER, and no SONAME another could be taken for",             \
+      "link without -rpath, -soname, --audit, --filter")                                                               \
     X(CONSTRUCTORS, "constructors", "no initialisers and finalisers",                                                  \
       "drop __attribute__((constructor)) and link with -nostartfiles; work starts in create()")                        \
     X(NEEDED, "needed", "libc and the libraries the manifest lists", "list the library in the manifest, or drop it")   \

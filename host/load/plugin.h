@@ -6,6 +6,8 @@
 #ifndef VH_PLUGIN_H
 #define VH_PLUGIN_H
 
+#include <pthread.h>
+
 #include "audit.h"
 #include "manifest.h"
 #include "trust.h"
@@ -59,6 +61,7 @@ struct vh_plugin {
     struct viv_plugin descriptor; /* full size, whatever the plugin's was */
     uint32_t offer_count;
     const struct vh_plugin_offer *offers;
+    pthread_mutex_t *entry; /* held by who calls a method that takes one call at a time */
     struct vh_plugin *next; /* in the set */
 };
 

@@ -139,6 +139,7 @@ end_plugin(void *data)
 {
     struct vh_plugin *plugin = data;
     plugin->descriptor.destroy(plugin->self);
+    pthread_mutex_destroy(plugin->entry);
 }
 
 static viv_status
@@ -147,6 +148,10 @@ begin_plugin(struct vh_arena *arena, struct vh_plugin *plugin, const struct viv_
 {
     struct viv_error own = VIV_ERROR_INIT;
     void *self = NULL;
+    plugin->entry = vh_arena_alloc(arena, sizeof *plugin->entry);
+    if (!plugin->entry || pthread_mutex_init(plugin->entry, NULL)) {
+        return vh_error_set(err, VIV_E_MEMORY, "create", "no memory for its lock");
+    }
     viv_status status = plugin->descriptor.create(host, config, &self, &own);
     own.text[sizeof own.text - 1] = '\0';
     if (status) {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -137,23 +138,49 @@ is_digest(const char *name)
     return vh_hash_parse(vh_str(name), &digest);
 }
 
+static int
+by_digest(const void *a, const void *b)
+{
+    const struct vh_index_item *left = a, *right = b;
+    return memcmp(&left->record.digest, &right->record.digest, sizeof left->record.digest);
+}
+
+/* What the last index says of this folder. A folder never changes: its name is the digest of what is in it. */
+static const struct vh_index_item *
+known_folder(const struct vh_index_item *known, uint32_t count, const char *name)
+{
+    struct vh_index_item key = { .id = { NULL, 0 } };
+    return vh_hash_parse(vh_str(name), &key.record.digest) ? bsearch(&key, known, count, sizeof key, by_digest) : NULL;
+}
+
+/* Read every folder that the last index, when there is one, does not know. */
 static viv_status
 rebuild(struct vh_registry *registry, struct viv_error *err)
 {
+    const uint32_t known_count = registry->index.head.count;
     struct vh_arena *arena = vh_arena_create(registry->arena, 0);
     struct vh_fs_names names = { 0 };
-    struct vh_index_item *items = NULL;
+    struct vh_index_item *items = NULL, *known = NULL;
     uint32_t count = 0;
     viv_status status = arena ? vh_fs_list(registry->seam, arena, AT_FDCWD, registry->places.store, &names, err)
                               : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to read the store");
     if (status == VIV_OK) {
         items = vh_arena_array(arena, names.count, sizeof *items);
-        status = items ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to read the store");
+        known = vh_registry_items(registry, arena, 0);
+        status = items && known ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to read the store");
     }
     registry->damaged = 0;
+    if (status == VIV_OK) {
+        qsort(known, known_count, sizeof *known, by_digest);
+    }
     for (size_t i = 0; status == VIV_OK && i < names.count && count < VH_REGISTRY_PLUGINS_MAX; i++) {
         struct viv_error fault = VIV_ERROR_INIT;
         if (!is_digest(names.name[i])) {
+            continue;
+        }
+        const struct vh_index_item *old = known_folder(known, known_count, names.name[i]);
+        if (old) {
+            items[count++] = *old;
             continue;
         }
         viv_status read = read_folder(registry, arena, names.name[i], &items[count], &fault);
@@ -202,7 +229,7 @@ holds_the_same(const struct vh_registry *registry)
     return same && count == index->head.count && (folded[0] | folded[1] | folded[2] | folded[3]) == 0;
 }
 
-/* The index as it lies there, when it can be used. */
+/* The index as it lies there, when it can be used. One that is only out of date is kept for rebuild(). */
 static bool
 use_index(struct vh_registry *registry)
 {
@@ -212,7 +239,6 @@ use_index(struct vh_registry *registry)
     struct vh_arena *arena = vh_arena_create(registry->arena, 0);
     bool sound = arena && !seam->stat(seam->data, AT_FDCWD, registry->places.store, &stat, 0) &&
                  vh_index_read(seam, arena, registry->index_path, &index, NULL) == VIV_OK;
-    sound = sound && index.head.folder_ns == change_ns(&stat) && index.head.folder_inode == stat.st_ino;
     if (!sound) {
         vh_arena_destroy(arena);
         return false;
@@ -221,6 +247,9 @@ use_index(struct vh_registry *registry)
     registry->index_arena = arena;
     registry->index = index;
     vh_registry_rank(registry);
+    if (index.head.folder_ns != change_ns(&stat) || index.head.folder_inode != stat.st_ino) {
+        return false;
+    }
     if (index.head.written_us * 1000 - index.head.folder_ns > RACY_NS) {
         return true;
     }

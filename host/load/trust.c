@@ -126,7 +126,7 @@ static viv_status
 read_seed(const struct vh_seam *seam, int dir, const char *keys_folder, uint8_t seed[SEED_BYTES], struct viv_error *err)
 {
     char path[PATH_SIZE], text[KEY_TEXT + 2] = "";
-    int fd;
+    int fd = -1;
     viv_status status = join(path, keys_folder, "/", VH_TRUST_KEY_FILE, err);
     status = status ? status : open_key(seam, dir, keys_folder, path, &fd, err);
     if (status) {

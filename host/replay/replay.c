@@ -66,7 +66,8 @@ found(struct vh_replay *replay, const struct vh_replay_result *difference, struc
 {
     struct vh_replay_result *result = &replay->result;
     result->differences++;
-    if (result->seq && result->seq <= difference->seq) {
+    bool better = difference->finding == VH_REPLAY_ALTERED && result->finding == VH_REPLAY_DIVERGES;
+    if (result->seq && (result->seq < difference->seq || (result->seq == difference->seq && !better))) {
         return VIV_OK;
     }
     char *recorded = vh_arena_text_of(replay->arena, difference->recorded);
@@ -190,8 +191,8 @@ decide_in(struct vh_replay *replay, struct viv_error *err)
         return status;
     }
     vh_step_command_of(input, &command);
-    viv_status decided = vh_step(&replay->state, replay->scratch, &command, input->time_us, input->seq, input->batch,
-                                 &decision, &refusal);
+    struct vh_step_place place = { input->time_us, input->seq, input->batch };
+    viv_status decided = vh_step(&replay->state, replay->scratch, &command, &place, &decision, &refusal);
     replay->result.commands++;
     status = decided == VIV_E_MEMORY ? no_memory(replay, err)
                                      : compare_all(replay, &decision, decided, vh_str(refusal.text), &same, err);

@@ -145,8 +145,9 @@ task_json(struct vh_work *work)
     }
     vh_json_set_str(work->arena, json, "target", task->target);
     vh_json_set(json, "spec", vh_run_tree(work, task->spec, "{}"));
-    vh_json_set_text(work->arena, json, "profile",
-                     work->run->profile.variant == VH_SANDBOX_FULL ? "full" : "reduced");
+    /* How much the sandbox holds decides what may run unread. */
+    bool full = work->run->profile.variant == VH_SANDBOX_FULL;
+    vh_json_set_text(work->arena, json, "profile", full ? "full" : "reduced");
     return JSON(work, json);
 }
 
@@ -213,6 +214,10 @@ vh_ask_budget(struct vh_work *work, struct viv_error *err)
     const struct vh_plugin *plugin = work->run->plugins.economy;
     struct vh_json *what = vh_json_object(work->arena);
     vh_json_set_text(work->arena, what, "kind", "task");
+    const struct vh_json *limit = vh_json_get(vh_run_tree(work, work->ask.task.spec, "{}"), "budget_max_micro");
+    if (limit && limit->type == VH_JSON_INTEGER) {
+        vh_json_set_int(work->arena, what, "limit_micro", limit->integer); /* what the request itself allows */
+    }
     vh_json_set_str(work->arena, what, "task", work->ask.task.id);
     struct viv_economy_estimate_request request = {
         .size = (uint32_t)sizeof request,

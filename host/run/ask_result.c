@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gates on the frozen tree, integration with the line, publication, rollback. */
-#include <pthread.h>
-
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -166,6 +164,9 @@ merge(struct vh_work *work, struct merged *merged, struct vh_conflicts *conflict
     if (vh_git_same(&commit, &work->base.commit)) {
         return VIV_OK; /* nothing changed: there is nothing to merge */
     }
+    if (vh_git_same(&now.line, &work->base.line) && vh_git_same(&now.tip, &work->base.tip)) {
+        return VIV_OK; /* nothing moved: the commit stands on both */
+    }
     bool contains = false;
     status = vh_base_join(&work->target, work->arena, &now, conflicts, err);
     if (status == VIV_OK) {
@@ -174,8 +175,14 @@ merge(struct vh_work *work, struct merged *merged, struct vh_conflicts *conflict
     if (status || contains) {
         return status;
     }
-    return vh_line_merge(&work->target, work->arena, task, &now.commit, &commit, &merged->commit, &merged->tree,
-                         conflicts, err);
+    struct vh_line_merged result;
+    status = vh_line_merge(&work->target, work->arena, task, &now.commit, &commit, &result, err);
+    *conflicts = result.conflicts;
+    if (status == VIV_OK) {
+        merged->commit = result.commit;
+        merged->tree = result.tree;
+    }
+    return status;
 }
 
 viv_status
@@ -223,13 +230,15 @@ static viv_status
 advance(struct vh_work *work, struct vh_json *data, const struct vh_branch_request *request, bool follows,
         struct vh_conflicts *conflicts, struct viv_error *err)
 {
-    struct vh_git_id tip = vh_run_id(work->ask.task.line_tip), now;
+    struct vh_git_id tip = vh_run_id(work->ask.task.line_tip), now = { "" };
     bool done = false;
     viv_status status = vh_line_tip(&work->target, work->arena, &now, err);
-    if (status == VIV_OK) {
+    bool stands = vh_git_same(&now, &tip); /* the commit was made on it and is in it only when it is it */
+    done = stands && vh_git_same(&now, &request->commit);
+    if (status == VIV_OK && !stands) {
         status = vh_line_contains(&work->target, work->arena, &now, &request->commit, &done, err);
     }
-    if (status == VIV_OK && !done && !vh_git_same(&now, &tip)) {
+    if (status == VIV_OK && !done && !stands) {
         vh_error_set(err, VIV_E_CONFLICT, "publish", "the line moved to '%.12s' meanwhile", now.hex);
         return moved(work, data, err);
     }
@@ -294,9 +303,7 @@ vh_ask_publish(struct vh_work *work, struct viv_error *err)
         if (status) {
             return status;
         }
-        pthread_mutex_lock(work->run->publish_lock);
         status = publish(work, data, &conflicts, &fault);
-        pthread_mutex_unlock(work->run->publish_lock);
     }
     VH_PLACE(work->run->seam, "publish.before-outcome");
     if (status == VIV_E_CONFLICT) {
@@ -335,12 +342,10 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
         if (status) {
             return status;
         }
-        pthread_mutex_lock(work->run->publish_lock);
         status = vh_target_refresh(&work->target, work->arena, &fault);
         if (status == VIV_OK) {
             status = vh_rollback(&work->target, work->arena, &request, &undone, &outcome, &conflicts, &fault);
         }
-        pthread_mutex_unlock(work->run->publish_lock);
     }
     if (status == VIV_E_CONFLICT) {
         vh_conflict_set(work, data, &conflicts, fault.text);

@@ -105,6 +105,17 @@ has_attribute(struct walk *walk, int fd, const char *name, const char *value)
     return false;
 }
 
+static viv_status
+check_bounds(struct walk *walk, size_t files, uint64_t bytes)
+{
+    if (files <= VIV_BASE_FILES_MAX && bytes <= VIV_BASE_BYTES_MAX) {
+        return VIV_OK;
+    }
+    return vh_error_set(walk->err, VIV_E_LIMIT, "change",
+                        "the result has %zu files and %llu bytes or more, allowed %d and %llu", files,
+                        (unsigned long long)bytes, VIV_BASE_FILES_MAX, (unsigned long long)VIV_BASE_BYTES_MAX);
+}
+
 /* ---- one entry ---- */
 
 static viv_status
@@ -136,13 +147,7 @@ add_content(struct walk *walk, struct viv_str path, const struct vh_tree_content
         entry->old_id = old->id;
     }
     walk->change.bytes += content->size;
-    if (walk->change.count > VIV_BASE_FILES_MAX || walk->change.bytes > VIV_BASE_BYTES_MAX) {
-        return vh_error_set(walk->err, VIV_E_LIMIT, "change",
-                            "the result has %zu files and %llu bytes or more, allowed %d and %llu",
-                            walk->change.count, (unsigned long long)walk->change.bytes, VIV_BASE_FILES_MAX,
-                            (unsigned long long)VIV_BASE_BYTES_MAX);
-    }
-    return VIV_OK;
+    return check_bounds(walk, walk->change.count, walk->change.bytes);
 }
 
 /* Attributes of the overlay on a plain file: a whiteout, or content that lies elsewhere. */
@@ -180,7 +185,10 @@ walk_file(struct walk *walk, int dir, const char *name, struct viv_str path, con
     if (status || whiteout) {
         return status ? status : mark_gone(walk, path, true);
     }
-    status = vh_tree_look(walk->target, walk->arena, dir, name, -1, &content, walk->err);
+    if (walk->form == VH_CHANGE_UPPER) { /* before a huge file is read, not after */
+        status = check_bounds(walk, walk->change.count + 1, walk->change.bytes + (uint64_t)stat->st_size);
+    }
+    status = status ? status : vh_tree_look(walk->target, walk->arena, dir, name, -1, &content, walk->err);
     return status ? status : add_content(walk, path, &content);
 }
 

@@ -55,8 +55,8 @@ import_path(struct vh_import *import, const struct vh_change_freeze *freeze, con
     struct vh_tree_content content = { .id = path->id, .size = path->size, .mode = path->mode };
     int dir = -1;
     const char *name = NULL;
-    viv_status status =
-        vh_tree_parent(import->target, freeze->dir, path->path, false, &dir, &name, import->status ? NULL : import->err);
+    struct viv_error *err = import->status ? NULL : import->err;
+    viv_status status = vh_tree_parent(import->target, freeze->dir, path->path, false, &dir, &name, err);
     if (status) {
         import->status = import->status ? import->status : VIV_E_CONFLICT;
         return;

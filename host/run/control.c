@@ -31,6 +31,13 @@ new_id(struct vh_controlling *c)
 }
 
 viv_status
+vh_control_read(struct vh_controlling *c, vh_sequencer_reader reader, void *data)
+{
+    return c->run->sequencer ? vh_sequencer_read(c->run->sequencer, reader, data, &c->err)
+                             : reader(data, c->control->store, &c->err);
+}
+
+viv_status
 vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task, struct vh_json *data)
 {
     struct vh_command command = {
@@ -41,6 +48,9 @@ vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task,
         .data = data,
     };
     struct vh_answer answer = { 0 };
+    if (!c->run->sequencer) {
+        return vh_error_set(&c->err, VIV_E_UNAVAILABLE, "control", "this process only reads the home");
+    }
     viv_status status = vh_sequencer_call(c->run->sequencer, &command, false, c->arena, &answer, &c->err);
     if (status == VIV_OK) {
         vh_json_set_text(c->arena, c->response, "durability", answer.synced ? "synced" : "logged");
@@ -170,7 +180,12 @@ static const struct op {
     { "reject", op_reject },
     { "answer", op_answer },
     { "rollback", op_rollback },
+    { "audit", vh_control_audit },
+    { "import", vh_control_import },
+    { "install", vh_control_install },
+    { "remove", vh_control_remove },
     { "tasks", vh_control_tasks },
+    { "lookup", vh_control_lookup },
     { "task", vh_control_task },
     { "events", vh_control_events },
     { "workers", vh_control_workers },

@@ -21,8 +21,16 @@ struct vh_controlling {
     struct viv_error err;
 };
 
+/* Read the store: on the sequencer's thread, or at once when there is no host. */
+viv_status vh_control_read(struct vh_controlling *c, vh_sequencer_reader reader, void *data);
+
 viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task, struct vh_json *data);
 
+viv_status vh_control_audit(struct vh_controlling *c);
+viv_status vh_control_import(struct vh_controlling *c);
+viv_status vh_control_install(struct vh_controlling *c);
+viv_status vh_control_remove(struct vh_controlling *c);
+viv_status vh_control_lookup(struct vh_controlling *c);
 viv_status vh_control_tasks(struct vh_controlling *c);
 viv_status vh_control_task(struct vh_controlling *c);
 viv_status vh_control_events(struct vh_controlling *c);

@@ -4,7 +4,8 @@
 #include "keep/verify.h"
 
 #define EVENTS_MAX 1000
-#define TASKS_MAX 100000
+#define TASKS_PAGE 1000
+#define IDS_MAX 1000
 #define WAIT_MAX_NS INT64_C(5000000000)
 
 /* A task as clients see it. The long texts come with one task, not with a list. */
@@ -36,8 +37,27 @@ task_json(struct vh_arena *arena, const struct vh_task *task, bool whole)
     return json;
 }
 
+/* What the task waits for, which stands in no row. */
+static viv_status
+add_depends(struct vh_arena *arena, struct vh_store *store, const struct vh_task *task, struct vh_json *json,
+            struct viv_error *err)
+{
+    struct vh_ids ids = { 0 };
+    struct vh_state_ops state = vh_store_state(store);
+    viv_status status = state.dependencies(state.data, arena, task->id, &ids, err);
+    struct vh_json *list = ids.count ? vh_json_array(arena) : NULL;
+    for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
+        vh_json_push(list, vh_json_string(arena, ids.id[i]));
+    }
+    if (list) {
+        vh_json_set(json, "depends", list);
+    }
+    return status;
+}
+
 struct listing {
     struct vh_controlling *c;
+    struct vh_store *store;
     struct vh_json *list;
     int64_t after;
     int64_t last;
@@ -47,15 +67,23 @@ static bool
 take_task(void *data, const struct vh_task *task)
 {
     struct listing *l = data;
-    vh_json_push(l->list, task_json(l->c->arena, task, false));
-    return l->list && !l->list->failed && l->list->count < TASKS_MAX;
+    bool whole = vh_json_int(l->c->request, "whole", 0) != 0;
+    struct vh_json *json = task_json(l->c->arena, task, whole);
+    if (whole && json && add_depends(l->c->arena, l->store, task, json, &l->c->err)) {
+        return false;
+    }
+    vh_json_push(l->list, json);
+    l->last = task->number;
+    return l->list && !l->list->failed && l->list->count < TASKS_PAGE;
 }
 
 static viv_status
 read_tasks(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct listing *l = data;
-    return vh_reader_tasks(store, l->c->arena, vh_json_str(l->c->request, "state"), take_task, l, err);
+    l->store = store;
+    return vh_reader_tasks(store, l->c->arena, vh_json_str(l->c->request, "state"), l->after, take_task, l,
+                           err);
 }
 
 viv_status
@@ -67,10 +95,48 @@ vh_control_tasks(struct vh_controlling *c)
                             "there is no state '%.*s', allowed: blocked, pending, running, needs_qa, integration, e2e, "
                             "ready, failed, awaiting_approval, expanded, cancelled, rolled_back", VH_STR_ARGS(state));
     }
-    struct listing l = { .c = c, .list = vh_json_array(c->arena) };
-    viv_status status = vh_sequencer_read(c->run->sequencer, read_tasks, &l, &c->err);
+    struct listing l = { .c = c, .list = vh_json_array(c->arena), .after = vh_json_int(c->request, "after", 0) };
+    l.last = l.after;
+    viv_status status = vh_control_read(c, read_tasks, &l);
+    vh_json_set_int(c->arena, c->response, "last", l.last);
+    vh_json_set_int(c->arena, c->response, "more", l.list && l.list->count == TASKS_PAGE);
     vh_json_set(c->response, "tasks", l.list);
     return status;
+}
+
+/* Those of "ids" that exist, with what a client needs to know before it names them. */
+static viv_status
+read_ids(void *data, struct vh_store *store, struct viv_error *err)
+{
+    struct vh_controlling *c = data;
+    struct vh_state_ops state = vh_store_state(store);
+    const struct vh_json *ids = vh_json_get(c->request, "ids");
+    struct vh_json *list = vh_json_array(c->arena);
+    viv_status status = VIV_OK;
+    for (const struct vh_json *id = ids ? ids->child : NULL; id && status == VIV_OK; id = id->next) {
+        struct vh_task task;
+        status = state.get_task(state.data, c->arena, id->text, &task, err);
+        if (status == VIV_OK) {
+            struct vh_json *item = vh_json_object(c->arena);
+            vh_json_set_str(c->arena, item, "id", task.id);
+            vh_json_set_str(c->arena, item, "spec", task.spec);
+            vh_json_set_text(c->arena, item, "state", vh_task_state_name(task.state));
+            vh_json_push(list, item);
+        }
+        status = status == VIV_E_NOT_FOUND ? VIV_OK : status;
+    }
+    vh_json_set(c->response, "tasks", list);
+    return status;
+}
+
+viv_status
+vh_control_lookup(struct vh_controlling *c)
+{
+    const struct vh_json *ids = vh_json_get(c->request, "ids");
+    if (!ids || ids->type != VH_JSON_ARRAY || ids->count > IDS_MAX) {
+        return vh_error_set(&c->err, VIV_E_INVALID, "task", "'ids' must be a list of up to %d ids", IDS_MAX);
+    }
+    return vh_control_read(c, read_ids, c);
 }
 
 static viv_status
@@ -86,7 +152,9 @@ read_task(void *data, struct vh_store *store, struct viv_error *err)
                             VH_STR_ARGS(id));
     }
     if (status == VIV_OK) {
-        vh_json_set(c->response, "task", task_json(c->arena, &task, true));
+        struct vh_json *json = task_json(c->arena, &task, true);
+        status = json ? add_depends(c->arena, store, &task, json, err) : VIV_OK;
+        vh_json_set(c->response, "task", json);
     }
     return status;
 }
@@ -94,7 +162,7 @@ read_task(void *data, struct vh_store *store, struct viv_error *err)
 viv_status
 vh_control_task(struct vh_controlling *c)
 {
-    return vh_sequencer_read(c->run->sequencer, read_task, c, &c->err);
+    return vh_control_read(c, read_task, c);
 }
 
 static bool
@@ -134,14 +202,15 @@ vh_control_events(struct vh_controlling *c)
     int64_t until = c->run->seam->monotonic_ns(c->run->seam->data) + WAIT_MAX_NS;
     viv_status status;
     for (;;) {
-        int64_t seen = vh_sequencer_wait(c->run->sequencer, -1, 0);
+        int64_t seen = c->run->sequencer ? vh_sequencer_wait(c->run->sequencer, -1, 0) : 0;
         l.list = vh_json_array(c->arena);
         if (!l.list) {
             return vh_error_set(&c->err, VIV_E_MEMORY, "control", "no memory for events");
         }
-        status = vh_sequencer_read(c->run->sequencer, read_events, &l, &c->err);
+        status = vh_control_read(c, read_events, &l);
         if (status || l.list->count || !vh_json_int(c->request, "wait", 0) || (c->stop && atomic_load(c->stop)) ||
-            c->run->seam->monotonic_ns(c->run->seam->data) >= until || vh_sequencer_dead(c->run->sequencer, NULL)) {
+            c->run->seam->monotonic_ns(c->run->seam->data) >= until ||
+            !c->run->sequencer || vh_sequencer_dead(c->run->sequencer, NULL)) {
             break;
         }
         (void)vh_sequencer_wait(c->run->sequencer, seen, until);
@@ -167,7 +236,16 @@ read_status(void *data, struct vh_store *store, struct viv_error *err)
     struct vh_hash head = vh_store_head(store);
     char *hex = vh_arena_alloc(c->arena, VH_HASH_HEX);
     struct vh_state_ops state = vh_store_state(store);
+    int64_t open = 0;
     viv_status status = state.get_fact(state.data, c->arena, "home", &text, err);
+    status = status ? status : vh_reader_open_tasks(store, &open, err);
+    struct viv_str files = { NULL, 0 };
+    status = status ? status : state.get_fact(state.data, c->arena, "queue", &files, err);
+    struct vh_json *list = NULL;
+    if (status == VIV_OK && files.len && vh_json_read(c->arena, files, &list, err) == VIV_OK) {
+        vh_json_set(c->response, "queue_files", list);
+    }
+    vh_json_set_int(c->arena, c->response, "open", open);
     if (hex) {
         vh_hash_hex(&head, hex);
         vh_json_set_text(c->arena, c->response, "head", hex);
@@ -181,11 +259,13 @@ read_status(void *data, struct vh_store *store, struct viv_error *err)
 viv_status
 vh_control_status(struct vh_controlling *c)
 {
-    vh_json_set_int(c->arena, c->response, "epoch", vh_sequencer_epoch(c->run->sequencer));
-    vh_json_set_int(c->arena, c->response, "pid", c->run->pid);
+    if (c->run->sequencer) {
+        vh_json_set_int(c->arena, c->response, "epoch", vh_sequencer_epoch(c->run->sequencer));
+        vh_json_set_int(c->arena, c->response, "pid", c->run->pid);
+    }
     vh_json_set_text(c->arena, c->response, "profile", c->run->profile_text ? c->run->profile_text : "not probed");
     vh_json_set_text(c->arena, c->response, "project", c->run->project);
-    return vh_sequencer_read(c->run->sequencer, read_status, c, &c->err);
+    return vh_control_read(c, read_status, c);
 }
 
 static viv_status
@@ -208,5 +288,5 @@ read_verify(void *data, struct vh_store *store, struct viv_error *err)
 viv_status
 vh_control_verify(struct vh_controlling *c)
 {
-    return vh_sequencer_read(c->run->sequencer, read_verify, c, &c->err);
+    return vh_control_read(c, read_verify, c);
 }

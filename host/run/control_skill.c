@@ -30,6 +30,11 @@ add_entry(struct vh_controlling *c, struct vh_json *list, const struct vh_regist
         for (uint32_t i = 0; i < manifest->interface_count; i++) {
             vh_json_push(interfaces, vh_json_string(c->arena, vh_str(manifest->interfaces[i].id)));
         }
+        struct vh_json *templates = vh_json_array(c->arena);
+        for (uint32_t i = 0; i < manifest->template_count; i++) {
+            vh_json_push(templates, vh_json_string(c->arena, vh_str(manifest->templates[i].text)));
+        }
+        vh_json_set(item, "templates", templates);
         vh_json_set_text(c->arena, item, "description", manifest->description);
         vh_json_set(item, "interfaces", interfaces);
         if (vh_json_int(c->request, "manifest", 0)) {

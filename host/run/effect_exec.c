@@ -4,6 +4,8 @@
 
 #define WALL_NS INT64_C(600000000000) /* when neither the request nor the policy says otherwise */
 #define FLOOD_BYTES (UINT64_C(4) << 30)
+#define REASON_BYTES_MAX 512
+#define REASONS_BYTES_MAX 16384
 
 struct run {
     struct vh_effect *effect;
@@ -69,7 +71,8 @@ stage_code(const struct vh_exec_stage_result *stage, bool shell)
     return stage->start_errno ? (shell ? 127 : -1) : stage->signal ? 128 + stage->signal : stage->exit_code;
 }
 
-/* A parsed shell text has the shell's meaning: the last stage counts. A pipeline given as stages fails when any does. */
+/* A parsed shell text has the shell's meaning: the last stage counts. A pipeline given as stages fails when any
+ * does. */
 static int32_t
 pipeline_code(const struct vh_exec_result *result, bool last_counts)
 {
@@ -94,6 +97,27 @@ note_start_failures(struct run *run, const struct vh_exec_result *result, const 
     }
 }
 
+/* What rejected the earlier attempts, a line each, for a command that can do something about it. Cut at a bound: the
+ * whole is in `task show`. */
+static const char *
+reasons_of(struct vh_effect *effect, struct viv_str feedback)
+{
+    struct vh_json *attempts = vh_run_tree(effect->work, feedback, "[]");
+    struct vh_buf buf;
+    vh_buf_init(&buf, effect->arena, REASONS_BYTES_MAX);
+    vh_buf_text(&buf, "VIV_REASONS=");
+    for (const struct vh_json *attempt = attempts ? attempts->child : NULL; attempt; attempt = attempt->next) {
+        for (const struct vh_json *r = attempt->type == VH_JSON_ARRAY ? attempt->child : NULL; r; r = r->next) {
+            struct viv_str command = vh_json_str(r, "command");
+            struct viv_str text = r->type == VH_JSON_STRING ? r->text : vh_json_str(r, "text");
+            text = vh_run_clean(effect->arena, text, REASON_BYTES_MAX);
+            vh_buf_format(&buf, "%.*s%s%.*s\n", VH_STR_ARGS(vh_run_clean(effect->arena, command, REASON_BYTES_MAX)),
+                          command.len ? ": " : "", VH_STR_ARGS(text));
+        }
+    }
+    return buf.failed ? "VIV_REASONS=too many to list; see 'vivhost task show'" : buf.data;
+}
+
 static viv_status
 run_pipeline(struct run *run, const struct vh_json *pipeline, struct viv_error *err)
 {
@@ -110,15 +134,17 @@ run_pipeline(struct run *run, const struct vh_json *pipeline, struct viv_error *
     const struct vh_seam *seam = work->run->seam;
     int64_t left = run->until_ns - seam->monotonic_ns(seam->data);
     struct viv_str cwd = vh_json_str(effect->spec, "cwd");
-    const char *env[2] = {
+    const char *env[3] = {
         vh_arena_format(effect->arena, "VIV_TASK=%.*s", VH_STR_ARGS(work->ask.task.id)),
         vh_arena_format(effect->arena, "VIV_ATTEMPT=%lld", (long long)work->ask.task.attempt),
+        vh_str_is(work->stage, "execute") ? reasons_of(effect, work->ask.task.feedback) : "VIV_REASONS=",
     };
     struct vh_exec exec = {
         .stages = list,
         .stage_count = count,
         .env = env,
-        .env_count = env[0] && env[1] ? 2 : 0,
+        /* no memory for one: none of them */
+        .env_count = env[0] && env[1] && env[2] ? 3 : 0,
         .cwd = vh_str_is(cwd, ".") ? NULL : text_of(effect->arena, cwd),
         .wall_ns = left > 0 ? left : 1,
         .output_max = VIV_OUTPUT_MAX - run->output.len,

@@ -26,7 +26,10 @@ struct listing {
 static const char *
 kind_of(const struct stat *stat)
 {
-    return S_ISREG(stat->st_mode) ? "file" : S_ISDIR(stat->st_mode) ? "folder" : S_ISLNK(stat->st_mode) ? "link" : "other";
+    return S_ISREG(stat->st_mode) ? "file"
+           : S_ISDIR(stat->st_mode) ? "folder"
+           : S_ISLNK(stat->st_mode) ? "link"
+                                    : "other";
 }
 
 static bool

@@ -7,7 +7,8 @@
 static viv_status
 denied_path(struct viv_str path, const char *why, struct viv_error *err)
 {
-    return vh_error_set(err, VIV_E_DENIED, "effect", "path '%.*s' %s; paths are relative to the workspace and stay in it",
+    return vh_error_set(err, VIV_E_DENIED, "effect",
+            "path '%.*s' %s; paths are relative to the workspace and stay in it",
                         (int)(path.len > 80 ? 80 : path.len), path.len ? path.data : "", why);
 }
 
@@ -75,7 +76,8 @@ static viv_status
 check_stages(const struct vh_json *stages, struct viv_error *err)
 {
     if (!stages || stages->type != VH_JSON_ARRAY || stages->count == 0 || stages->count > VIV_STAGES_MAX) {
-        return vh_error_set(err, VIV_E_INVALID, "effect", "'stages' must be a list of 1 to %d programs", VIV_STAGES_MAX);
+        return vh_error_set(err, VIV_E_INVALID, "effect", "'stages' must be a list of 1 to %d programs",
+                            VIV_STAGES_MAX);
     }
     for (const struct vh_json *stage = stages->child; stage; stage = stage->next) {
         const struct vh_json *argv = vh_json_get(stage, "argv");
@@ -83,7 +85,8 @@ check_stages(const struct vh_json *stages, struct viv_error *err)
             return vh_error_set(err, VIV_E_INVALID, "effect", "'argv' must be a list of 1 to %d words", VIV_ARGV_MAX);
         }
         for (const struct vh_json *word = argv->child; word; word = word->next) {
-            if (word->type != VH_JSON_STRING || (word->text.len && memchr(word->text.data, '\0', (size_t)word->text.len))) {
+            bool text = word->type == VH_JSON_STRING;
+            if (!text || (word->text.len && memchr(word->text.data, '\0', (size_t)word->text.len))) {
                 return vh_error_set(err, VIV_E_INVALID, "effect", "a word of 'argv' is not a text without NUL");
             }
         }

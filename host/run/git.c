@@ -11,10 +11,12 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "target.h"
 
+#define STALE_LOCK_S 3 /* git holds the lock of a reference for milliseconds */
 #define WORDS_MAX 96
 #define OUTPUT_MAX (256u << 20)           /* the list of a tree of two million files */
 #define TIMEOUT_NS INT64_C(600000000000)  /* ten minutes: a first import of a large folder */
@@ -318,4 +320,19 @@ vh_git_parse_id(struct viv_str text, struct vh_git_id *ret_id)
     }
     *ret_id = id;
     return true;
+}
+
+void
+vh_git_unlock(const struct vh_target *target, struct vh_arena *arena, const char *ref)
+{
+    const struct vh_seam *seam = target->tools->seam;
+    struct stat stat;
+    char *path = ref ? vh_arena_format(arena, "%s/%s.lock", target->common_dir, ref) : NULL;
+    if (!path || seam->stat(seam->data, AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW)) {
+        return;
+    }
+    if (seam->wall_us(seam->data) / 1000000 - (int64_t)stat.st_mtim.tv_sec > STALE_LOCK_S) {
+        vh_log(VH_LOG_WARNING, "git", "a killed git left '%s'; it is removed", path);
+        (void)seam->unlink(seam->data, AT_FDCWD, path, 0); /* git says so itself when it stays */
+    }
 }

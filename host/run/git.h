@@ -25,8 +25,9 @@ struct vh_git_id {
     char hex[VH_GIT_HEX];
 };
 
-/* One run of git. The environment is `env` and nothing else. `input_fd` is read from its start, -1 is no input. `output_fd` -1 collects up
- * to `output_max` bytes in the result (more is VIV_E_LIMIT), otherwise output goes there and only errors collect. */
+/* One run of git. The environment is `env` and nothing else. `input_fd` is read from its start, -1 is no input.
+ * `output_fd` -1 collects up to `output_max` bytes in the result (more is VIV_E_LIMIT), otherwise output goes there
+ * and only errors collect. */
 struct vh_git_call {
     const char *const *argv; /* ends in NULL; argv[0] is "git" */
     const char *const *env;  /* ends in NULL; "NAME=value" */
@@ -96,6 +97,10 @@ viv_status vh_git_private(const struct vh_git_tools *tools, struct vh_arena *are
 
 /* "abc...\n" -> id. False when the text is not an object name. */
 bool vh_git_parse_id(struct viv_str text, struct vh_git_id *ret_id);
+
+/* Remove the lock of one of our own references (refs/viv/, refs/heads/viv/) that a killed git left behind: one that is
+ * older than a few seconds, where git holds such a lock for milliseconds. */
+void vh_git_unlock(const struct vh_target *target, struct vh_arena *arena, const char *ref);
 
 static inline bool
 vh_git_same(const struct vh_git_id *a, const struct vh_git_id *b)

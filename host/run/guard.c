@@ -64,6 +64,12 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
                                     "shows what is loaded", interface->id);
     }
     const struct vh_seam *seam = work->run->seam;
+    /* An opinion takes one call at a time on one `self`. Who works by effects takes any number: an executor runs for
+     * as long as its task does. The time of waiting is not the plugin's. */
+    pthread_mutex_t *entry = call->effects ? NULL : call->plugin->entry;
+    if (entry) {
+        pthread_mutex_lock(entry);
+    }
     int64_t deadline_ns = seam->monotonic_ns(seam->data) + (call->limit_ns ? call->limit_ns : LIMIT_NS);
     struct viv_task task;
     fill_task(work, &task);
@@ -81,13 +87,18 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
     ((struct head *)ret_answer)->rev = 1;
     struct viv_error said = VIV_ERROR_INIT;
     viv_status status = method_of(table, method)(call->plugin->self, &lent.call, call->request, ret_answer, &said);
+    bool late = seam->monotonic_ns(seam->data) > deadline_ns;
+    if (entry) {
+        pthread_mutex_unlock(entry);
+    }
     if (status) {
+        status = status < 0 && status >= VIV_STATUS_LAST ? status : VIV_E_PLUGIN;
         said.text[sizeof said.text - 1] = '\0';
         struct viv_str text = vh_run_clean(arena, vh_str(said.text[0] ? said.text : vh_status_text(status)), 400);
         vh_error_set(err, status, "plugin", "%.*s", VH_STR_ARGS(text));
         return blame(call, interface, method, status, err);
     }
-    if (seam->monotonic_ns(seam->data) > deadline_ns) {
+    if (late) {
         vh_error_set(err, VIV_E_TIMEOUT, "plugin", "the answer came after its deadline");
         return blame(call, interface, method, VIV_E_TIMEOUT, err);
     }

@@ -58,6 +58,7 @@ vh_import_begin(struct vh_import *import, const struct vh_target *target, struct
     *import = (struct vh_import){ .target = target, .arena = arena, .mode = mode, .err = err };
     import->fd = vh_git_scratch(target->tools, err);
     import->status = import->fd < 0 ? VIV_E_IO : VIV_OK;
+    vh_git_unlock(target, arena, head->ref);
     const char *who = vh_arena_format(arena, "%s <%s> %lld +0000", target->author_name, target->author_email,
                                       (long long)head->time_s);
     const char *author = head->author ? head->author : who ? who : "";

@@ -38,8 +38,8 @@ int vh_launcher_death_fd(struct vh_launcher *launcher);
 /* Process id of the running launcher, 0 when none runs. [any] */
 pid_t vh_launcher_pid(struct vh_launcher *launcher);
 
-/* End it and with it everything it started; waits until it is gone. Comes with the arena's end too.
- * [spawner] */
+/* End it, wait until it is gone, and with it everything it started: that follows at once, but only
+ * vh_sandbox_close() waits for what was in a keeper. Comes with the arena's end too. [spawner] */
 void vh_launcher_stop(struct vh_launcher *launcher);
 
 #endif

@@ -26,6 +26,7 @@
 #define STAMP_MAX 4096
 #define CHANGES_MAX 2000 /* more than this and a whole copy is about as cheap */
 #define NEW_PREFIX ".new-"
+#define WHOLE_PREFIX "whole-"
 
 static viv_status
 no_memory(struct viv_error *err)
@@ -35,14 +36,14 @@ no_memory(struct viv_error *err)
 
 /* ---- looking ---- */
 
-/* The stamp's parent; false when there is no whole entry of that name. */
+/* The stamp's parent; false when there is no entry of that name that is all there. */
 static bool
-read_stamp(const struct vh_git_tools *tools, struct vh_arena *arena, const struct vh_git_id *tree,
+read_stamp(const struct vh_git_tools *tools, struct vh_arena *arena, const char *prefix, const struct vh_git_id *tree,
            struct vh_git_id *ret_parent)
 {
     struct viv_str text;
     struct vh_json *stamp = NULL;
-    const char *path = vh_arena_format(arena, "trees/%s/stamp", tree->hex);
+    const char *path = vh_arena_format(arena, "trees/%s%s/stamp", prefix, tree->hex);
     *ret_parent = (struct vh_git_id){ { 0 } };
     if (!path || vh_fs_read(tools->seam, arena, tools->home, path, STAMP_MAX, &text, NULL) ||
         vh_json_read(arena, text, &stamp, NULL) || !vh_str_is(vh_json_str(stamp, "tree"), tree->hex)) {
@@ -65,7 +66,7 @@ find_stack(const struct vh_git_tools *tools, struct vh_arena *arena, const struc
     }
     while (at.hex[0]) {
         struct vh_git_id parent;
-        if (layers.count == VIV_LAYERS_MAX || !read_stamp(tools, arena, &at, &parent)) {
+        if (layers.count == VIV_LAYERS_MAX || !read_stamp(tools, arena, "", &at, &parent)) {
             return VIV_OK;
         }
         const char *path = vh_arena_format(arena, "%s/trees/%s/root", tools->home_path, at.hex);
@@ -76,6 +77,26 @@ find_stack(const struct vh_git_tools *tools, struct vh_arena *arena, const struc
         at = parent;
     }
     *ret_layers = layers;
+    return VIV_OK;
+}
+
+/* One folder that holds all of the tree; none gives count 0. */
+static viv_status
+find_whole(const struct vh_git_tools *tools, struct vh_arena *arena, const struct vh_git_id *tree,
+           struct vh_layers *ret_layers, struct viv_error *err)
+{
+    struct vh_git_id parent;
+    viv_status status = find_stack(tools, arena, tree, ret_layers, err);
+    if (status || ret_layers->count == 1) {
+        return status;
+    }
+    *ret_layers = (struct vh_layers){ vh_arena_array(arena, 1, sizeof *ret_layers->path), 0 };
+    const char *path = vh_arena_format(arena, "%s/trees/" WHOLE_PREFIX "%s/root", tools->home_path, tree->hex);
+    if (!ret_layers->path || !path) {
+        return no_memory(err);
+    }
+    ret_layers->path[0] = path;
+    ret_layers->count = read_stamp(tools, arena, WHOLE_PREFIX, tree, &parent);
     return VIV_OK;
 }
 
@@ -126,6 +147,7 @@ struct making {
     struct vh_tree list;
     struct vh_tree_diff diff; /* against the parent's list */
     const char *name;         /* "trees/.new-..." */
+    const char *prefix;       /* of its final name: "" or "whole-" */
 };
 
 static viv_status
@@ -265,7 +287,7 @@ put_in_place(struct making *making)
 {
     const struct vh_git_tools *tools = making->target->tools;
     const struct vh_seam *seam = tools->seam;
-    const char *path = vh_arena_format(making->arena, "trees/%s", making->tree->hex);
+    const char *path = vh_arena_format(making->arena, "trees/%s%s", making->prefix, making->tree->hex);
     if (!path) {
         return no_memory(making->err);
     }
@@ -329,7 +351,7 @@ choose_parent(struct making *making, const struct vh_git_id *near)
     return status;
 }
 
-/* The tree that was wanted last in this home, when the caller knows no near one. */
+/* The tree that was wanted last in this home, when the caller's near one is none, the same or not there. */
 static void
 read_recent(const struct vh_git_tools *tools, struct vh_arena *arena, struct vh_git_id *ret_tree)
 {
@@ -340,6 +362,20 @@ read_recent(const struct vh_git_tools *tools, struct vh_arena *arena, struct vh_
     }
 }
 
+/* Only a hint, so without a sync: when it is lost or damaged, the next tree is written whole. */
+static void
+write_recent(const struct vh_git_tools *tools, const struct vh_git_id *tree)
+{
+    const struct vh_seam *seam = tools->seam;
+    int fd = seam->open(seam->data, tools->home, "trees/recent", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    if (fd >= 0) {
+        size_t len = strlen(tree->hex);
+        ssize_t put = seam->pwrite(seam->data, fd, tree->hex, len, 0);
+        (void)seam->truncate(seam->data, fd, put == (ssize_t)len ? put : 0); /* nothing rather than half a name */
+        seam->close(seam->data, fd);
+    }
+}
+
 viv_status
 vh_layer_materialise(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
                      const struct vh_git_id *near, int64_t time_s, struct vh_layers *ret_layers,
@@ -347,28 +383,32 @@ vh_layer_materialise(const struct vh_target *target, struct vh_arena *arena, con
 {
     const struct vh_git_tools *tools = target->tools;
     static const struct vh_git_id nothing = { "empty" };
-    struct making making = { .target = target, .arena = arena, .err = err, .time_s = time_s,
+    struct making making = { .target = target, .arena = arena, .err = err, .time_s = time_s, .prefix = "",
                              .tree = tree->hex[0] ? tree : &nothing };
     struct vh_git_id recent;
-    viv_status status = find_stack(tools, arena, making.tree, ret_layers, err);
+    struct vh_layers there;
+    viv_status (*find)(const struct vh_git_tools *, struct vh_arena *, const struct vh_git_id *, struct vh_layers *,
+                       struct viv_error *) = near ? find_stack : find_whole;
+    viv_status status = find(tools, arena, making.tree, ret_layers, err);
     if (status || ret_layers->count) {
         return status;
     }
-    if (!near || !near->hex[0]) {
-        read_recent(tools, arena, &recent);
-        near = &recent;
-    }
-    status = vh_layer_list(target, arena, tree, &making.list, err);
+    status = find_stack(tools, arena, making.tree, &there, err);
+    making.prefix = there.count ? WHOLE_PREFIX : ""; /* only a layer of it is there */
+    status = status ? status : vh_layer_list(target, arena, tree, &making.list, err);
     status = status ? status : choose_parent(&making, near);
+    if (status == VIV_OK && near && !making.parent.hex[0]) {
+        read_recent(tools, arena, &recent);
+        status = choose_parent(&making, &recent);
+    }
     status = status ? status : make_entry(&making);
     if (status) {
         return vh_error_extend(err, status, "tree '%.12s'", making.tree->hex);
     }
     if (tree->hex[0]) {
-        /* Only a hint: when it cannot be written, the next tree is written whole. */
-        (void)vh_fs_replace(tools->seam, tools->home, "trees/recent", vh_str(tree->hex), 0600, NULL);
+        write_recent(tools, tree);
     }
-    status = find_stack(tools, arena, making.tree, ret_layers, err);
+    status = find(tools, arena, making.tree, ret_layers, err);
     if (status == VIV_OK && ret_layers->count == 0) {
         return vh_error_set(err, VIV_E_CORRUPT, "layer", "tree '%.12s' in the cache is not whole; remove its folder",
                             making.tree->hex);

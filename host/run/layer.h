@@ -2,7 +2,8 @@
 /* Trees on disk, read-only by use: HOME/trees/TREE/{root,list,stamp}. An entry is whole, or a layer over another
  * entry that its stamp names: only changed files, and whiteouts (character device 0/0) for what is gone. Overlay
  * mounts stack them. An entry is built under another name, synced and renamed, so it is there whole or not at all;
- * `list` is always the complete list of the tree. Files carry the time of their commit. */
+ * `list` is always the complete list of the tree. What must be whole although a layer of it is there already is
+ * HOME/trees/whole-TREE. Files carry the time of their commit. */
 #ifndef VH_LAYER_H
 #define VH_LAYER_H
 
@@ -14,8 +15,9 @@ struct vh_layers {
     size_t count;
 };
 
-/* Put `tree` in the cache unless it is there. `near` ("" or NULL: none) is a tree that may be there already and
- * differs little; then only a layer over it is written, up to VIV_LAYERS_MAX. */
+/* Put `tree` in the cache unless it is there. `near` is a tree that may be there already and differs little; then
+ * only a layer over it is written, up to VIV_LAYERS_MAX; where it is "" or of no use, the tree that was wanted last.
+ * NULL asks for one whole folder, for those who copy instead of mounting: the stack then has one element. */
 viv_status vh_layer_materialise(const struct vh_target *target, struct vh_arena *arena,
                                 const struct vh_git_id *tree, const struct vh_git_id *near, int64_t time_s,
                                 struct vh_layers *ret_layers, struct viv_error *err);

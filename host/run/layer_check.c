@@ -42,11 +42,12 @@ vh_layer_verify(const struct vh_target *target, struct vh_arena *arena, const st
                 struct viv_error *err)
 {
     const struct vh_seam *seam = target->tools->seam;
+    static const struct vh_git_id any = { "" };
     struct vh_layers layers;
     struct vh_tree list;
     int roots[64];
     size_t open = 0;
-    viv_status status = vh_layer_materialise(target, arena, tree, NULL, 0, &layers, err);
+    viv_status status = vh_layer_materialise(target, arena, tree, &any, 0, &layers, err);
     status = status ? status : vh_layer_list(target, arena, tree, &list, err);
     for (; status == VIV_OK && open < layers.count && open < 64; open++) {
         roots[open] = seam->open(seam->data, AT_FDCWD, layers.path[open], O_RDONLY | O_DIRECTORY, 0);

@@ -144,12 +144,13 @@ enter(struct vh_layer_writer *writer, struct viv_str path, const char **ret_name
 }
 
 static viv_status
-put_link(const struct vh_seam *seam, int dir, const char *name, int fd, uint64_t at, uint64_t size,
+put_link(const struct vh_seam *seam, int dir, const char *name, const struct vh_layer_blob *blob,
          struct viv_error *err)
 {
     char text[VIV_PATH_MAX + 1];
+    uint64_t size = blob->size;
     if (size == 0 || size > VIV_PATH_MAX ||
-        seam->pread(seam->data, fd, text, (size_t)size, (off_t)at) != (ssize_t)size ||
+        seam->pread(seam->data, blob->fd, text, (size_t)size, (off_t)blob->at) != (ssize_t)size ||
         memchr(text, '\0', (size_t)size)) {
         return vh_error_set(err, VIV_E_INVALID, "layer", "link '%s' has a target of %llu bytes, allowed 1 to %d", name,
                             (unsigned long long)size, VIV_PATH_MAX);
@@ -161,23 +162,23 @@ put_link(const struct vh_seam *seam, int dir, const char *name, int fd, uint64_t
 }
 
 viv_status
-vh_layer_put(const struct vh_target *target, int dir, const char *name, uint32_t mode, int fd, uint64_t at,
-             uint64_t size, struct viv_error *err)
+vh_layer_put(const struct vh_target *target, int dir, const char *name, const struct vh_layer_blob *blob,
+             struct viv_error *err)
 {
     const struct vh_seam *seam = target->tools->seam;
-    if (mode == VH_TREE_LINK) {
-        return put_link(seam, dir, name, fd, at, size, err);
+    if (blob->mode == VH_TREE_LINK) {
+        return put_link(seam, dir, name, blob, err);
     }
-    mode_t bits = mode == VH_TREE_PROGRAM ? 0777 : 0666;
+    mode_t bits = blob->mode == VH_TREE_PROGRAM ? 0777 : 0666;
     int out = seam->open(seam->data, dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, bits);
     if (out < 0) {
         return vh_error_errno(err, VIV_E_IO, "layer", "cannot make file '%s'", name);
     }
     viv_status status = VIV_OK;
-    for (uint64_t done = 0; done < size && status == VIV_OK;) {
+    for (uint64_t done = 0; done < blob->size && status == VIV_OK;) {
         char chunk[CHUNK];
-        uint64_t part = size - done < CHUNK ? size - done : CHUNK;
-        ssize_t got = seam->pread(seam->data, fd, chunk, (size_t)part, (off_t)(at + done));
+        uint64_t part = blob->size - done < CHUNK ? blob->size - done : CHUNK;
+        ssize_t got = seam->pread(seam->data, blob->fd, chunk, (size_t)part, (off_t)(blob->at + done));
         status = got > 0 ? vh_fs_write_all(seam, out, (struct viv_str){ chunk, (uint64_t)got }, err)
                          : vh_error_set(err, VIV_E_IO, "layer", "content of '%s' ends early", name);
         done += got > 0 ? (uint64_t)got : 0;
@@ -198,7 +199,8 @@ write_blob(void *data, size_t which, int fd, uint64_t at, uint64_t size, struct 
     const char *name = NULL;
     viv_status status = enter(writer, entry->path, &name, err);
     if (status == VIV_OK) {
-        status = vh_layer_put(writer->target, writer->dir, name, entry->mode, fd, at, size, err);
+        struct vh_layer_blob blob = { entry->mode, fd, at, size };
+        status = vh_layer_put(writer->target, writer->dir, name, &blob, err);
     }
     if (status) {
         return status;

@@ -32,9 +32,15 @@ viv_status vh_layer_whiteout(struct vh_layer_writer *writer, struct viv_str path
 /* Give the folders their time, deepest first. Call once at the end; also closes what is open. */
 viv_status vh_layer_writer_finish(struct vh_layer_writer *writer, struct viv_error *err);
 
-/* One blob to a new file or link. */
-viv_status vh_layer_put(const struct vh_target *target, int dir, const char *name, uint32_t mode, int fd, uint64_t at,
-                        uint64_t size, struct viv_error *err);
+/* One blob, `size` bytes at `at` of `fd`, to a new file or link. */
+struct vh_layer_blob {
+    uint32_t mode;
+    int fd;
+    uint64_t at;
+    uint64_t size;
+};
+viv_status vh_layer_put(const struct vh_target *target, int dir, const char *name, const struct vh_layer_blob *blob,
+                        struct viv_error *err);
 
 /* False for a path that no honest tree holds: "", ".", "..", ".git" or a part over 255 bytes. */
 bool vh_layer_good_path(struct viv_str path);

@@ -86,6 +86,9 @@ not_advanced(const struct vh_target *target, struct vh_arena *arena, const char 
         return vh_error_set(err, VIV_E_EXISTS, "line", "branch '%s' names '%.12s' already; rename that branch",
                             name + strlen("refs/heads/"), named.hex);
     }
+    if (strstr(said->text, ".lock': File exists")) {
+        return vh_error_set(err, VIV_E_BUSY, "line", "another git holds a reference: %.200s", said->text);
+    }
     return vh_error_set(err, VIV_E_EXISTS, "line", "cannot name the result '%s': %.200s", name, said->text);
 }
 
@@ -109,6 +112,9 @@ vh_line_advance(const struct vh_target *target, struct vh_arena *arena, const ch
     }
     const char *words[] = { "update-ref", "-m", "viv: ready", "--stdin", NULL };
     struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words, .input = vh_str(input) };
+    vh_git_unlock(target, arena, target->line);
+    vh_git_unlock(target, arena, name);
+    vh_git_unlock(target, arena, vh_arena_format(arena, "refs/viv/held/%s", task));
     VH_PLACE(seam, "line.before");
     viv_status status = vh_git_run(target, arena, &ask, NULL, &said);
     VH_PLACE(seam, "line.after");
@@ -201,14 +207,14 @@ vh_line_join(const struct vh_target *target, struct vh_arena *arena, const struc
 
 viv_status
 vh_line_merge(const struct vh_target *target, struct vh_arena *arena, const char *task, const struct vh_git_id *tip,
-              const struct vh_git_id *commit, struct vh_git_id *ret_commit, struct vh_git_id *ret_tree,
-              struct vh_conflicts *ret_conflicts, struct viv_error *err)
+              const struct vh_git_id *commit, struct vh_line_merged *ret_merged, struct viv_error *err)
 {
     struct vh_commit old;
     struct vh_git_id tree;
+    *ret_merged = (struct vh_line_merged){ 0 };
     viv_status status = vh_commit_read(target, arena, commit, &old, err);
     if (status == VIV_OK) {
-        status = vh_line_join(target, arena, tip, commit, &tree, ret_conflicts, err);
+        status = vh_line_join(target, arena, tip, commit, &tree, &ret_merged->conflicts, err);
     }
     if (status) {
         return status;
@@ -218,7 +224,7 @@ vh_line_merge(const struct vh_target *target, struct vh_arena *arena, const char
                                    .committer = old.committer, .message = old.message, .parent = tip };
     vh_import_begin(&import, target, arena, VH_GIT_REFS, &head, err);
     vh_import_tree(&import, &tree);
-    return vh_import_finish(&import, ret_commit, ret_tree);
+    return vh_import_finish(&import, &ret_merged->commit, &ret_merged->tree);
 }
 
 /* ---- after a crash ---- */

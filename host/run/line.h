@@ -18,9 +18,14 @@ viv_status vh_line_advance(const struct vh_target *target, struct vh_arena *aren
 
 /* The same change on top of `tip`: one commit with the message, author and trailers of `commit` and the merged
  * tree, held as the other was. Same input, same commit. VIV_E_CONFLICT lists both versions of each path. */
+struct vh_line_merged {
+    struct vh_git_id commit;
+    struct vh_git_id tree;
+    struct vh_conflicts conflicts; /* filled when VIV_E_CONFLICT is returned, the rest otherwise */
+};
 viv_status vh_line_merge(const struct vh_target *target, struct vh_arena *arena, const char *task,
-                         const struct vh_git_id *tip, const struct vh_git_id *commit, struct vh_git_id *ret_commit,
-                         struct vh_git_id *ret_tree, struct vh_conflicts *ret_conflicts, struct viv_error *err);
+                         const struct vh_git_id *tip, const struct vh_git_id *commit,
+                         struct vh_line_merged *ret_merged, struct viv_error *err);
 
 /* After a crash: the commit on the line, or held for `task`, whose Viv-Effect trailer is `effect`; "" when there is
  * none. `ret_on_line` tells which. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Staging and exchanging; move_undo.c is the way back. Nothing of the person's is ever unlinked or written over: names change places,
- * and what came out is looked at. Only staged copies of contents that git has are removed. */
+/* Staging and exchanging; move_undo.c is the way back. Nothing of the person's is ever unlinked or written over:
+ * names change places, and what came out is looked at. Only staged copies of contents that git has are removed. */
 #include "move.h"
 
 #include <errno.h>
@@ -80,7 +80,8 @@ stage_blob(void *data, size_t which, int fd, uint64_t at, uint64_t size, struct 
     const struct vh_move_path *path = &move->path[staging->which[which]];
     char name[24];
     vh_move_stage_name(staging->which[which], name);
-    viv_status status = vh_layer_put(move->target, move->stage_fd, name, path->now_mode, fd, at, size, err);
+    struct vh_layer_blob blob = { path->now_mode, fd, at, size };
+    viv_status status = vh_layer_put(move->target, move->stage_fd, name, &blob, err);
     if (status) {
         return status;
     }
@@ -101,7 +102,8 @@ sync_staged(struct vh_move *move, const size_t *which, size_t count)
         }
         int file = seam->open(seam->data, move->stage_fd, name, O_RDONLY | O_NOFOLLOW, 0);
         int failed = file < 0 || seam->sync(seam->data, file);
-        viv_status status = failed ? vh_error_errno(move->err, VIV_E_IO, "branch", "cannot sync a staged file") : VIV_OK;
+        viv_status status =
+            failed ? vh_error_errno(move->err, VIV_E_IO, "branch", "cannot sync a staged file") : VIV_OK;
         if (file >= 0) {
             seam->close(seam->data, file);
         }

@@ -73,6 +73,31 @@ changed_meanwhile(viv_status status)
     return status == VIV_E_STATE || status == VIV_E_FENCED;
 }
 
+/* From the merge to the publication one task at a time has the line: what its gates judge is what gets published, and
+ * nobody gates against a tip that is about to move. */
+static void
+keep_line(struct vh_work *work)
+{
+    enum vh_phase what = work->ask.what;
+    bool wanted = what == VH_PHASE_INTEGRATE || what == VH_PHASE_GATE_INTEGRATION || what == VH_PHASE_GATE_E2E ||
+                  what == VH_PHASE_REVIEW || what == VH_PHASE_PUBLISH || what == VH_PHASE_ROLLBACK;
+    if (wanted && !work->at_line) {
+        pthread_mutex_lock(work->run->line_lock);
+    } else if (!wanted && work->at_line) {
+        pthread_mutex_unlock(work->run->line_lock);
+    }
+    work->at_line = wanted;
+}
+
+static void
+leave_line(struct vh_work *work)
+{
+    if (work->at_line) {
+        work->at_line = false;
+        pthread_mutex_unlock(work->run->line_lock);
+    }
+}
+
 static viv_status
 work_on(struct vh_work *work, struct viv_error *err)
 {
@@ -81,6 +106,7 @@ work_on(struct vh_work *work, struct viv_error *err)
             return VIV_OK;
         }
         work->asked = false;
+        keep_line(work);
         struct viv_error fault = VIV_ERROR_INIT;
         viv_status status = handlers[work->ask.what](work, &fault);
         if (status == VIV_OK) {
@@ -140,6 +166,7 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
         show(&work, watch);
         status = work_on(&work, err);
     }
+    leave_line(&work);
     vh_workspace_close(&work);
     vh_arena_destroy(arena);
     return status;

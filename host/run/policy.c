@@ -14,18 +14,25 @@
 /* No layer the safety plugin can read: its calls fail, and a failed verdict is a deny. */
 static const char no_layers[] = "[]stopped";
 
+struct source_file {
+    const char *path;
+    uint32_t scope; /* VIV_POLICY_* */
+    bool trusted;
+    struct viv_str text;
+};
+
 /* One file by the safety plugin; a missing file is the empty policy. */
 static viv_status
-compile(struct vh_run *run, struct vh_arena *arena, const char *path, uint32_t scope, bool trusted,
-        struct viv_str text, struct vh_json **ret_policy, struct viv_error *err)
+compile(struct vh_run *run, struct vh_arena *arena, const struct source_file *file, struct vh_json **ret_policy,
+        struct viv_error *err)
 {
     struct viv_safety_compile_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .text = text,
-        .origin = vh_str(path),
-        .scope = scope,
-        .trusted = trusted,
+        .text = file->text,
+        .origin = vh_str(file->path),
+        .scope = file->scope,
+        .trusted = file->trusted,
     };
     struct viv_safety_compile_answer answer = { 0 };
     struct vh_work work = { .run = run, .arena = arena, .policy = run->policy };
@@ -242,11 +249,13 @@ load(struct vh_run *run, struct viv_error *err)
     }
     memcpy(source->project_hex, hex, sizeof hex);
     if (status == VIV_OK) {
-        status = compile(run, arena, source->user_path ? source->user_path : "(built in)", VIV_POLICY_USER, true,
-                         user_text, &user, err);
+        const struct source_file file = { source->user_path ? source->user_path : "(built in)", VIV_POLICY_USER, true,
+                                          user_text };
+        status = compile(run, arena, &file, &user, err);
     }
     if (status == VIV_OK) {
-        status = compile(run, arena, VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, project_text, &project, err);
+        const struct source_file file = { VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, project_text };
+        status = compile(run, arena, &file, &project, err);
     }
     if (status == VIV_OK) {
         struct vh_json *layers = vh_json_array(arena);

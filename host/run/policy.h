@@ -29,7 +29,8 @@ viv_status vh_policy_read(struct vh_run *run, struct viv_error *err);
 /* The same, and record `policy.loaded`. */
 viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
 
-/* The policy for the next claim: read again when a file changed, or the trust in it. A file that has become wrong keeps nothing in force
+/* The policy for the next claim: read again when a file changed, or the trust in it. A file that has become
+ * wrong keeps nothing in force
  * but a policy that denies everything, and says so. */
 const struct vh_run_policy *vh_policy_now(struct vh_run *run);
 

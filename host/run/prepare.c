@@ -97,7 +97,8 @@ keep_layer(struct vh_work *work, const char *layer, struct viv_error *err)
                                                        : VIV_OK;
     seam->close(seam->data, fd);
     VH_PLACE(seam, "prepare.before-rename");
-    if (status == VIV_OK && seam->rename(seam->data, AT_FDCWD, vh_workspace_result_path(work), work->run->home, layer, 0) &&
+    if (status == VIV_OK && seam->rename(seam->data, AT_FDCWD, vh_workspace_result_path(work),
+            work->run->home, layer, 0) &&
         errno != EEXIST && errno != ENOTEMPTY) {
         status = vh_error_errno(err, VIV_E_IO, "prepare", "cannot keep a layer");
     }

@@ -120,13 +120,16 @@ static viv_status
 advance(struct undo *undo, const struct vh_git_id *commit)
 {
     const struct vh_target *target = undo->target;
-    const char *input = vh_arena_format(undo->arena, "start\nupdate %s %s %s\ndelete refs/viv/held/%s\nprepare\ncommit\n",
+    const char *input = vh_arena_format(undo->arena,
+                                        "start\nupdate %s %s %s\ndelete refs/viv/held/%s\n"
+                                        "prepare\ncommit\n",
                                         target->line, commit->hex, undo->base.line.hex, undo->held);
     const char *words[] = { "update-ref", "-m", "viv: rolled back", "--stdin", NULL };
     if (!input) {
         return no_memory(undo);
     }
     struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words, .input = vh_str(input) };
+    vh_git_unlock(target, undo->arena, target->line);
     viv_status status = vh_git_run(target, undo->arena, &ask, NULL, undo->err);
     return status == VIV_E_IO ? vh_error_extend(undo->err, VIV_E_CONFLICT, "the line moved meanwhile") : status;
 }

@@ -16,9 +16,10 @@ struct vh_rollback_request {
 
 /* Each path of the task gets back its content, mode and link target from before; everything else stays. Refused
  * (VIV_E_CONFLICT, listed with both object names) when one of those paths is no longer what the task left, on the
- * line or in the files; nothing is changed then. Should the person write to one in the very moment between looking and
- * moving, the answer is VIV_E_CONFLICT with `ret_commit` set: the line is rolled back, the files are not. `ret_outcome` says whether the files moved too; 0 when the task's
- * work had never reached them. Doing it twice gives the same commit. */
+ * line or in the files; nothing is changed then. Should the person write to one in the very moment between looking
+ * and moving, the answer is VIV_E_CONFLICT with `ret_commit` set: the line is rolled back, the files are not.
+ * `ret_outcome` says whether the files moved too; 0 when the task's work had never reached them. Doing it twice gives
+ * the same commit. */
 viv_status vh_rollback(struct vh_target *target, struct vh_arena *arena, const struct vh_rollback_request *request,
                        struct vh_git_id *ret_commit, enum vh_branch_outcome *ret_outcome,
                        struct vh_conflicts *ret_conflicts, struct viv_error *err);

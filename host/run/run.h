@@ -60,7 +60,7 @@ struct vh_run {
     struct viv_str actor_name; /* of the person who runs the host */
     int64_t uid;
     int64_t pid;
-    pthread_mutex_t *publish_lock; /* one integration and publication at a time */
+    pthread_mutex_t *line_lock; /* one task at a time from integration to publication; see pipeline.c */
     struct vh_router *router;
     struct vh_skill_files *skill_files;
     pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
@@ -80,6 +80,8 @@ struct vh_work {
     const struct vh_run_policy *policy;
     struct vh_target target;
     bool target_open;
+    const char *pin_line; /* of the base: where the task began is where its result goes */
+    const char *pin_branch;
     struct vh_base base;
     bool base_known;
     struct vh_workspace *workspace; /* of the present phase, or NULL */
@@ -87,6 +89,7 @@ struct vh_work {
     int64_t started_ns;
     int64_t effects; /* performed, for the price */
     bool asked;      /* an effect ended the run with a question */
+    bool at_line;    /* holds the line's lock */
     bool shown;      /* the safety report asked, and a person has approved the task with its command */
 };
 

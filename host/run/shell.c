@@ -8,7 +8,8 @@
 
 #define PIPELINES_MAX 64
 
-enum token { END, WORD, PIPE, AND, OR, SEMICOLON, LESS, GREAT, APPEND, ERROR_GREAT, ERROR_APPEND, ERROR_TO_OUTPUT, BAD };
+enum token { END, WORD, PIPE, AND, OR, SEMICOLON, LESS, GREAT, APPEND, ERROR_GREAT, ERROR_APPEND,
+        ERROR_TO_OUTPUT, BAD };
 
 struct lexer {
     struct vh_arena *arena;

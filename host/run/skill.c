@@ -41,11 +41,16 @@ check_output(struct vh_arena *arena, const struct vh_manifest *manifest, const s
                   : VIV_OK;
 }
 
+struct running {
+    struct vh_runner *runner;
+    struct viv_skill_run_answer answer;
+    struct vh_runner_result result;
+};
+
 /* One call on a runner that is there. */
 static viv_status
-call_runner(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call,
-            const struct vh_schema_values *values, struct vh_runner *runner, struct viv_skill_run_answer *ret_answer,
-            struct vh_runner_result *ret_result, struct viv_error *err)
+call_runner(const struct vh_seam *seam, const struct vh_skill_call *call, struct running *running,
+            const struct vh_schema_values *values, struct vh_arena *arena, struct viv_error *err)
 {
     struct viv_skill_run_request request = {
         .size = (uint32_t)sizeof request,
@@ -59,7 +64,7 @@ call_runner(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_ca
         .interface = VIV_INDEX_SKILL,
         .method = VIV_METHOD_SKILL_RUN,
         .request = &request,
-        .deadline_ns = run->seam->monotonic_ns(run->seam->data) + (call->limit_ns ? call->limit_ns : CALL_NS),
+        .deadline_ns = seam->monotonic_ns(seam->data) + (call->limit_ns ? call->limit_ns : CALL_NS),
         .now_us = call->now_us,
         .cancel_fd = -1,
         .trace_id = call->skill,
@@ -67,10 +72,10 @@ call_runner(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_ca
         .service = call->service,
         .service_data = call->service_data,
     };
-    *ret_answer = (struct viv_skill_run_answer){ .size = (uint32_t)sizeof *ret_answer, .rev = 1 };
-    viv_status status = vh_runner_call(runner, &wire, ret_answer, ret_result, arena, err);
-    if (status == VIV_OK && ret_result->plugin_status) {
-        status = vh_error_set(err, ret_result->plugin_status, "skill", "%s", ret_result->plugin_error.text);
+    running->answer = (struct viv_skill_run_answer){ .size = (uint32_t)sizeof running->answer, .rev = 1 };
+    viv_status status = vh_runner_call(running->runner, &wire, &running->answer, &running->result, arena, err);
+    if (status == VIV_OK && running->result.plugin_status) {
+        status = vh_error_set(err, running->result.plugin_status, "skill", "%s", running->result.plugin_error.text);
     }
     return status;
 }
@@ -81,34 +86,32 @@ run_file(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call 
 {
     const struct vh_manifest *manifest = kept->file.manifest;
     struct vh_schema_values values;
-    struct vh_runner *runner = NULL;
-    struct vh_runner_result result = { .failure = VH_RUNNER_FINE };
-    struct viv_skill_run_answer answer;
+    struct running running = { .result = { .failure = VH_RUNNER_FINE } };
     ret_result->id = vh_arena_text(arena, manifest->id);
     ret_result->version = vh_arena_text(arena, manifest->version);
     viv_status status = vh_schema_values(arena, manifest->input, call->input_json, &values, err);
     if (status) {
         return status;
     }
-    status = start(run, arena, call, kept, &runner, err);
+    status = start(run, arena, call, kept, &running.runner, err);
     if (status) {
         ret_result->plugin_fault = status == VIV_E_PLUGIN || status == VIV_E_DENIED || status == VIV_E_TIMEOUT;
         return status;
     }
-    status = call_runner(run, arena, call, &values, runner, &answer, &result, err);
+    status = call_runner(run->seam, call, &running, &values, arena, err);
     if (status == VIV_OK) {
-        status = check_output(arena, manifest, &answer, err);
+        status = check_output(arena, manifest, &running.answer, err);
     }
-    ret_result->plugin_fault = status != VIV_OK && result.failure != VH_RUNNER_LOST &&
-                               result.failure != VH_RUNNER_CANCELLED;
-    if (vh_pool_give(run->pool, runner, own_fault(result.failure) ? result.failure : VH_RUNNER_FINE,
-                     status ? err->text : "", call->now_us)) {
+    enum vh_runner_failure failure = running.result.failure;
+    ret_result->plugin_fault = status != VIV_OK && failure != VH_RUNNER_LOST && failure != VH_RUNNER_CANCELLED;
+    if (vh_pool_give(run->pool, running.runner, own_fault(failure) ? failure : VH_RUNNER_FINE, status ? err->text : "",
+                     call->now_us)) {
         vh_log(VH_LOG_WARNING, "skill", "'%s' is in quarantine: %s", manifest->id, err->text);
     }
     if (status == VIV_OK) {
-        ret_result->output_json = answer.output_json.len ? answer.output_json : VH_STR("{}");
-        ret_result->text = answer.text;
-        ret_result->own_ns = result.own_ns;
+        ret_result->output_json = running.answer.output_json.len ? running.answer.output_json : VH_STR("{}");
+        ret_result->text = running.answer.text;
+        ret_result->own_ns = running.result.own_ns;
     }
     return status;
 }

@@ -67,7 +67,8 @@ send_frame(int fd, struct vh_arena *arena, const struct vh_json *value, struct v
     vh_buf_add(&buf, "\0\0\0", 4);
     vh_json_write(value, &buf);
     if (buf.failed) {
-        return vh_error_set(err, VIV_E_LIMIT, "socket", "an answer is larger than %u bytes or not canonical; ask for less",
+        return vh_error_set(err, VIV_E_LIMIT, "socket",
+                "an answer is larger than %u bytes or not canonical; ask for less",
                             VH_SOCKET_FRAME_MAX);
     }
     uint32_t len = (uint32_t)(buf.len - 4);

@@ -27,7 +27,8 @@ void vh_socket_stop(struct vh_socket *socket);
 void vh_socket_pause(int milliseconds);
 
 /* Connect to the host that has the home. VIV_E_UNAVAILABLE when it does not listen (yet). */
-viv_status vh_socket_connect(const struct vh_seam *seam, struct vh_arena *arena, int home, struct vh_client **ret_client,
+viv_status vh_socket_connect(const struct vh_seam *seam, struct vh_arena *arena, int home,
+        struct vh_client **ret_client,
                              struct viv_error *err);
 viv_status vh_socket_ask(struct vh_client *client, const struct vh_json *request, struct vh_arena *arena,
                          struct vh_json **ret_response, struct viv_error *err);

@@ -104,6 +104,13 @@ vh_workers_start(struct vh_run *run, struct vh_arena *arena, int count, struct v
 }
 
 void
+vh_workers_pause(struct vh_workers *workers)
+{
+    atomic_store(&workers->stop, 1);
+    vh_sequencer_wake(workers->run->sequencer);
+}
+
+void
 vh_workers_stop(struct vh_workers *workers, bool now)
 {
     if (!workers) {

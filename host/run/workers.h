@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Worker threads of the host that owns the home. Each holds at most one task; a person's cancel reaches it by a flag. */
+/* Worker threads of the host that owns the home. Each holds at most one task; a person's cancel reaches it by a
+ * flag. */
 #ifndef VH_WORKERS_H
 #define VH_WORKERS_H
 
@@ -11,6 +12,8 @@ struct vh_workers;
 
 viv_status vh_workers_start(struct vh_run *run, struct vh_arena *arena, int count, struct vh_workers **ret_workers,
                             struct viv_error *err);
+/* No new task is taken; what runs goes on. Does not wait. */
+void vh_workers_pause(struct vh_workers *workers);
 /* No new task is taken; with `now` what runs is cancelled too. Waits for the threads. */
 void vh_workers_stop(struct vh_workers *workers, bool now);
 /* Stop what runs for this task, if anything does. */

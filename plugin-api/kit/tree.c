@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading is jansson's; its own writer is not used because it writes \u001F where the log has \u001f, and because the
- * answer must lie in the call's memory. */
+/* Reading is jansson's; its own writer is not used because it writes \u001F where the log has
+ * \u001f, and because the answer must lie in the call's memory. */
 #include "tree.h"
 
 #include <jansson.h>
@@ -54,16 +54,17 @@ depth_of(struct viv_str text)
 }
 
 viv_status
-viv_tree_read(struct viv_str text, const char *name, struct json_t **ret_value, struct viv_error *err)
+viv_tree_read(struct viv_str text, const char *name, struct json_t **ret_value,
+              struct viv_error *err)
 {
     if (text.len > VIV_QUEUE_BYTES_MAX) {
         return viv_tree_fail(err, VIV_E_LIMIT, "json", "%s has %llu bytes, allowed %u", name,
-                            (unsigned long long)text.len, VIV_QUEUE_BYTES_MAX);
+                             (unsigned long long)text.len, VIV_QUEUE_BYTES_MAX);
     }
     uint32_t depth = depth_of(text);
     if (depth > VIV_JSON_DEPTH_MAX) {
-        return viv_tree_fail(err, VIV_E_INVALID, "json", "%s is nested %u deep, allowed %u", name, depth,
-                            VIV_JSON_DEPTH_MAX);
+        return viv_tree_fail(err, VIV_E_INVALID, "json", "%s is nested %u deep, allowed %u", name,
+                             depth, VIV_JSON_DEPTH_MAX);
     }
     json_error_t fault;
     json_t *value = json_loadb(text.data ? text.data : "", (size_t)text.len,
@@ -72,8 +73,8 @@ viv_tree_read(struct viv_str text, const char *name, struct json_t **ret_value, 
         return viv_tree_fail(err, VIV_E_MEMORY, "json", "%s does not fit into memory", name);
     }
     if (!value) {
-        return viv_tree_fail(err, VIV_E_INVALID, "json", "%s is not JSON: %s at byte %d", name, fault.text,
-                            fault.position);
+        return viv_tree_fail(err, VIV_E_INVALID, "json", "%s is not JSON: %s at byte %d", name,
+                             fault.text, fault.position);
     }
     *ret_value = value;
     return VIV_OK;
@@ -103,7 +104,7 @@ put_text(struct sink *sink, const char *data, size_t len)
     put(sink, "\"", 1);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)data[i];
-        char form[8] = { data[i], 0 };
+        char form[8] = {data[i], 0};
         if (c == '"' || c == '\\') {
             (void)snprintf(form, sizeof form, "\\%c", c);
         } else if (c >= 0x08 && c <= 0x0d && c != 0x0b) {
@@ -129,7 +130,8 @@ static void
 put_object(struct sink *sink, const json_t *value)
 {
     size_t count = json_object_size(value);
-    const char **names = sink->data ? sink->call->alloc(sink->call, (count + 1) * sizeof *names) : NULL;
+    const char **names =
+        sink->data ? sink->call->alloc(sink->call, (count + 1) * sizeof *names) : NULL;
     if (sink->data && !names) {
         sink->status = VIV_E_MEMORY;
         return;
@@ -193,30 +195,33 @@ put_value(struct sink *sink, const json_t *value)
 }
 
 viv_status
-viv_tree_write(struct viv_call *call, const struct json_t *value, uint32_t failed, struct viv_str *ret_text,
-                   struct viv_error *err)
+viv_tree_write(struct viv_call *call, const struct json_t *value, uint32_t failed,
+               struct viv_str *ret_text, struct viv_error *err)
 {
     if (failed || !value) {
         return viv_tree_fail(err, VIV_E_MEMORY, "json", "the answer does not fit into memory");
     }
-    struct sink sink = { .call = call };
+    struct sink sink = {.call = call};
     put_value(&sink, value);
     if (sink.status == VIV_E_INVALID) {
         return viv_tree_fail(err, VIV_E_INVALID, "json",
-                            "a value has no canonical form, allowed: objects, arrays, texts, integers within 2^53-1");
+                             "a value has no canonical form, allowed: objects, arrays, texts, "
+                             "integers within 2^53-1");
     }
     sink.data = call->alloc(call, sink.len + 1);
     uint64_t len = sink.len;
     sink.len = 0;
     if (!sink.data) {
-        return viv_tree_fail(err, VIV_E_MEMORY, "json", "the answer of %llu bytes does not fit into the call's memory",
-                            (unsigned long long)len);
+        return viv_tree_fail(err, VIV_E_MEMORY, "json",
+                             "the answer of %llu bytes does not fit into the call's memory",
+                             (unsigned long long)len);
     }
     put_value(&sink, value);
     if (sink.status != VIV_OK) {
-        return viv_tree_fail(err, sink.status, "json", "the answer does not fit into the call's memory");
+        return viv_tree_fail(err, sink.status, "json",
+                             "the answer does not fit into the call's memory");
     }
-    *ret_text = (struct viv_str){ sink.data, sink.len };
+    *ret_text = (struct viv_str){sink.data, sink.len};
     return VIV_OK;
 }
 
@@ -225,7 +230,12 @@ static uint32_t
 sequence(struct viv_str text, uint64_t at)
 {
     const unsigned char *c = (const unsigned char *)text.data + at;
-    uint32_t len = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+    uint32_t len = c[0] < 0x80   ? 1
+                   : c[0] < 0xc2 ? 0
+                   : c[0] < 0xe0 ? 2
+                   : c[0] < 0xf0 ? 3
+                   : c[0] < 0xf5 ? 4
+                                 : 0;
     if (len == 0 || len > text.len - at) {
         return 0;
     }
@@ -234,8 +244,8 @@ sequence(struct viv_str text, uint64_t at)
             return 0;
         }
     }
-    if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf0 && c[1] < 0x90) ||
-        (c[0] == 0xf4 && c[1] > 0x8f)) {
+    if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
+        (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f)) {
         return 0;
     }
     return len;
@@ -277,7 +287,7 @@ viv_tree_str(struct viv_str text)
 struct json_t *
 viv_tree_literal(const char *text)
 {
-    return viv_tree_str((struct viv_str){ text, strlen(text) });
+    return viv_tree_str((struct viv_str){text, strlen(text)});
 }
 
 struct json_t *
@@ -308,9 +318,9 @@ viv_tree_text(const struct json_t *object, const char *key)
 {
     const json_t *member = json_object_get(object, key);
     if (!json_is_string(member)) {
-        return (struct viv_str){ NULL, 0 };
+        return (struct viv_str){NULL, 0};
     }
-    return (struct viv_str){ json_string_value(member), json_string_length(member) };
+    return (struct viv_str){json_string_value(member), json_string_length(member)};
 }
 
 int64_t
@@ -325,10 +335,10 @@ viv_tree_copy(struct viv_call *call, struct viv_str text)
 {
     char *copy = call->alloc(call, text.len + 1);
     if (!copy) {
-        return (struct viv_str){ NULL, 0 };
+        return (struct viv_str){NULL, 0};
     }
     if (text.len > 0) {
         memcpy(copy, text.data, (size_t)text.len);
     }
-    return (struct viv_str){ copy, text.len };
+    return (struct viv_str){copy, text.len};
 }

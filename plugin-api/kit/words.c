@@ -67,7 +67,7 @@ cut(struct line *line)
 void
 viv_tree_words(const struct json_t *argv, char *buffer, uint64_t size)
 {
-    struct line line = { buffer, size, 0 };
+    struct line line = {buffer, size, 0};
     if (size == 0)
         return;
     for (size_t i = 0; i < json_array_size(argv); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measures one task's result by the rules of rubric.c. Threshold, quorum and attempts are the core's. A document that
- * cannot be read is an error, so the host records an abstention, never a good score. State: the settings alone. */
+/* Measures one task's result by the rules of rubric.c. Threshold, quorum and attempts are the
+ * core's. A document that cannot be read is an error, so the host records an abstention, never a
+ * good score. State: the settings alone. */
 #include <entry.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -15,13 +16,15 @@ struct critic {
 };
 
 static viv_status
-read_one(struct viv_str text, const char *name, uint32_t may_be_list, json_t **ret_value, struct viv_error *err)
+read_one(struct viv_str text, const char *name, uint32_t may_be_list, json_t **ret_value,
+         struct viv_error *err)
 {
     if (text.len == 0) {
         return VIV_OK;
     }
     viv_status status = viv_tree_read(text, name, ret_value, err);
-    if (status == VIV_OK && !json_is_object(*ret_value) && !(may_be_list && json_is_array(*ret_value))) {
+    if (status == VIV_OK && !json_is_object(*ret_value) &&
+        !(may_be_list && json_is_array(*ret_value))) {
         status = viv_tree_fail(err, VIV_E_INVALID, "review", "%s is not an object", name);
     }
     return status;
@@ -40,10 +43,11 @@ static viv_status
 answer(const struct critic *critic, struct viv_call *call, const struct findings *findings,
        struct viv_critic_review_answer *ret_answer, struct viv_error *err)
 {
-    struct viv_str text = { NULL, 0 };
+    struct viv_str text = {NULL, 0};
     viv_status status = viv_tree_write(call, findings->list, findings->failed, &text, err);
     if (status == VIV_OK) {
-        ret_answer->score_permille = rubric_score(findings, critic->config->error_weight, critic->config->warning_weight);
+        ret_answer->score_permille =
+            rubric_score(findings, critic->config->error_weight, critic->config->warning_weight);
         ret_answer->findings_json = text;
     }
     return status;
@@ -66,7 +70,7 @@ review(void *self, struct viv_call *call, const struct viv_critic_review_request
     status = status ? status : read_one(request->result_json, "result_json", 0, &result, err);
     status = status ? status : read_one(request->trace_json, "trace_json", 1, &trace, err);
     if (status == VIV_OK) {
-        struct rubric_input input = { intent, change, gates, result, trace };
+        struct rubric_input input = {intent, change, gates, result, trace};
         struct findings findings;
         findings_begin(&findings);
         rubric_review(&input, &findings);
@@ -100,9 +104,10 @@ destroy(void *self)
     free(self);
 }
 
-static const struct viv_critic critic = { .size = (uint32_t)sizeof critic, .rev = 1, .review = review };
+static const struct viv_critic critic = {
+    .size = (uint32_t)sizeof critic, .rev = 1, .review = review};
 
-static const struct viv_offer offers[] = { { VIV_IFACE_CRITIC, &critic } };
+static const struct viv_offer offers[] = {{VIV_IFACE_CRITIC, &critic}};
 
 static const struct viv_plugin plugin = {
     VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = destroy,

@@ -9,7 +9,7 @@
 void
 findings_begin(struct findings *findings)
 {
-    *findings = (struct findings){ .list = json_array() };
+    *findings = (struct findings){.list = json_array()};
     findings->failed = findings->list == NULL;
 }
 
@@ -21,8 +21,8 @@ findings_drop(struct findings *findings)
 }
 
 void
-findings_add(struct findings *findings, const char *rule, enum severity severity, struct viv_str path, int64_t line,
-             const char *format, ...)
+findings_add(struct findings *findings, const char *rule, enum severity severity,
+             struct viv_str path, int64_t line, const char *format, ...)
 {
     char text[512];
     findings->errors += severity == SEVERITY_ERROR;
@@ -36,7 +36,9 @@ findings_add(struct findings *findings, const char *rule, enum severity severity
     va_end(arguments);
     json_t *finding = json_object();
     viv_tree_set(finding, "rule", viv_tree_literal(rule), &findings->failed);
-    viv_tree_set(finding, "severity", viv_tree_literal(severity == SEVERITY_ERROR ? "error" : "warning"), &findings->failed);
+    viv_tree_set(finding, "severity",
+                 viv_tree_literal(severity == SEVERITY_ERROR ? "error" : "warning"),
+                 &findings->failed);
     viv_tree_set(finding, "text", viv_tree_literal(text), &findings->failed);
     viv_tree_set(finding, "path", viv_tree_str(path), &findings->failed);
     viv_tree_set(finding, "line", json_integer(line), &findings->failed);

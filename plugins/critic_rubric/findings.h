@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a review found: each finding names its rule and cites what it rests on. Errors and warnings are counted also when
- * no more are kept. */
+/* What a review found: each finding names its rule and cites what it rests on. Errors and warnings
+ * are counted also when no more are kept. */
 #ifndef CRITIC_RUBRIC_FINDINGS_H
 #define CRITIC_RUBRIC_FINDINGS_H
 
@@ -24,7 +24,8 @@ void findings_begin(struct findings *findings);
 void findings_drop(struct findings *findings);
 
 /* `path` may be empty; `line` 0 is none. */
-void findings_add(struct findings *findings, const char *rule, enum severity severity, struct viv_str path, int64_t line,
-                  const char *format, ...) __attribute__((format(printf, 6, 7)));
+void findings_add(struct findings *findings, const char *rule, enum severity severity,
+                  struct viv_str path, int64_t line, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 
 #endif

@@ -1,16 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Marks are compared as they are written, since "todo" is also an ordinary word of some programs; phrases without case. */
+/* Marks are compared as they are written, since "todo" is also an ordinary word of some programs;
+ * phrases without case. */
 #include "leftovers.h"
 
 #include <string.h>
 #include <strings.h>
 
-static const char *const marks[] = { "TO" "DO", "FIX" "ME", "XX" "X", "TB" "D", "HA" "CK" };
+static const char *const marks[] = {"TO"
+                                    "DO",
+                                    "FIX"
+                                    "ME",
+                                    "XX"
+                                    "X",
+                                    "TB"
+                                    "D",
+                                    "HA"
+                                    "CK"};
 static const char *const phrases[] = {
-    "lorem ipsum",           "place" "holder",          "not implemented",      "not yet implemented",
-    "your code here",        "implement me",         "rest of the code",     "rest of the file",
-    "remains unchanged",     "existing code here",   "insert code here",     "add your",
-    "raise notimplementederror", "unimplemented!()", "to" "do!()",
+    "lorem ipsum",
+    "place"
+    "holder",
+    "not implemented",
+    "not yet implemented",
+    "your code here",
+    "implement me",
+    "rest of the code",
+    "rest of the file",
+    "remains unchanged",
+    "existing code here",
+    "insert code here",
+    "add your",
+    "raise notimplementederror",
+    "unimplemented!()",
+    "to"
+    "do!()",
 };
 
 static int
@@ -23,7 +46,8 @@ static int
 stands_alone(struct viv_str text, uint64_t at, uint64_t len)
 {
     return (at == 0 || !is_word(text.data[at - 1])) &&
-           (at + len == text.len || !is_word(text.data[at + len]) || !is_word(text.data[at + len - 1]));
+           (at + len == text.len || !is_word(text.data[at + len]) ||
+            !is_word(text.data[at + len - 1]));
 }
 
 static uint64_t
@@ -31,13 +55,15 @@ match(struct viv_str text, uint64_t at)
 {
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         size_t len = strlen(marks[i]);
-        if (text.len - at >= len && memcmp(text.data + at, marks[i], len) == 0 && stands_alone(text, at, len)) {
+        if (text.len - at >= len && memcmp(text.data + at, marks[i], len) == 0 &&
+            stands_alone(text, at, len)) {
             return len;
         }
     }
     for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
         size_t len = strlen(phrases[i]);
-        if (text.len - at >= len && strncasecmp(text.data + at, phrases[i], len) == 0 && stands_alone(text, at, len)) {
+        if (text.len - at >= len && strncasecmp(text.data + at, phrases[i], len) == 0 &&
+            stands_alone(text, at, len)) {
             return len;
         }
     }
@@ -53,7 +79,7 @@ leftovers_next(struct viv_str text, uint64_t *at, int64_t *line, struct leftover
             continue;
         uint64_t len = match(text, *at);
         if (len > 0) {
-            *ret_leftover = (struct leftover){ { text.data + *at, len }, *line };
+            *ret_leftover = (struct leftover){{text.data + *at, len}, *line};
             *at += len;
             return 1;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Words that say a text is not finished. Whole words only: "todos" and "mastodon" are none. Read next: leftovers.c. */
+/* Words that say a text is not finished. Whole words only: "todos" and "mastodon" are none. Read
+ * next: leftovers.c. */
 #ifndef CRITIC_RUBRIC_LEFTOVERS_H
 #define CRITIC_RUBRIC_LEFTOVERS_H
 
@@ -11,6 +12,7 @@ struct leftover {
 };
 
 /* The next leftover at or after byte `*at`, which moves behind it; 0 when there is none. */
-uint32_t leftovers_next(struct viv_str text, uint64_t *at, int64_t *line, struct leftover *ret_leftover);
+uint32_t leftovers_next(struct viv_str text, uint64_t *at, int64_t *line,
+                        struct leftover *ret_leftover);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules of a review over parsed documents. The same documents give the same findings and score. No host, no I/O. */
+/* The rules of a review over parsed documents. The same documents give the same findings and score.
+ * No host, no I/O. */
 #ifndef CRITIC_RUBRIC_RUBRIC_H
 #define CRITIC_RUBRIC_RUBRIC_H
 
@@ -17,6 +18,7 @@ struct rubric_input {
 void rubric_review(const struct rubric_input *input, struct findings *findings);
 
 /* 1000 less the weights, not below 0. */
-uint32_t rubric_score(const struct findings *findings, int64_t error_weight, int64_t warning_weight);
+uint32_t rubric_score(const struct findings *findings, int64_t error_weight,
+                      int64_t warning_weight);
 
 #endif

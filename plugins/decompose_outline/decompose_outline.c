@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Captures the intent of a request by a small grammar of whole words, and keeps every task one task. The words are
- * cut in words.c, the grammar is markers.c, the rules outline.c, the document intent.c. State: the settings alone. */
+/* Captures the intent of a request by a small grammar of whole words, and keeps every task one
+ * task. The words are cut in words.c, the grammar is markers.c, the rules outline.c, the document
+ * intent.c. State: the settings alone. */
 #include <entry.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -17,17 +18,18 @@ struct decomposer {
 static viv_status
 read_hints(struct viv_str text, json_t **ret_hints, struct viv_error *err)
 {
-    static const struct viv_str none = { "{}", 2 };
+    static const struct viv_str none = {"{}", 2};
     return viv_tree_read(text.len > 0 ? text : none, "hints_json", ret_hints, err);
 }
 
 static viv_status
-answer(struct viv_call *call, const struct outline *outline, struct viv_str goal, int64_t unclear_below,
-       struct viv_decompose_capture_answer *ret_answer, struct viv_error *err)
+answer(struct viv_call *call, const struct outline *outline, struct viv_str goal,
+       int64_t unclear_below, struct viv_decompose_capture_answer *ret_answer,
+       struct viv_error *err)
 {
     uint32_t failed = 0;
-    struct viv_str intent = { NULL, 0 };
-    struct viv_str questions = { NULL, 0 };
+    struct viv_str intent = {NULL, 0};
+    struct viv_str questions = {NULL, 0};
     json_t *document = intent_document(outline, goal, &failed);
     json_t *list = intent_questions(outline, &failed);
     viv_status status = viv_tree_write(call, document, failed, &intent, err);
@@ -48,11 +50,12 @@ capture(void *self, struct viv_call *call, const struct viv_decompose_capture_re
         struct viv_decompose_capture_answer *ret_answer, struct viv_error *err)
 {
     const struct decomposer *decomposer = self;
-    struct words words = { NULL, 0, 0 };
+    struct words words = {NULL, 0, 0};
     json_t *hints = NULL;
     struct outline *outline = call->alloc(call, sizeof *outline);
     if (!outline) {
-        return viv_tree_fail(err, VIV_E_MEMORY, "goal", "the outline does not fit into the call's memory");
+        return viv_tree_fail(err, VIV_E_MEMORY, "goal",
+                             "the outline does not fit into the call's memory");
     }
     viv_status status = words_split(call, request->goal, &words, err);
     status = status ? status : read_hints(request->hints_json, &hints, err);
@@ -63,7 +66,8 @@ capture(void *self, struct viv_call *call, const struct viv_decompose_capture_re
         outline_finish(&words, with_command, outline);
     }
     if (status == VIV_OK) {
-        status = answer(call, outline, request->goal, decomposer->config->unclear_below, ret_answer, err);
+        status = answer(call, outline, request->goal, decomposer->config->unclear_below, ret_answer,
+                        err);
     }
     json_decref(hints);
     return status;
@@ -82,7 +86,7 @@ plan(void *self, struct viv_call *call, const struct viv_decompose_plan_request 
         return status;
     }
     ret_answer->atomic = 1;
-    ret_answer->plan_json = (struct viv_str){ NULL, 0 };
+    ret_answer->plan_json = (struct viv_str){NULL, 0};
     return VIV_OK;
 }
 
@@ -106,10 +110,9 @@ destroy(void *self)
 }
 
 static const struct viv_decompose decompose = {
-    .size = (uint32_t)sizeof decompose, .rev = 1, .capture = capture, .plan = plan
-};
+    .size = (uint32_t)sizeof decompose, .rev = 1, .capture = capture, .plan = plan};
 
-static const struct viv_offer offers[] = { { VIV_IFACE_DECOMPOSE, &decompose } };
+static const struct viv_offer offers[] = {{VIV_IFACE_DECOMPOSE, &decompose}};
 
 static const struct viv_plugin plugin = {
     VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = destroy,

@@ -7,14 +7,16 @@
 
 struct json_t;
 
-/* Paths and budget that came beside the request, checked: {"command":{},"files":[],"scope":[],"budget_micro":N}.
- * VIV_E_INVALID: a path that leaves the project, a negative budget, something of another type. */
+/* Paths and budget that came beside the request, checked:
+ * {"command":{},"files":[],"scope":[],"budget_micro":N}. VIV_E_INVALID: a path that leaves the
+ * project, a negative budget, something of another type. */
 viv_status intent_hints(const struct json_t *hints, struct outline *outline, struct viv_error *err);
 
 /* Whether the hints hold a command. */
 uint32_t intent_has_command(const struct json_t *hints);
 
-struct json_t *intent_document(const struct outline *outline, struct viv_str original, uint32_t *failed);
+struct json_t *intent_document(const struct outline *outline, struct viv_str original,
+                               uint32_t *failed);
 
 /* At most three, each {"text","default"}; `default` is what happens when nobody answers. */
 struct json_t *intent_questions(const struct outline *outline, uint32_t *failed);

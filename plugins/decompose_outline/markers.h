@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The phrases that begin a constraint, and what may follow them: the whole grammar as tables. Read words.h first. */
+/* The phrases that begin a constraint, and what may follow them: the whole grammar as tables. Read
+ * words.h first. */
 #ifndef DECOMPOSE_OUTLINE_MARKERS_H
 #define DECOMPOSE_OUTLINE_MARKERS_H
 
@@ -17,10 +18,12 @@ enum marker_kind {
     MARKER_ACCEPT,  /* so that, until, done when, make sure */
 };
 
-/* Note at each word the marker that begins there. Some phrases count only at the beginning of a clause. */
+/* Note at each word the marker that begins there. Some phrases count only at the beginning of a
+ * clause. */
 void markers_find(struct words *words);
 
-/* Money in words at `at` ("5 dollars", "$0.50", "30 cents"), in micro-units; 0 when there is none. */
+/* Money in words at `at` ("5 dollars", "$0.50", "30 cents"), in micro-units; 0 when there is none.
+ */
 int64_t markers_money(const struct words *words, uint32_t at);
 
 /* Whether a word looks like a path: quoted, or with a slash, or a dot and a short ending. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules: the goal is the first sentence that is no constraint and names something to do, else the first that is no
- * constraint, whole and as written. Constraints are taken out of every sentence, the goal's too, and never change its
- * words. A phrase runs to the next comma, marker or the sentence's end; a list of paths runs on over commas, "and", "or".
- * A path that cannot be meant narrows nothing: it becomes a question. */
+/* Rules: the goal is the first sentence that is no constraint and names something to do, else the
+ * first that is no constraint, whole and as written. Constraints are taken out of every sentence,
+ * the goal's too, and never change its words. A phrase runs to the next comma, marker or the
+ * sentence's end; a list of paths runs on over commas, "and", "or". A path that cannot be meant
+ * narrows nothing: it becomes a question. */
 #include "outline.h"
 
 #include <string.h>
@@ -88,18 +89,22 @@ phrase_end(const struct words *words, uint32_t from, uint32_t end)
     return from < end ? from + 1 : end;
 }
 
-/* Paths from `at` on; `bare` lets a single plain word count as one ("only under docs"). Gives the word after them. */
+/* Paths from `at` on; `bare` lets a single plain word count as one ("only under docs"). Gives the
+ * word after them. */
 static uint32_t
-take_paths(struct outline *outline, const struct words *words, uint32_t at, uint32_t end, enum outline_list list,
-           uint32_t bare)
+take_paths(struct outline *outline, const struct words *words, uint32_t at, uint32_t end,
+           enum outline_list list, uint32_t bare)
 {
     uint32_t after = at;
     while (at < end) {
-        if (words_is_one(words, at, "the a any my our its files file folder folders directory directories in under and or")) {
+        if (words_is_one(words, at,
+                         "the a any my our its files file folder folders directory directories in "
+                         "under and or")) {
             at++;
             continue;
         }
-        uint32_t named = at + 1 < end && words_is_one(words, at + 1, "folder folders directory directories");
+        uint32_t named =
+            at + 1 < end && words_is_one(words, at + 1, "folder folders directory directories");
         if (!markers_path_like(words, at) && !named && !(bare && ends_phrase(words, at)))
             break;
         (void)outline_add_path(outline, list, words->list[at].text);
@@ -120,7 +125,8 @@ take_money(struct outline *outline, int64_t micro)
 
 /* What the marker at `at` adds; its sentence is `first` to `last`. */
 static void
-take_marker(struct outline *outline, const struct words *words, uint32_t first, uint32_t at, uint32_t last)
+take_marker(struct outline *outline, const struct words *words, uint32_t first, uint32_t at,
+            uint32_t last)
 {
     uint32_t begin = at + words->list[at].marker_len;
     uint32_t end = phrase_end(words, begin, last);
@@ -129,7 +135,8 @@ take_marker(struct outline *outline, const struct words *words, uint32_t first, 
     case MARKER_NONE:
         return;
     case MARKER_ONLY:
-        after = take_paths(outline, words, begin, last, OUTLINE_ONLY, !words_is(words, begin - 1, "in"));
+        after = take_paths(outline, words, begin, last, OUTLINE_ONLY,
+                           !words_is(words, begin - 1, "in"));
         add(outline, OUTLINE_CONSTRAINTS, words_span(words, at, after > begin ? after : end));
         return;
     case MARKER_AVOID:
@@ -171,7 +178,7 @@ is_condition(const struct words *words, uint32_t first)
 static void
 take_goal(struct outline *outline, const struct words *words)
 {
-    struct viv_str spare = { NULL, 0 };
+    struct viv_str spare = {NULL, 0};
     for (uint32_t first = 0; first < words->count;) {
         uint32_t end = words_sentence(words, first);
         if (!is_condition(words, first)) {
@@ -238,7 +245,8 @@ outline_finish(const struct words *words, uint32_t with_command, struct outline 
             }
         }
     }
-    uint32_t conditions = outline->counts[OUTLINE_CONSTRAINTS] + outline->counts[OUTLINE_ACCEPTANCE];
+    uint32_t conditions =
+        outline->counts[OUTLINE_CONSTRAINTS] + outline->counts[OUTLINE_ACCEPTANCE];
     uint32_t sum = 500;
     sum += words->count >= 3 && outline->goal.len > 10 ? 200 : 0;
     sum += 100 * (conditions < 3 ? conditions : 3);

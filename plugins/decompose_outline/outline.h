@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a request means, read by the grammar of markers.h. Same words, same outline: no clock, no chance, no host.
- * Read next: outline.c for the rules, intent.c for the document. */
+/* What a request means, read by the grammar of markers.h. Same words, same outline: no clock, no
+ * chance, no host. Read next: outline.c for the rules, intent.c for the document. */
 #ifndef DECOMPOSE_OUTLINE_OUTLINE_H
 #define DECOMPOSE_OUTLINE_OUTLINE_H
 
@@ -41,8 +41,8 @@ struct outline {
 /* Read. `with_command` says that a person showed how: then few words are enough. */
 void outline_read(struct words *words, uint32_t with_command, struct outline *ret_outline);
 
-/* Add a path to OUTLINE_ONLY or OUTLINE_AVOID. "./" and trailing slashes go; an absolute path, ".." and an empty one
- * are not added, give 0 and mark the outline. */
+/* Add a path to OUTLINE_ONLY or OUTLINE_AVOID. "./" and trailing slashes go; an absolute path, ".."
+ * and an empty one are not added, give 0 and mark the outline. */
 uint32_t outline_add_path(struct outline *outline, enum outline_list list, struct viv_str path);
 
 /* Conflicts and confidence, after all paths were added. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a condition a person wrote could be lost, or read into words that do not say it. */
+/* If this fails, a condition a person wrote could be lost, or read into words that do not say it.
+ */
 #include "../../tests/support/cm.h"
 
 #include <jansson.h>
@@ -27,7 +28,8 @@ read_goal(const char *goal, uint32_t with_command)
     assert_non_null(reading);
     fake_host_init(&reading->host);
     fake_call_init(&reading->call, &reading->host);
-    assert_int_equal(words_split(&reading->call.call, fake_str(goal), &reading->words, NULL), VIV_OK);
+    assert_int_equal(words_split(&reading->call.call, fake_str(goal), &reading->words, NULL),
+                     VIV_OK);
     outline_read(&reading->words, with_command, &reading->outline);
     outline_finish(&reading->words, with_command, &reading->outline);
     return reading;
@@ -49,7 +51,8 @@ joined(const struct outline *outline, enum outline_list list)
     text[0] = '\0';
     for (uint32_t i = 0; i < outline->counts[list]; i++) {
         struct viv_str item = outline->lists[list][i];
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s", i > 0 ? "|" : "", (int)item.len, item.data);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s", i > 0 ? "|" : "",
+                               (int)item.len, item.data);
     }
     return text;
 }
@@ -58,14 +61,23 @@ static void
 words_and_sentences(void **state)
 {
     (void)state;
-    struct reading *reading = read_goal("Fix a.c, e.g. the \"odd one.\" Then stop!\n\n- one; 2) x\n- `b.c`.", 0);
+    struct reading *reading =
+        read_goal("Fix a.c, e.g. the \"odd one.\" Then stop!\n\n- one; 2) x\n- `b.c`.", 0);
     static const struct {
         const char *text;
         uint32_t flags;
     } words[] = {
-        { "Fix", 0 },          { "a.c", WORD_COMMA }, { "e.g", 0 },          { "the", 0 }, { "odd one.", WORD_QUOTED },
-        { "Then", 0 },         { "stop", WORD_LAST }, { "one", WORD_LAST },  { "2", 0 },   { "x", WORD_LAST },
-        { "b.c", WORD_QUOTED | WORD_LAST },
+        {"Fix", 0},
+        {"a.c", WORD_COMMA},
+        {"e.g", 0},
+        {"the", 0},
+        {"odd one.", WORD_QUOTED},
+        {"Then", 0},
+        {"stop", WORD_LAST},
+        {"one", WORD_LAST},
+        {"2", 0},
+        {"x", WORD_LAST},
+        {"b.c", WORD_QUOTED | WORD_LAST},
     };
     assert_int_equal(reading->words.count, sizeof words / sizeof *words);
     for (uint32_t i = 0; i < reading->words.count; i++) {
@@ -88,32 +100,35 @@ conditions_are_read(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        { "Sort imports only under src", OUTLINE_ONLY, "src" },
-        { "Sort imports, only in the src folder", OUTLINE_ONLY, "src" },
-        { "Sort imports only in src/a.py, b/c.py and `d`", OUTLINE_ONLY, "src/a.py|b/c.py|d" },
-        { "Sort imports. Only touch ./src//x/.", OUTLINE_ONLY, "src//x" },
-        { "Write it only in english", OUTLINE_ONLY, "" },
-        { "Sort imports. Stay inside lib/", OUTLINE_ONLY, "lib" },
-        { "Sort imports. Do not touch the vendor directory", OUTLINE_AVOID, "vendor" },
-        { "Sort imports. DON'T CHANGE vendor/ or a.c", OUTLINE_AVOID, "vendor|a.c" },
-        { "Sort imports. Don\xe2\x80\x99t change a.c", OUTLINE_AVOID, "a.c" },
-        { "Sort imports and never delete old/a.txt, old/b.txt, then stop", OUTLINE_AVOID, "old/a.txt|old/b.txt" },
-        { "Sort imports without touching tests/", OUTLINE_AVOID, "tests" },
-        { "Sort all imports except vendor/", OUTLINE_AVOID, "vendor" },
-        { "Sort all imports except for vendor/x.c", OUTLINE_AVOID, "vendor/x.c" },
-        { "Do not touch the generated files, sort imports", OUTLINE_ANTI_GOALS, "the generated files" },
-        { "Sort imports without new dependencies", OUTLINE_ANTI_GOALS, "new dependencies" },
-        { "Sort imports, but do not add comments", OUTLINE_ANTI_GOALS, "add comments" },
-        { "Sort imports. No need to run tests", OUTLINE_ANTI_GOALS, "run tests" },
-        { "Find files that do not end in a newline", OUTLINE_ANTI_GOALS, "" },
-        { "Make the parser ignore blanks", OUTLINE_ANTI_GOALS, "" },
-        { "Add notes on the knot and the cannot", OUTLINE_ANTI_GOALS, "" },
-        { "Print the text 'do not touch a.c'", OUTLINE_AVOID, "" },
-        { "Rename it. The ABI must stay", OUTLINE_CONSTRAINTS, "The ABI must stay" },
-        { "Rename it, ideally in one commit", OUTLINE_PREFERENCES, "ideally in one commit" },
-        { "Rename it until all tests pass", OUTLINE_ACCEPTANCE, "until all tests pass" },
-        { "Rename it. Make sure the tests pass, then stop", OUTLINE_ACCEPTANCE, "Make sure the tests pass, then stop" },
-        { "Return at most 5 items", OUTLINE_CONSTRAINTS, "" },
+        {"Sort imports only under src", OUTLINE_ONLY, "src"},
+        {"Sort imports, only in the src folder", OUTLINE_ONLY, "src"},
+        {"Sort imports only in src/a.py, b/c.py and `d`", OUTLINE_ONLY, "src/a.py|b/c.py|d"},
+        {"Sort imports. Only touch ./src//x/.", OUTLINE_ONLY, "src//x"},
+        {"Write it only in english", OUTLINE_ONLY, ""},
+        {"Sort imports. Stay inside lib/", OUTLINE_ONLY, "lib"},
+        {"Sort imports. Do not touch the vendor directory", OUTLINE_AVOID, "vendor"},
+        {"Sort imports. DON'T CHANGE vendor/ or a.c", OUTLINE_AVOID, "vendor|a.c"},
+        {"Sort imports. Don\xe2\x80\x99t change a.c", OUTLINE_AVOID, "a.c"},
+        {"Sort imports and never delete old/a.txt, old/b.txt, then stop", OUTLINE_AVOID,
+         "old/a.txt|old/b.txt"},
+        {"Sort imports without touching tests/", OUTLINE_AVOID, "tests"},
+        {"Sort all imports except vendor/", OUTLINE_AVOID, "vendor"},
+        {"Sort all imports except for vendor/x.c", OUTLINE_AVOID, "vendor/x.c"},
+        {"Do not touch the generated files, sort imports", OUTLINE_ANTI_GOALS,
+         "the generated files"},
+        {"Sort imports without new dependencies", OUTLINE_ANTI_GOALS, "new dependencies"},
+        {"Sort imports, but do not add comments", OUTLINE_ANTI_GOALS, "add comments"},
+        {"Sort imports. No need to run tests", OUTLINE_ANTI_GOALS, "run tests"},
+        {"Find files that do not end in a newline", OUTLINE_ANTI_GOALS, ""},
+        {"Make the parser ignore blanks", OUTLINE_ANTI_GOALS, ""},
+        {"Add notes on the knot and the cannot", OUTLINE_ANTI_GOALS, ""},
+        {"Print the text 'do not touch a.c'", OUTLINE_AVOID, ""},
+        {"Rename it. The ABI must stay", OUTLINE_CONSTRAINTS, "The ABI must stay"},
+        {"Rename it, ideally in one commit", OUTLINE_PREFERENCES, "ideally in one commit"},
+        {"Rename it until all tests pass", OUTLINE_ACCEPTANCE, "until all tests pass"},
+        {"Rename it. Make sure the tests pass, then stop", OUTLINE_ACCEPTANCE,
+         "Make sure the tests pass, then stop"},
+        {"Return at most 5 items", OUTLINE_CONSTRAINTS, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct reading *reading = read_goal(rows[i].goal, 0);
@@ -133,16 +148,16 @@ money_is_exact(void **state)
         const char *goal;
         int64_t micro;
     } rows[] = {
-        { "Sort it for at most 5 dollars", 5000000 },
-        { "Sort it, at most $0.50.", 500000 },
-        { "Sort it, up to 30 cents", 300000 },
-        { "Sort it, no more than 0.000001 USD", 1 },
-        { "Sort it, at most 0.0000001 usd", 0 },
-        { "Sort it, at most -5 dollars", 0 },
-        { "Sort it, at most 99999999999 dollars", 0 },
-        { "Sort it, at most 5 euros", 0 },
-        { "Sort it, at most 5 dollars. At most $2", 2000000 },
-        { "Sort it, at most 1.2.3 dollars", 0 },
+        {"Sort it for at most 5 dollars", 5000000},
+        {"Sort it, at most $0.50.", 500000},
+        {"Sort it, up to 30 cents", 300000},
+        {"Sort it, no more than 0.000001 USD", 1},
+        {"Sort it, at most 0.0000001 usd", 0},
+        {"Sort it, at most -5 dollars", 0},
+        {"Sort it, at most 99999999999 dollars", 0},
+        {"Sort it, at most 5 euros", 0},
+        {"Sort it, at most 5 dollars. At most $2", 2000000},
+        {"Sort it, at most 1.2.3 dollars", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct reading *reading = read_goal(rows[i].goal, 0);
@@ -157,8 +172,9 @@ static void
 network_is_ruled_out_by_words(void **state)
 {
     (void)state;
-    static const char *const off[] = { "Sort it, no network", "Sort it offline", "Sort it without internet access",
-                                       "Sort it. Do not use the network.", "Sort it. Never use the internet" };
+    static const char *const off[] = {
+        "Sort it, no network", "Sort it offline", "Sort it without internet access",
+        "Sort it. Do not use the network.", "Sort it. Never use the internet"};
     for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
         struct reading *reading = read_goal(off[i], 0);
         assert_int_equal(reading->outline.no_network, 1);
@@ -178,17 +194,17 @@ what_is_unclear_is_asked(void **state)
         uint32_t command;
         uint32_t asks;
     } rows[] = {
-        { "", 0, OUTLINE_ASK_GOAL },
-        { "", 1, OUTLINE_ASK_GOAL },
-        { "fix", 0, OUTLINE_ASK_VAGUE },
-        { "Please fix it", 0, OUTLINE_ASK_VAGUE },
-        { "fix", 1, 0 },
-        { "fix src/a.c", 0, 0 },
-        { "Only under src", 0, OUTLINE_ASK_GOAL },
-        { "Sort it only under /etc/x", 0, OUTLINE_ASK_PATH },
-        { "Sort it only under a/../../b", 0, OUTLINE_ASK_PATH },
-        { "Sort it only under src/a, do not touch src/", 0, OUTLINE_ASK_CONFLICT },
-        { "Sort it only under src, do not touch src/a", 0, 0 },
+        {"", 0, OUTLINE_ASK_GOAL},
+        {"", 1, OUTLINE_ASK_GOAL},
+        {"fix", 0, OUTLINE_ASK_VAGUE},
+        {"Please fix it", 0, OUTLINE_ASK_VAGUE},
+        {"fix", 1, 0},
+        {"fix src/a.c", 0, 0},
+        {"Only under src", 0, OUTLINE_ASK_GOAL},
+        {"Sort it only under /etc/x", 0, OUTLINE_ASK_PATH},
+        {"Sort it only under a/../../b", 0, OUTLINE_ASK_PATH},
+        {"Sort it only under src/a, do not touch src/", 0, OUTLINE_ASK_CONFLICT},
+        {"Sort it only under src, do not touch src/a", 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct reading *reading = read_goal(rows[i].goal, rows[i].command);
@@ -230,13 +246,14 @@ struct fixture {
 static void
 begin(struct fixture *fix)
 {
-    struct viv_host_offer offer = { (uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR };
+    struct viv_host_offer offer = {(uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR};
     fake_host_init(&fix->host);
     fake_call_init(&fix->call, &fix->host);
     fix->plugin = viv_plugin_entry(&offer, NULL);
     assert_non_null(fix->plugin);
     fix->table = fix->plugin->offers[0].table;
-    assert_int_equal(fix->plugin->create(&fix->host.host, fix->plugin->defaults, &fix->self, NULL), VIV_OK);
+    assert_int_equal(fix->plugin->create(&fix->host.host, fix->plugin->defaults, &fix->self, NULL),
+                     VIV_OK);
 }
 
 static void
@@ -249,8 +266,10 @@ end(struct fixture *fix)
 static viv_status
 capture(struct fixture *fix, struct viv_str goal, const char *hints)
 {
-    struct viv_decompose_capture_request request = { (uint32_t)sizeof request, 1, goal, fake_str(hints) };
-    fix->answer = (struct viv_decompose_capture_answer){ .size = (uint32_t)sizeof fix->answer, .rev = 1 };
+    struct viv_decompose_capture_request request = {(uint32_t)sizeof request, 1, goal,
+                                                    fake_str(hints)};
+    fix->answer =
+        (struct viv_decompose_capture_answer){.size = (uint32_t)sizeof fix->answer, .rev = 1};
     fix->err = (struct viv_error)VIV_ERROR_INIT;
     return fix->table->capture(fix->self, &fix->call.call, &request, &fix->answer, &fix->err);
 }
@@ -265,14 +284,26 @@ hostile_requests_are_refused(void **state)
         viv_status status;
         const char *text;
     } bad[] = {
-        { { "a\xff", 2 }, "", VIV_E_INVALID, "the goal is not UTF-8 text, or holds a NUL" },
-        { { "a\0b", 3 }, "", VIV_E_INVALID, "the goal is not UTF-8 text, or holds a NUL" },
-        { { "sort it", 7 }, "{", VIV_E_INVALID, "hints_json is not JSON" },
-        { { "sort it", 7 }, "{\"scope\":7}", VIV_E_INVALID, "a list 'scope'" },
-        { { "sort it", 7 }, "{\"scope\":[7]}", VIV_E_INVALID, "scope '' is not a path inside the project" },
-        { { "sort it", 7 }, "{\"scope\":[\"/etc\"]}", VIV_E_INVALID, "scope '/etc' is not a path inside the project" },
-        { { "sort it", 7 }, "{\"budget_micro\":-1}", VIV_E_INVALID, "budget_micro is not an integer of 0 or more" },
-        { { "sort it", 7 }, "{\"budget_micro\":\"1\"}", VIV_E_INVALID, "budget_micro is not an integer of 0 or more" },
+        {{"a\xff", 2}, "", VIV_E_INVALID, "the goal is not UTF-8 text, or holds a NUL"},
+        {{"a\0b", 3}, "", VIV_E_INVALID, "the goal is not UTF-8 text, or holds a NUL"},
+        {{"sort it", 7}, "{", VIV_E_INVALID, "hints_json is not JSON"},
+        {{"sort it", 7}, "{\"scope\":7}", VIV_E_INVALID, "a list 'scope'"},
+        {{"sort it", 7},
+         "{\"scope\":[7]}",
+         VIV_E_INVALID,
+         "scope '' is not a path inside the project"},
+        {{"sort it", 7},
+         "{\"scope\":[\"/etc\"]}",
+         VIV_E_INVALID,
+         "scope '/etc' is not a path inside the project"},
+        {{"sort it", 7},
+         "{\"budget_micro\":-1}",
+         VIV_E_INVALID,
+         "budget_micro is not an integer of 0 or more"},
+        {{"sort it", 7},
+         "{\"budget_micro\":\"1\"}",
+         VIV_E_INVALID,
+         "budget_micro is not an integer of 0 or more"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct fixture fix;
@@ -294,13 +325,14 @@ the_longest_request_is_read_and_a_longer_one_refused(void **state)
     begin(&fix);
     char *goal = malloc(VIV_GOAL_MAX + 1);
     assert_non_null(goal);
-    static const char *const fills[] = { "a ", "' ", ". ", "do not touch x/y ", "\" \" ", "(((((", "at most $" };
+    static const char *const fills[] = {"a ",     "' ",    ". ",       "do not touch x/y ",
+                                        "\" \" ", "(((((", "at most $"};
     for (size_t fill = 0; fill < sizeof fills / sizeof *fills; fill++) {
         for (size_t i = 0; i <= VIV_GOAL_MAX; i++) {
             goal[i] = fills[fill][i % strlen(fills[fill])];
         }
-        assert_int_equal(capture(&fix, (struct viv_str){ goal, VIV_GOAL_MAX }, ""), VIV_OK);
-        assert_int_equal(capture(&fix, (struct viv_str){ goal, VIV_GOAL_MAX + 1 }, ""), VIV_E_LIMIT);
+        assert_int_equal(capture(&fix, (struct viv_str){goal, VIV_GOAL_MAX}, ""), VIV_OK);
+        assert_int_equal(capture(&fix, (struct viv_str){goal, VIV_GOAL_MAX + 1}, ""), VIV_E_LIMIT);
         assert_string_equal(fix.err.text, "the goal has 16385 bytes, allowed 16384");
     }
     free(goal);
@@ -313,7 +345,8 @@ the_same_request_gives_the_same_bytes(void **state)
     (void)state;
     struct fixture fix;
     begin(&fix);
-    struct viv_str goal = fake_str("Sort imports only under src, don't touch src/a.c, at most $1, so that make passes");
+    struct viv_str goal = fake_str(
+        "Sort imports only under src, don't touch src/a.c, at most $1, so that make passes");
     assert_int_equal(capture(&fix, goal, "{}"), VIV_OK);
     struct viv_str first = fix.answer.intent_json;
     assert_int_equal(capture(&fix, goal, "{}"), VIV_OK);

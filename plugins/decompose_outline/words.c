@@ -5,7 +5,8 @@
 #include <strings.h>
 #include <tree.h>
 
-/* Longest quoted stretch: a stray quote must not make the search for its end cost the whole text each time. */
+/* Longest quoted stretch: a stray quote must not make the search for its end cost the whole text
+ * each time. */
 #define QUOTED_MAX 256
 
 static int
@@ -14,7 +15,8 @@ is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
-/* End of a quoted stretch that begins at `at` and closes on the same line before a blank or punctuation; or `at`. */
+/* End of a quoted stretch that begins at `at` and closes on the same line before a blank or
+ * punctuation; or `at`. */
 static uint64_t
 quoted_end(struct viv_str goal, uint64_t at)
 {
@@ -23,7 +25,8 @@ quoted_end(struct viv_str goal, uint64_t at)
         return at;
     }
     for (uint64_t i = at + 1; i < goal.len && i - at < QUOTED_MAX && goal.data[i] != '\n'; i++) {
-        if (goal.data[i] == quote && (i + 1 == goal.len || is_blank(goal.data[i + 1]) || strchr(",.;:!?)", goal.data[i + 1]))) {
+        if (goal.data[i] == quote && (i + 1 == goal.len || is_blank(goal.data[i + 1]) ||
+                                      strchr(",.;:!?)", goal.data[i + 1]))) {
             return i + 1;
         }
     }
@@ -33,7 +36,8 @@ quoted_end(struct viv_str goal, uint64_t at)
 static int
 is_abbreviation(struct viv_str raw)
 {
-    static const char *const known[] = { "e.g.", "i.e.", "etc.", "cf.", "vs.", "approx.", "no.", "resp." };
+    static const char *const known[] = {"e.g.", "i.e.",    "etc.", "cf.",
+                                        "vs.",  "approx.", "no.",  "resp."};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (raw.len == strlen(known[i]) && strncasecmp(raw.data, known[i], raw.len) == 0) {
             return 1;
@@ -42,7 +46,8 @@ is_abbreviation(struct viv_str raw)
     return 0;
 }
 
-/* Take punctuation off the end, quotes off both ends; a word of punctuation alone stays as it is. */
+/* Take punctuation off the end, quotes off both ends; a word of punctuation alone stays as it is.
+ */
 static void
 strip(struct word *word, uint64_t quoted_len)
 {
@@ -54,7 +59,9 @@ strip(struct word *word, uint64_t quoted_len)
     while (text.len > 1 && text.len > quoted_len && strchr(",.;:!?)]", text.data[text.len - 1])) {
         char c = text.data[text.len - 1];
         word->flags |= c == ',' || c == ':' ? WORD_COMMA : 0;
-        word->flags |= (c == '.' || c == ';' || c == '!' || c == '?') && !is_abbreviation(word->raw) ? WORD_LAST : 0;
+        word->flags |= (c == '.' || c == ';' || c == '!' || c == '?') && !is_abbreviation(word->raw)
+                           ? WORD_LAST
+                           : 0;
         text.len--;
     }
     if (quoted_len > 2 && text.len == quoted_len) {
@@ -112,7 +119,8 @@ cut(struct viv_str goal, struct word *list)
 {
     uint32_t count = 0;
     uint32_t breaks = 0;
-    for (uint64_t at = skip_blanks(goal, 0, &breaks); at < goal.len; at = skip_blanks(goal, at, &breaks)) {
+    for (uint64_t at = skip_blanks(goal, 0, &breaks); at < goal.len;
+         at = skip_blanks(goal, at, &breaks)) {
         if (breaks && count > 0) {
             list[count - 1].flags |= WORD_LAST;
         }
@@ -121,7 +129,7 @@ cut(struct viv_str goal, struct word *list)
         while (end < goal.len && !is_blank(goal.data[end])) {
             end++;
         }
-        list[count].raw = (struct viv_str){ goal.data + at, end - at };
+        list[count].raw = (struct viv_str){goal.data + at, end - at};
         strip(&list[count], quoted - at);
         count++;
         at = end;
@@ -133,20 +141,23 @@ cut(struct viv_str goal, struct word *list)
 }
 
 viv_status
-words_split(struct viv_call *call, struct viv_str goal, struct words *ret_words, struct viv_error *err)
+words_split(struct viv_call *call, struct viv_str goal, struct words *ret_words,
+            struct viv_error *err)
 {
     if (goal.len > VIV_GOAL_MAX) {
         return viv_tree_fail(err, VIV_E_LIMIT, "goal", "the goal has %llu bytes, allowed %d",
                              (unsigned long long)goal.len, VIV_GOAL_MAX);
     }
     if (!viv_tree_utf8(goal) || (goal.len > 0 && memchr(goal.data, '\0', (size_t)goal.len))) {
-        return viv_tree_fail(err, VIV_E_INVALID, "goal", "the goal is not UTF-8 text, or holds a NUL");
+        return viv_tree_fail(err, VIV_E_INVALID, "goal",
+                             "the goal is not UTF-8 text, or holds a NUL");
     }
     struct word *list = call->alloc(call, (goal.len / 2 + 2) * sizeof *list);
     if (!list) {
-        return viv_tree_fail(err, VIV_E_MEMORY, "goal", "the goal does not fit into the call's memory");
+        return viv_tree_fail(err, VIV_E_MEMORY, "goal",
+                             "the goal does not fit into the call's memory");
     }
-    *ret_words = (struct words){ list, goal.len > 0 ? cut(goal, list) : 0, 0 };
+    *ret_words = (struct words){list, goal.len > 0 ? cut(goal, list) : 0, 0};
     return VIV_OK;
 }
 
@@ -190,10 +201,10 @@ struct viv_str
 words_span(const struct words *words, uint32_t from, uint32_t to)
 {
     if (from >= to || to > words->count) {
-        return (struct viv_str){ NULL, 0 };
+        return (struct viv_str){NULL, 0};
     }
     const struct word *last = &words->list[to - 1];
     const char *begin = words->list[from].raw.data;
     const char *end = last->text.data + last->text.len + ((last->flags & WORD_QUOTED) != 0);
-    return (struct viv_str){ begin, (uint64_t)(end - begin) };
+    return (struct viv_str){begin, (uint64_t)(end - begin)};
 }

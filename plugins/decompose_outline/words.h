@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A request as words and sentences. A word ends at blanks; quotes and punctuation around it are not part of it. A sentence
- * ends after a word followed by . ! ? or ; (not after "e.g." and its like), at an empty line, and before a list item; not
- * inside quotes, and not at the dot of "parser.c". Words are compared whole, never as parts of others. */
+/* A request as words and sentences. A word ends at blanks; quotes and punctuation around it are not
+ * part of it. A sentence ends after a word followed by . ! ? or ; (not after "e.g." and its like),
+ * at an empty line, and before a list item; not inside quotes, and not at the dot of "parser.c".
+ * Words are compared whole, never as parts of others. */
 #ifndef DECOMPOSE_OUTLINE_WORDS_H
 #define DECOMPOSE_OUTLINE_WORDS_H
 
@@ -25,8 +26,10 @@ struct words {
     uint32_t reserved;
 };
 
-/* Split; the words point into `goal`. VIV_E_INVALID: not UTF-8 or a NUL in it; VIV_E_LIMIT: longer than VIV_GOAL_MAX. */
-viv_status words_split(struct viv_call *call, struct viv_str goal, struct words *ret_words, struct viv_error *err);
+/* Split; the words point into `goal`. VIV_E_INVALID: not UTF-8 or a NUL in it; VIV_E_LIMIT: longer
+ * than VIV_GOAL_MAX. */
+viv_status words_split(struct viv_call *call, struct viv_str goal, struct words *ret_words,
+                       struct viv_error *err);
 
 /* Number of the word after the sentence that begins at `from`. */
 uint32_t words_sentence(const struct words *words, uint32_t from);

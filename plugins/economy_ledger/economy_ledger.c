@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules of what work may cost. The core owns the books: it makes the hold in every scope named here or in none,
- * and posts what settle() proposes once. State: the settings alone, so every answer is a function of its request.
- * The arithmetic is in ledger.c. */
+/* The rules of what work may cost. The core owns the books: it makes the hold in every scope named
+ * here or in none, and posts what settle() proposes once. State: the settings alone, so every
+ * answer is a function of its request. The arithmetic is in ledger.c. */
 #include <jansson.h>
 #include <entry.h>
 #include <kit.h>
@@ -20,12 +20,14 @@ struct economy {
 static struct ledger_prices
 prices_of(const struct economy_ledger_config *config)
 {
-    return (struct ledger_prices){ config->base_micro, config->per_second_micro, config->per_effect_micro };
+    return (struct ledger_prices){config->base_micro, config->per_second_micro,
+                                  config->per_effect_micro};
 }
 
 /* Smallest limit of this name over all layers of the policy; `fallback` when none sets it. */
 static viv_status
-limit_of(const json_t *policy, const char *name, int64_t fallback, int64_t *ret_limit, struct viv_error *err)
+limit_of(const json_t *policy, const char *name, int64_t fallback, int64_t *ret_limit,
+         struct viv_error *err)
 {
     int found = 0;
     size_t count = json_is_array(policy) ? json_array_size(policy) : 1;
@@ -33,13 +35,15 @@ limit_of(const json_t *policy, const char *name, int64_t fallback, int64_t *ret_
         const json_t *layer = json_is_array(policy) ? json_array_get(policy, i) : policy;
         const json_t *limits = json_object_get(layer, "limits");
         const json_t *limit = json_object_get(limits, name);
-        if (!json_is_object(layer) || (limits && !json_is_object(limits)) || (limit && !json_is_integer(limit))) {
-            return viv_tree_fail(err, VIV_E_INVALID, "policy", "limits.%s of the policy is not an integer", name);
+        if (!json_is_object(layer) || (limits && !json_is_object(limits)) ||
+            (limit && !json_is_integer(limit))) {
+            return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                                 "limits.%s of the policy is not an integer", name);
         }
         int64_t value = limit ? (int64_t)json_integer_value(limit) : 0;
         if (value < 0) {
-            return viv_tree_fail(err, VIV_E_INVALID, "policy", "limits.%s is %lld, allowed 0 and more", name,
-                                (long long)value);
+            return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                                 "limits.%s is %lld, allowed 0 and more", name, (long long)value);
         }
         if (limit && (!found || value < *ret_limit)) {
             *ret_limit = value;
@@ -59,13 +63,13 @@ check_id(struct viv_str id, struct viv_error *err)
     int good = id.len > 0 && id.len <= VIV_ID_MAX;
     for (uint64_t i = 0; good && i < id.len; i++) {
         char c = id.data[i];
-        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-               c == '-';
+        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '_' || c == '-';
     }
     if (!good) {
         return viv_tree_fail(err, VIV_E_INVALID, "work",
-                            "task id '%.*s' is not allowed: 1 to %d letters, digits, dots, _ or -",
-                            (int)(id.len < 64 ? id.len : 64), id.data ? id.data : "", VIV_ID_MAX);
+                             "task id '%.*s' is not allowed: 1 to %d letters, digits, dots, _ or -",
+                             (int)(id.len < 64 ? id.len : 64), id.data ? id.data : "", VIV_ID_MAX);
     }
     return VIV_OK;
 }
@@ -78,8 +82,8 @@ struct bill {
 };
 
 static viv_status
-make_bill(const struct economy_ledger_config *config, const json_t *work, const json_t *policy, struct bill *bill,
-          struct viv_error *err)
+make_bill(const struct economy_ledger_config *config, const json_t *work, const json_t *policy,
+          struct bill *bill, struct viv_error *err)
 {
     struct ledger_prices prices = prices_of(config);
     struct viv_str kind = viv_tree_text(work, "kind");
@@ -87,21 +91,32 @@ make_bill(const struct economy_ledger_config *config, const json_t *work, const 
     int64_t time_ns = 0;
     viv_status status = check_id(bill->task, err);
     status = status ? status : limit_of(policy, "time_ns", config->time_ns, &time_ns, err);
-    status = status ? status : limit_of(policy, "task_micro", config->task_limit_micro, &bill->task_micro, err);
-    status = status ? status : limit_of(policy, "home_micro", config->home_limit_micro, &bill->home_micro, err);
+    status = status
+                 ? status
+                 : limit_of(policy, "task_micro", config->task_limit_micro, &bill->task_micro, err);
+    status = status
+                 ? status
+                 : limit_of(policy, "home_micro", config->home_limit_micro, &bill->home_micro, err);
     if (status != VIV_OK) {
         return status;
     }
+    int64_t own_micro = viv_tree_integer(work, "limit_micro", bill->task_micro);
+    if (own_micro < 0) {
+        return viv_tree_fail(err, VIV_E_INVALID, "work", "limit_micro is %lld, allowed 0 and more",
+                             (long long)own_micro);
+    }
+    bill->task_micro = own_micro < bill->task_micro ? own_micro : bill->task_micro;
     int64_t asked_ns = viv_tree_integer(work, "time_ns", time_ns);
     if (viv_kit_is(kind, "task")) {
-        return ledger_worst_task(&prices, asked_ns < time_ns ? asked_ns : time_ns, &bill->worst_micro, err);
+        return ledger_worst_task(&prices, asked_ns < time_ns ? asked_ns : time_ns,
+                                 &bill->worst_micro, err);
     }
     if (viv_kit_is(kind, "effect")) {
         bill->worst_micro = prices.effect_micro;
         return VIV_OK;
     }
     return viv_tree_fail(err, VIV_E_INVALID, "work", "kind is '%.*s', allowed: task, effect",
-                        (int)(kind.len < 64 ? kind.len : 64), kind.data ? kind.data : "");
+                         (int)(kind.len < 64 ? kind.len : 64), kind.data ? kind.data : "");
 }
 
 static json_t *
@@ -113,7 +128,8 @@ scopes_of(const struct bill *bill, uint32_t *failed)
     viv_tree_set(home, "limit_micro", json_integer(bill->home_micro), failed);
     viv_tree_push(scopes, home, failed);
     json_t *task = json_object();
-    viv_tree_set(task, "scope", viv_tree_format("task:%.*s", (int)bill->task.len, bill->task.data), failed);
+    viv_tree_set(task, "scope", viv_tree_format("task:%.*s", (int)bill->task.len, bill->task.data),
+                 failed);
     viv_tree_set(task, "limit_micro", json_integer(bill->task_micro), failed);
     viv_tree_push(scopes, task, failed);
     return scopes;
@@ -127,7 +143,7 @@ estimate(void *self, struct viv_call *call, const struct viv_economy_estimate_re
     json_t *work = NULL;
     json_t *policy = NULL;
     json_t *scopes = NULL;
-    struct bill bill = { .worst_micro = 0 };
+    struct bill bill = {.worst_micro = 0};
     viv_status status = viv_tree_read(request->work_json, "work_json", &work, err);
     status = status ? status : viv_tree_read(request->policy_json, "policy_json", &policy, err);
     status = status ? status : make_bill(economy->config, work, policy, &bill, err);
@@ -145,7 +161,8 @@ estimate(void *self, struct viv_call *call, const struct viv_economy_estimate_re
     return status;
 }
 
-/* A use without a price is never free: an unknown member is refused, and the host then settles the whole hold. */
+/* A use without a price is never free: an unknown member is refused, and the host then settles the
+ * whole hold. */
 static viv_status
 read_usage(const json_t *document, struct ledger_usage *usage, struct viv_error *err)
 {
@@ -161,9 +178,10 @@ read_usage(const json_t *document, struct ledger_usage *usage, struct viv_error 
                          : strcmp(name, "model_micro") == 0 ? &usage->model_micro
                                                             : NULL;
         if (!place || !json_is_integer(value)) {
-            return viv_tree_fail(err, VIV_E_INVALID, "usage",
-                                "'%s' of usage_json has no price, allowed integers: wall_ns, effects, model_micro",
-                                name);
+            return viv_tree_fail(
+                err, VIV_E_INVALID, "usage",
+                "'%s' of usage_json has no price, allowed integers: wall_ns, effects, model_micro",
+                name);
         }
         *place = (int64_t)json_integer_value(value);
     }
@@ -190,8 +208,8 @@ settle(void *self, struct viv_call *call, const struct viv_economy_settle_reques
 {
     const struct economy *economy = self;
     struct ledger_prices prices = prices_of(economy->config);
-    struct ledger_usage usage = { 0, 0, 0 };
-    struct ledger_cost cost = { 0, 0, 0 };
+    struct ledger_usage usage = {0, 0, 0};
+    struct ledger_cost cost = {0, 0, 0};
     json_t *document = NULL;
     json_t *entries = NULL;
     viv_status status = viv_tree_read(request->usage_json, "usage_json", &document, err);
@@ -232,10 +250,9 @@ destroy(void *self)
 }
 
 static const struct viv_economy economy = {
-    .size = (uint32_t)sizeof economy, .rev = 1, .estimate = estimate, .settle = settle
-};
+    .size = (uint32_t)sizeof economy, .rev = 1, .estimate = estimate, .settle = settle};
 
-static const struct viv_offer offers[] = { { VIV_IFACE_ECONOMY, &economy } };
+static const struct viv_offer offers[] = {{VIV_IFACE_ECONOMY, &economy}};
 
 static const struct viv_plugin plugin = {
     VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = destroy,

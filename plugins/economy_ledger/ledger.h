@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prices in integer micro-units: the worst case before the work, the cost after it. Pure: no host, no JSON, no clock.
- * Sums that leave the range are refused, never wrapped. Read next: economy_ledger.c. */
+/* Prices in integer micro-units: the worst case before the work, the cost after it. Pure: no host,
+ * no JSON, no clock. Sums that leave the range are refused, never wrapped. Read next:
+ * economy_ledger.c. */
 #ifndef ECONOMY_LEDGER_LEDGER_H
 #define ECONOMY_LEDGER_LEDGER_H
 
@@ -29,11 +30,12 @@ struct ledger_cost {
 };
 
 /* Worst case of a task that may run for `time_ns`: base and every started second. */
-viv_status ledger_worst_task(const struct ledger_prices *prices, int64_t time_ns, int64_t *ret_micro,
-                             struct viv_error *err);
+viv_status ledger_worst_task(const struct ledger_prices *prices, int64_t time_ns,
+                             int64_t *ret_micro, struct viv_error *err);
 
-/* Cost of what was used, cut at `held_micro`: paid outside first (model), then effects, then the work itself. */
-viv_status ledger_settle(const struct ledger_prices *prices, const struct ledger_usage *usage, int64_t held_micro,
-                         struct ledger_cost *ret_cost, struct viv_error *err);
+/* Cost of what was used, cut at `held_micro`: paid outside first (model), then effects, then the
+ * work itself. */
+viv_status ledger_settle(const struct ledger_prices *prices, const struct ledger_usage *usage,
+                         int64_t held_micro, struct ledger_cost *ret_cost, struct viv_error *err);
 
 #endif

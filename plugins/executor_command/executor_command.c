@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the command that came with a task, pipeline by pipeline, through viv.effect/1. A pipeline that fails ends the
- * work: done is 0 and the result says which and why. What the door refuses (denied, ask, limit, time, cancelled) is
- * passed on as it is, so that the host can tell infrastructure from failure. State: settings and the door. */
+/* Runs the command that came with a task, pipeline by pipeline, through viv.effect/1. A pipeline
+ * that fails ends the work: done is 0 and the result says which and why. What the door refuses
+ * (denied, ask, limit, time, cancelled) is passed on as it is, so that the host can tell
+ * infrastructure from failure. State: settings and the door. */
 #include <entry.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static viv_status
 run_pipeline(const struct executor *executor, struct viv_call *call, const json_t *pipeline,
              struct viv_effect_outcome *outcome, struct viv_error *err)
 {
-    struct viv_effect_request request = { .size = (uint32_t)sizeof request, .rev = 1, .kind = VIV_EFFECT_EXEC };
+    struct viv_effect_request request = {
+        .size = (uint32_t)sizeof request, .rev = 1, .kind = VIV_EFFECT_EXEC};
     if (call->cancelled(call)) {
         return viv_tree_fail(err, VIV_E_CANCELLED, "executor", "the work was cancelled");
     }
@@ -29,7 +31,7 @@ run_pipeline(const struct executor *executor, struct viv_call *call, const json_
     if (status != VIV_OK) {
         return status;
     }
-    *outcome = (struct viv_effect_outcome){ .size = (uint32_t)sizeof *outcome, .rev = 1 };
+    *outcome = (struct viv_effect_outcome){.size = (uint32_t)sizeof *outcome, .rev = 1};
     return executor->effects->perform(executor->effects, call, &request, outcome, err);
 }
 
@@ -42,7 +44,8 @@ failed_outcome(const struct viv_effect_outcome *outcome)
 /* A failing command's own words matter more than what it printed as its result. */
 static viv_status
 write_result(const struct executor *executor, struct viv_call *call, const json_t *pipeline,
-             const struct viv_effect_outcome *outcome, struct viv_str *ret_json, struct viv_error *err)
+             const struct viv_effect_outcome *outcome, struct viv_str *ret_json,
+             struct viv_error *err)
 {
     char summary[400];
     uint32_t failed = 0;
@@ -53,7 +56,8 @@ write_result(const struct executor *executor, struct viv_call *call, const json_
     viv_tree_set(result, "output", command_excerpt(outcome->output, max), &failed);
     viv_tree_set(result, "errors", command_excerpt(outcome->errors, max), &failed);
     viv_tree_set(result, "exit_code", json_integer(outcome->exit_code), &failed);
-    viv_tree_set(result, "output_cut", json_integer((outcome->flags & VIV_EFFECT_OUTPUT_CUT) != 0), &failed);
+    viv_tree_set(result, "output_cut", json_integer((outcome->flags & VIV_EFFECT_OUTPUT_CUT) != 0),
+                 &failed);
     viv_tree_set(result, "claimed", json_array(), &failed);
     viv_status status = viv_tree_write(call, result, failed, ret_json, err);
     json_decref(result);
@@ -70,8 +74,8 @@ execute(void *self, struct viv_call *call, const struct viv_executor_execute_req
     if (status != VIV_OK) {
         return status;
     }
-    struct viv_effect_outcome outcome = { .exit_code = -1 };
-    struct viv_str result = { NULL, 0 };
+    struct viv_effect_outcome outcome = {.exit_code = -1};
+    struct viv_str result = {NULL, 0};
     const json_t *pipeline = NULL;
     size_t count = json_array_size(pipelines);
     for (size_t i = 0; status == VIV_OK && i < count; i++) {
@@ -104,7 +108,7 @@ create(const struct viv_host *host, const void *config, void **ret_self, struct 
     if (!executor) {
         return viv_tree_fail(err, VIV_E_MEMORY, "create", "no memory for the plugin's state");
     }
-    *executor = (struct executor){ config, effects };
+    *executor = (struct executor){config, effects};
     *ret_self = executor;
     return VIV_OK;
 }
@@ -116,10 +120,9 @@ destroy(void *self)
 }
 
 static const struct viv_executor executor = {
-    .size = (uint32_t)sizeof executor, .rev = 1, .execute = execute
-};
+    .size = (uint32_t)sizeof executor, .rev = 1, .execute = execute};
 
-static const struct viv_offer offers[] = { { VIV_IFACE_EXECUTOR, &executor } };
+static const struct viv_offer offers[] = {{VIV_IFACE_EXECUTOR, &executor}};
 
 static const struct viv_plugin plugin = {
     VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = destroy,

@@ -24,13 +24,14 @@ struct fixture {
 static void
 begin(struct fixture *fix)
 {
-    struct viv_host_offer offer = { (uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR };
+    struct viv_host_offer offer = {(uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR};
     fake_host_init(&fix->host);
     fake_call_init(&fix->call, &fix->host);
     fix->plugin = viv_plugin_entry(&offer, NULL);
     assert_non_null(fix->plugin);
     fix->table = fix->plugin->offers[0].table;
-    assert_int_equal(fix->plugin->create(&fix->host.host, fix->plugin->defaults, &fix->self, NULL), VIV_OK);
+    assert_int_equal(fix->plugin->create(&fix->host.host, fix->plugin->defaults, &fix->self, NULL),
+                     VIV_OK);
 }
 
 static void
@@ -44,9 +45,10 @@ end(struct fixture *fix)
 static viv_status
 run(struct fixture *fix, const char *command)
 {
-    struct viv_executor_execute_request request = { .size = (uint32_t)sizeof request, .rev = 1 };
+    struct viv_executor_execute_request request = {.size = (uint32_t)sizeof request, .rev = 1};
     request.command_json = fake_str(command);
-    fix->answer = (struct viv_executor_execute_answer){ .size = (uint32_t)sizeof fix->answer, .rev = 1 };
+    fix->answer =
+        (struct viv_executor_execute_answer){.size = (uint32_t)sizeof fix->answer, .rev = 1};
     fix->err = (struct viv_error)VIV_ERROR_INIT;
     return fix->table->execute(fix->self, &fix->call.call, &request, &fix->answer, &fix->err);
 }
@@ -55,12 +57,14 @@ static void
 statuses_of_the_door_are_passed_on(void **state)
 {
     (void)state;
-    static const viv_status statuses[] = { VIV_E_DENIED, VIV_E_ASK,       VIV_E_LIMIT, VIV_E_TIMEOUT,
-                                           VIV_E_BUSY,   VIV_E_CANCELLED, VIV_E_IO,    VIV_E_UNAVAILABLE };
+    static const viv_status statuses[] = {VIV_E_DENIED,  VIV_E_ASK,        VIV_E_LIMIT,
+                                          VIV_E_TIMEOUT, VIV_E_BUSY,       VIV_E_CANCELLED,
+                                          VIV_E_IO,      VIV_E_UNAVAILABLE};
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         struct fixture fix;
         begin(&fix);
-        fake_host_effect(&fix.host, (struct fake_effect){ .status = statuses[i], .text = "the door's words" });
+        fake_host_effect(&fix.host,
+                         (struct fake_effect){.status = statuses[i], .text = "the door's words"});
         assert_int_equal(run(&fix, "{\"stages\":[{\"argv\":[\"true\"]}]}"), statuses[i]);
         assert_string_equal(fix.err.text, "the door's words");
         assert_null(fix.answer.result_json.data);
@@ -77,17 +81,17 @@ every_bad_ending_is_not_done(void **state)
         uint32_t flags;
         const char *summary;
     } endings[] = {
-        { 1, 0, "\"summary\":\"true failed with exit code 1\"" },
-        { 128, 0, "\"summary\":\"true failed with exit code 128\"" },
-        { 137, 0, "\"summary\":\"true was ended by signal 9\"" },
-        { -1, 0, "\"summary\":\"true could not be started\"" },
-        { 0, VIV_EFFECT_TIMED_OUT, "\"summary\":\"true ran out of time\"" },
+        {1, 0, "\"summary\":\"true failed with exit code 1\""},
+        {128, 0, "\"summary\":\"true failed with exit code 128\""},
+        {137, 0, "\"summary\":\"true was ended by signal 9\""},
+        {-1, 0, "\"summary\":\"true could not be started\""},
+        {0, VIV_EFFECT_TIMED_OUT, "\"summary\":\"true ran out of time\""},
     };
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         struct fixture fix;
         begin(&fix);
-        fake_host_effect(&fix.host,
-                         (struct fake_effect){ .exit_code = endings[i].exit_code, .flags = endings[i].flags });
+        fake_host_effect(&fix.host, (struct fake_effect){.exit_code = endings[i].exit_code,
+                                                         .flags = endings[i].flags});
         assert_int_equal(run(&fix, "{\"stages\":[{\"argv\":[\"true\"]}]}"), VIV_OK);
         assert_int_equal(fix.answer.done, 0);
         if (!strstr(fix.answer.result_json.data, endings[i].summary)) {
@@ -104,8 +108,9 @@ a_cancelled_call_starts_nothing(void **state)
     struct fixture fix;
     begin(&fix);
     fix.call.cancel_at = 2;
-    fake_host_effect(&fix.host, (struct fake_effect){ .exit_code = 0 });
-    assert_int_equal(run(&fix, "{\"pipelines\":[{\"stages\":[{\"argv\":[\"a\"]}]},{\"stages\":[{\"argv\":[\"b\"]}]}]}"),
+    fake_host_effect(&fix.host, (struct fake_effect){.exit_code = 0});
+    assert_int_equal(run(&fix, "{\"pipelines\":[{\"stages\":[{\"argv\":[\"a\"]}]},{\"stages\":[{"
+                               "\"argv\":[\"b\"]}]}]}"),
                      VIV_E_CANCELLED);
     assert_int_equal(fix.host.requested, 1);
     end(&fix);
@@ -120,17 +125,18 @@ hostile_commands_are_refused(void **state)
         viv_status status;
         const char *text;
     } bad[] = {
-        { "{", VIV_E_INVALID, "command_json is not JSON" },
-        { "[]", VIV_E_INVALID, "command_json is not an object" },
-        { "{}", VIV_E_UNAVAILABLE, "no command came with this task" },
-        { "{\"pipelines\":[]}", VIV_E_UNAVAILABLE, "no command came with this task" },
-        { "{\"stages\":7}", VIV_E_INVALID, "a pipeline has 0 stages, allowed 1 to 64" },
-        { "{\"pipelines\":{}}", VIV_E_INVALID, "the command has 0 pipelines, allowed 1 to 64" },
-        { "{\"stages\":[{}]}", VIV_E_INVALID, "stage 1 has 0 words in 'argv', allowed 1 to 4096" },
-        { "{\"stages\":[{\"argv\":[1]}]}", VIV_E_INVALID, "word 1 of stage 1 is no text" },
-        { "{\"stages\":[{\"argv\":[\"a\"]}],\"pipelines\":[]}", VIV_E_INVALID, "both 'stages' and 'pipelines'" },
-        { "{\"stages\":[],\"stages\":[]}", VIV_E_INVALID, "duplicate object key" },
-        { "{\"stages\":[{\"argv\":[\"a\\u0000b\"]}]}", VIV_E_INVALID, "command_json is not JSON" },
+        {"{", VIV_E_INVALID, "command_json is not JSON"},
+        {"[]", VIV_E_INVALID, "command_json is not an object"},
+        {"{}", VIV_E_UNAVAILABLE, "no command came with this task"},
+        {"{\"pipelines\":[]}", VIV_E_UNAVAILABLE, "no command came with this task"},
+        {"{\"stages\":7}", VIV_E_INVALID, "a pipeline has 0 stages, allowed 1 to 64"},
+        {"{\"pipelines\":{}}", VIV_E_INVALID, "the command has 0 pipelines, allowed 1 to 64"},
+        {"{\"stages\":[{}]}", VIV_E_INVALID, "stage 1 has 0 words in 'argv', allowed 1 to 4096"},
+        {"{\"stages\":[{\"argv\":[1]}]}", VIV_E_INVALID, "word 1 of stage 1 is no text"},
+        {"{\"stages\":[{\"argv\":[\"a\"]}],\"pipelines\":[]}", VIV_E_INVALID,
+         "both 'stages' and 'pipelines'"},
+        {"{\"stages\":[],\"stages\":[]}", VIV_E_INVALID, "duplicate object key"},
+        {"{\"stages\":[{\"argv\":[\"a\\u0000b\"]}]}", VIV_E_INVALID, "command_json is not JSON"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct fixture fix;
@@ -175,12 +181,13 @@ huge_and_foreign_output_is_bounded_and_repaired(void **state)
     memset(bytes, 0xff, size);
     bytes[0] = '\0';
     bytes[1] = '\x1b';
-    fake_host_effect(&fix.host, (struct fake_effect){ .output_bytes = { bytes, size },
-                                                      .flags = VIV_EFFECT_OUTPUT_CUT });
+    fake_host_effect(&fix.host, (struct fake_effect){.output_bytes = {bytes, size},
+                                                     .flags = VIV_EFFECT_OUTPUT_CUT});
     assert_int_equal(run(&fix, "{\"stages\":[{\"argv\":[\"cat\"]}]}"), VIV_OK);
     assert_true(fix.answer.result_json.len < 3 * 16384 + 1024);
     assert_non_null(strstr(fix.answer.result_json.data, "[1032192 bytes left out]"));
-    assert_non_null(strstr(fix.answer.result_json.data, "\"output\":\"\xef\xbf\xbd\\u001b\xef\xbf\xbd"));
+    assert_non_null(
+        strstr(fix.answer.result_json.data, "\"output\":\"\xef\xbf\xbd\\u001b\xef\xbf\xbd"));
     assert_non_null(strstr(fix.answer.result_json.data, "\"output_cut\":1"));
     free(bytes);
     end(&fix);
@@ -196,7 +203,7 @@ memory_running_out_is_a_status(void **state)
         struct fixture fix;
         begin(&fix);
         fix.call.fail_at = n;
-        fake_host_effect(&fix.host, (struct fake_effect){ .output = "x" });
+        fake_host_effect(&fix.host, (struct fake_effect){.output = "x"});
         status = run(&fix, "{\"stages\":[{\"argv\":[\"cat\"]}]}");
         assert_true(status == VIV_OK || status == VIV_E_MEMORY);
         assert_true(status == VIV_OK || fix.answer.result_json.data == NULL);
@@ -211,7 +218,7 @@ without_the_door_there_is_no_executor(void **state)
     (void)state;
     struct fake_host host;
     struct viv_error err = VIV_ERROR_INIT;
-    struct viv_host_offer offer = { (uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR };
+    struct viv_host_offer offer = {(uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR};
     const struct viv_plugin *plugin = viv_plugin_entry(&offer, NULL);
     void *self = NULL;
     fake_host_init(&host);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A finding quotes what the command printed last: that is where compilers and test programs put the reason. */
+/* A finding quotes what the command printed last: that is where compilers and test programs put the
+ * reason. */
 #include "checks.h"
 
 #include <jansson.h>
@@ -23,7 +24,7 @@ checks_tail(struct viv_str text, int64_t lines, int64_t bytes)
             break;
         begin--;
     }
-    return (struct viv_str){ text.data ? text.data + begin : NULL, end - begin };
+    return (struct viv_str){text.data ? text.data + begin : NULL, end - begin};
 }
 
 static viv_status
@@ -35,9 +36,10 @@ check_words(const json_t *run, size_t number, struct viv_error *err)
         good = json_is_string(json_array_get(run, i));
     }
     if (!good) {
-        return viv_tree_fail(err, VIV_E_INVALID, "config",
-                             "'run' of check %zu is not a list of 1 to %d words with a program first", number + 1,
-                             VIV_ARGV_MAX);
+        return viv_tree_fail(
+            err, VIV_E_INVALID, "config",
+            "'run' of check %zu is not a list of 1 to %d words with a program first", number + 1,
+            VIV_ARGV_MAX);
     }
     return VIV_OK;
 }
@@ -48,8 +50,9 @@ check_one(const json_t *check, size_t number, struct viv_error *err)
     const json_t *time = json_object_get(check, "timeout_ns");
     int64_t time_ns = time ? (int64_t)json_integer_value(time) : 1;
     if (time && (!json_is_integer(time) || time_ns < 1 || time_ns > CHECKS_TIME_MAX_NS)) {
-        return viv_tree_fail(err, VIV_E_INVALID, "config", "'timeout_ns' of check %zu is %lld, allowed 1 to %lld",
-                             number + 1, (long long)time_ns, (long long)CHECKS_TIME_MAX_NS);
+        return viv_tree_fail(err, VIV_E_INVALID, "config",
+                             "'timeout_ns' of check %zu is %lld, allowed 1 to %lld", number + 1,
+                             (long long)time_ns, (long long)CHECKS_TIME_MAX_NS);
     }
     return check_words(json_object_get(check, "run"), number, err);
 }
@@ -67,9 +70,10 @@ checks_read(struct viv_str config_json, struct json_t **ret_checks, struct viv_e
         return status;
     }
     size_t count = json_array_size(checks);
-    if (json_object_size(checks) > 0 || (!json_is_array(checks) && !json_is_object(checks)) || count > CHECKS_MAX) {
-        status = viv_tree_fail(err, VIV_E_INVALID, "config", "config_json is not a list of at most %d checks",
-                               CHECKS_MAX);
+    if (json_object_size(checks) > 0 || (!json_is_array(checks) && !json_is_object(checks)) ||
+        count > CHECKS_MAX) {
+        status = viv_tree_fail(err, VIV_E_INVALID, "config",
+                               "config_json is not a list of at most %d checks", CHECKS_MAX);
     }
     for (size_t i = 0; status == VIV_OK && i < count; i++) {
         status = check_one(json_array_get(checks, i), i, err);
@@ -91,7 +95,8 @@ checks_spec(const struct json_t *check, int64_t time_ns, uint32_t *failed)
     viv_tree_set(stage, "argv", json_incref(json_object_get(check, "run")), failed);
     viv_tree_push(stages, stage, failed);
     viv_tree_set(spec, "stages", stages, failed);
-    viv_tree_set(spec, "timeout_ns", json_integer(viv_tree_integer(check, "timeout_ns", time_ns)), failed);
+    viv_tree_set(spec, "timeout_ns", json_integer(viv_tree_integer(check, "timeout_ns", time_ns)),
+                 failed);
     return spec;
 }
 
@@ -115,13 +120,15 @@ checks_outcome(const struct viv_effect_outcome *outcome)
 }
 
 static json_t *
-finding_of(const json_t *check, const char *first_line, struct viv_str tail, int32_t exit_code, uint32_t *failed)
+finding_of(const json_t *check, const char *first_line, struct viv_str tail, int32_t exit_code,
+           uint32_t *failed)
 {
     char words[256];
     json_t *finding = json_object();
     json_t *cited = viv_tree_str(tail);
-    json_t *text = cited && tail.len > 0 ? json_sprintf("%s\n%s", first_line, json_string_value(cited))
-                                         : viv_tree_literal(first_line);
+    json_t *text = cited && tail.len > 0
+                       ? json_sprintf("%s\n%s", first_line, json_string_value(cited))
+                       : viv_tree_literal(first_line);
     json_decref(cited);
     viv_tree_words(json_object_get(check, "run"), words, sizeof words);
     viv_tree_set(finding, "text", text, failed);
@@ -131,8 +138,8 @@ finding_of(const json_t *check, const char *first_line, struct viv_str tail, int
 }
 
 struct json_t *
-checks_finding(const struct json_t *check, const struct viv_effect_outcome *outcome, struct viv_str tail,
-               uint32_t *failed)
+checks_finding(const struct json_t *check, const struct viv_effect_outcome *outcome,
+               struct viv_str tail, uint32_t *failed)
 {
     char line[80];
     if (outcome->flags & VIV_EFFECT_TIMED_OUT) {
@@ -148,9 +155,10 @@ checks_finding(const struct json_t *check, const struct viv_effect_outcome *outc
 }
 
 struct json_t *
-checks_refused(const struct json_t *check, viv_status status, const struct viv_error *err, uint32_t *failed)
+checks_refused(const struct json_t *check, viv_status status, const struct viv_error *err,
+               uint32_t *failed)
 {
     char line[512];
     (void)snprintf(line, sizeof line, "did not run (status %d): %s", (int)status, err->text);
-    return finding_of(check, line, (struct viv_str){ NULL, 0 }, -1, failed);
+    return finding_of(check, line, (struct viv_str){NULL, 0}, -1, failed);
 }

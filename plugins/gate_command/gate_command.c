@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the commands a policy binds to one stage, each through viv.effect/1, and always all of them, so that a person or
- * the next attempt sees every reason at once. Passed: all ended with 0. Failed: one ended otherwise. Inconclusive: none
- * failed, but one could not run. No command bound is "not configured", never passed. State: settings and the door. */
+/* Runs the commands a policy binds to one stage, each through viv.effect/1, and always all of them,
+ * so that a person or the next attempt sees every reason at once. Passed: all ended with 0. Failed:
+ * one ended otherwise. Inconclusive: none failed, but one could not run. No command bound is "not
+ * configured", never passed. State: settings and the door. */
 #include <entry.h>
 #include <jansson.h>
 #include <kit.h>
@@ -29,8 +30,10 @@ static viv_status
 check_request(const struct viv_gate_check_request *request, struct viv_error *err)
 {
     struct viv_str stage = request->stage;
-    if (!viv_kit_is(stage, "needs_qa") && !viv_kit_is(stage, "integration") && !viv_kit_is(stage, "e2e")) {
-        return viv_tree_fail(err, VIV_E_INVALID, "gate", "stage is '%.*s', allowed: needs_qa, integration, e2e",
+    if (!viv_kit_is(stage, "needs_qa") && !viv_kit_is(stage, "integration") &&
+        !viv_kit_is(stage, "e2e")) {
+        return viv_tree_fail(err, VIV_E_INVALID, "gate",
+                             "stage is '%.*s', allowed: needs_qa, integration, e2e",
                              (int)(stage.len < 64 ? stage.len : 64), stage.data ? stage.data : "");
     }
     if (request->tree.len == 0 || request->tree.len > VIV_ID_MAX) {
@@ -56,16 +59,19 @@ take_outcome(const struct gate *gate, const json_t *check, const struct viv_effe
     }
     tally->failed |= verdict == VIV_GATE_FAILED;
     tally->inconclusive |= verdict != VIV_GATE_FAILED;
-    viv_tree_push(tally->findings, checks_finding(check, outcome, tail, &tally->failed_memory), &tally->failed_memory);
+    viv_tree_push(tally->findings, checks_finding(check, outcome, tail, &tally->failed_memory),
+                  &tally->failed_memory);
 }
 
-/* Memory running out and cancelling end the call; everything else the door answers is inconclusive. */
+/* Memory running out and cancelling end the call; everything else the door answers is inconclusive.
+ */
 static viv_status
 run_check(const struct gate *gate, struct viv_call *call, const json_t *check, struct tally *tally,
           struct viv_error *err)
 {
-    struct viv_effect_request request = { .size = (uint32_t)sizeof request, .rev = 1, .kind = VIV_EFFECT_EXEC };
-    struct viv_effect_outcome outcome = { .size = (uint32_t)sizeof outcome, .rev = 1 };
+    struct viv_effect_request request = {
+        .size = (uint32_t)sizeof request, .rev = 1, .kind = VIV_EFFECT_EXEC};
+    struct viv_effect_outcome outcome = {.size = (uint32_t)sizeof outcome, .rev = 1};
     struct viv_error refusal = VIV_ERROR_INIT;
     if (call->cancelled(call)) {
         return viv_tree_fail(err, VIV_E_CANCELLED, "gate", "the check was cancelled");
@@ -94,10 +100,11 @@ static viv_status
 answer(struct viv_call *call, const struct tally *tally, uint32_t outcome, struct viv_str tree,
        struct viv_gate_check_answer *ret_answer, struct viv_error *err)
 {
-    struct viv_str findings = { NULL, 0 };
+    struct viv_str findings = {NULL, 0};
     struct viv_str seen = viv_tree_copy(call, tree);
     if (!seen.data) {
-        return viv_tree_fail(err, VIV_E_MEMORY, "gate", "the answer does not fit into the call's memory");
+        return viv_tree_fail(err, VIV_E_MEMORY, "gate",
+                             "the answer does not fit into the call's memory");
     }
     viv_status status = viv_tree_write(call, tally->findings, tally->failed_memory, &findings, err);
     if (status == VIV_OK) {
@@ -119,7 +126,7 @@ check(void *self, struct viv_call *call, const struct viv_gate_check_request *re
     if (status != VIV_OK) {
         return status;
     }
-    struct tally tally = { .findings = json_array() };
+    struct tally tally = {.findings = json_array()};
     size_t count = json_array_size(checks);
     for (size_t i = 0; status == VIV_OK && i < count; i++) {
         status = run_check(gate, call, json_array_get(checks, i), &tally, err);
@@ -148,7 +155,7 @@ create(const struct viv_host *host, const void *config, void **ret_self, struct 
     if (!gate) {
         return viv_tree_fail(err, VIV_E_MEMORY, "create", "no memory for the plugin's state");
     }
-    *gate = (struct gate){ config, effects };
+    *gate = (struct gate){config, effects};
     *ret_self = gate;
     return VIV_OK;
 }
@@ -159,9 +166,9 @@ destroy(void *self)
     free(self);
 }
 
-static const struct viv_gate gate = { .size = (uint32_t)sizeof gate, .rev = 1, .check = check };
+static const struct viv_gate gate = {.size = (uint32_t)sizeof gate, .rev = 1, .check = check};
 
-static const struct viv_offer offers[] = { { VIV_IFACE_GATE, &gate } };
+static const struct viv_offer offers[] = {{VIV_IFACE_GATE, &gate}};
 
 static const struct viv_plugin plugin = {
     VIV_MANIFEST_PLUGIN, .offers = offers, .offer_count = 1, .create = create, .destroy = destroy,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keys of a policy. What a project's untrusted file may not say is refused by the key's name; gates, prepare,
- * bring and `branch: follow` are kept with "trusted":0, so that the host can show what trusting would switch on. */
+/* The keys of a policy. What a project's untrusted file may not say is refused by the key's name;
+ * gates, prepare, bring and `branch: follow` are kept with "trusted":0, so that the host can show
+ * what trusting would switch on. */
 #include "compile.h"
 
 #include <jansson.h>
@@ -21,7 +22,8 @@ compile_fault(struct compile *compile, const struct yaml_value *value, const cha
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    compile->status = yaml_tree_fail(compile->err, VIV_E_INVALID, compile->origin, value->line, "%s", text);
+    compile->status =
+        yaml_tree_fail(compile->err, VIV_E_INVALID, compile->origin, value->line, "%s", text);
     return NULL;
 }
 
@@ -32,7 +34,8 @@ compile_may_grant(struct compile *compile, const struct yaml_value *value, const
         return 1;
     }
     (void)compile_fault(compile, value,
-                        "'%s' grants, and a project's policy may only narrow; read it and run 'vivhost trust', or put "
+                        "'%s' grants, and a project's policy may only narrow; read it and run "
+                        "'vivhost trust', or put "
                         "it into your own policy",
                         what);
     return 0;
@@ -42,7 +45,8 @@ static const struct compile_key *
 find_key(const struct compile_key *keys, size_t count, struct viv_str name)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strlen(keys[i].name) == name.len && memcmp(keys[i].name, name.data, (size_t)name.len) == 0) {
+        if (strlen(keys[i].name) == name.len &&
+            memcmp(keys[i].name, name.data, (size_t)name.len) == 0) {
             return &keys[i];
         }
     }
@@ -50,8 +54,8 @@ find_key(const struct compile_key *keys, size_t count, struct viv_str name)
 }
 
 static void
-unknown_key(struct compile *compile, const struct yaml_value *value, const struct compile_key *keys, size_t count,
-            const char *what)
+unknown_key(struct compile *compile, const struct yaml_value *value, const struct compile_key *keys,
+            size_t count, const char *what)
 {
     char allowed[240] = "";
     for (size_t i = 0; i < count; i++) {
@@ -59,18 +63,20 @@ unknown_key(struct compile *compile, const struct yaml_value *value, const struc
         (void)snprintf(allowed + at, sizeof allowed - at, "%s%s", i > 0 ? ", " : "", keys[i].name);
     }
     (void)compile_fault(compile, value, "key '%.*s' is not known in %s, allowed: %s",
-                        (int)(value->key.len < 64 ? value->key.len : 64), value->key.data, what, allowed);
+                        (int)(value->key.len < 64 ? value->key.len : 64), value->key.data, what,
+                        allowed);
 }
 
 struct json_t *
-compile_map(struct compile *compile, const struct yaml_value *value, const struct compile_key *keys, size_t count,
-            const char *what)
+compile_map(struct compile *compile, const struct yaml_value *value, const struct compile_key *keys,
+            size_t count, const char *what)
 {
     if (value->kind != YAML_MAP) {
         return compile_fault(compile, value, "%s is not a mapping of keys", what);
     }
     json_t *object = json_object();
-    for (const struct yaml_value *member = value->child; member && compile->status == VIV_OK; member = member->next) {
+    for (const struct yaml_value *member = value->child; member && compile->status == VIV_OK;
+         member = member->next) {
         const struct compile_key *key = find_key(keys, count, member->key);
         if (!key) {
             unknown_key(compile, member, keys, count, what);
@@ -97,12 +103,13 @@ struct json_t *
 compile_list(struct compile *compile, const struct yaml_value *value, compile_read read, size_t max)
 {
     if (value->kind != YAML_LIST || value->count > max) {
-        return compile_fault(compile, value, "'%.*s' is %s, allowed: a list of at most %zu", (int)value->key.len,
-                             value->key.data ? value->key.data : "",
+        return compile_fault(compile, value, "'%.*s' is %s, allowed: a list of at most %zu",
+                             (int)value->key.len, value->key.data ? value->key.data : "",
                              value->kind != YAML_LIST ? "no list" : "too long", max);
     }
     json_t *array = json_array();
-    for (const struct yaml_value *item = value->child; item && compile->status == VIV_OK; item = item->next) {
+    for (const struct yaml_value *item = value->child; item && compile->status == VIV_OK;
+         item = item->next) {
         json_t *one = read(compile, item);
         if (compile->status == VIV_OK) {
             viv_tree_push(array, one, &compile->failed);
@@ -130,10 +137,10 @@ static json_t *
 read_limits(struct compile *compile, const struct yaml_value *value)
 {
     static const struct compile_key keys[] = {
-        { "task", "task_micro", compile_money, 0, 0 },
-        { "home", "home_micro", compile_money, 0, 0 },
-        { "time", "time_ns", compile_duration, 0, 0 },
-        { "output", "output_bytes", compile_bytes, 0, 0 },
+        {"task", "task_micro", compile_money, 0, 0},
+        {"home", "home_micro", compile_money, 0, 0},
+        {"time", "time_ns", compile_duration, 0, 0},
+        {"output", "output_bytes", compile_bytes, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "limits");
 }
@@ -142,18 +149,19 @@ static json_t *
 read_access(struct compile *compile, const struct yaml_value *value)
 {
     static const struct compile_key keys[] = {
-        { "allow", "allow", compile_globs, 0, 0 },
-        { "deny", "deny", compile_globs, 0, 0 },
+        {"allow", "allow", compile_globs, 0, 0},
+        {"deny", "deny", compile_globs, 0, 0},
     };
-    return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "paths.read and paths.write");
+    return compile_map(compile, value, keys, sizeof keys / sizeof *keys,
+                       "paths.read and paths.write");
 }
 
 static json_t *
 read_paths(struct compile *compile, const struct yaml_value *value)
 {
     static const struct compile_key keys[] = {
-        { "read", "read", read_access, 0, 0 },
-        { "write", "write", read_access, 0, 0 },
+        {"read", "read", read_access, 0, 0},
+        {"write", "write", read_access, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "paths");
 }
@@ -177,7 +185,8 @@ read_uncommitted(struct compile *compile, const struct yaml_value *value)
 static json_t *
 read_critic(struct compile *compile, const struct yaml_value *value)
 {
-    static const struct compile_key keys[] = { { "threshold_permille", "threshold_permille", compile_permille, 0, 0 } };
+    static const struct compile_key keys[] = {
+        {"threshold_permille", "threshold_permille", compile_permille, 0, 0}};
     return compile_map(compile, value, keys, 1, "critic");
 }
 
@@ -186,7 +195,8 @@ static json_t *
 read_approval(struct compile *compile, const struct yaml_value *value)
 {
     json_t *choice = compile_choice(compile, value, "ask auto");
-    if (choice && strcmp(json_string_value(choice), "auto") == 0 && !compile_may_grant(compile, value, "approvals")) {
+    if (choice && strcmp(json_string_value(choice), "auto") == 0 &&
+        !compile_may_grant(compile, value, "approvals")) {
         json_decref(choice);
         return NULL;
     }
@@ -197,8 +207,8 @@ static json_t *
 read_approvals(struct compile *compile, const struct yaml_value *value)
 {
     static const struct compile_key keys[] = {
-        { "results", "results", read_approval, 0, 0 },
-        { "skills", "skills", read_approval, 0, 0 },
+        {"results", "results", read_approval, 0, 0},
+        {"skills", "skills", read_approval, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "approvals");
 }
@@ -216,30 +226,32 @@ read_experimental(struct compile *compile, const struct yaml_value *value)
 }
 
 static const struct compile_key top_keys[] = {
-    { "version", "version", read_version, 0, 1 },
-    { "limits", "limits", read_limits, 0, 0 },
-    { "paths", "paths", read_paths, 0, 0 },
-    { "commands", "commands", compile_commands, 0, 0 },
-    { "env", "env", compile_env, 1, 0 },
-    { "gates", "gates", compile_gates, 0, 0 },
-    { "prepare", "prepare", compile_prepare, 0, 0 },
-    { "bring", "bring", compile_paths, 0, 0 },
-    { "branch", "branch", read_branch, 0, 0 },
-    { "uncommitted", "uncommitted", read_uncommitted, 0, 0 },
-    { "critic", "critic", read_critic, 0, 0 },
-    { "approvals", "approvals", read_approvals, 0, 0 },
-    { "experimental", "experimental", read_experimental, 0, 0 },
-    { "plugins", "plugins", compile_plugins, 1, 0 },
+    {"version", "version", read_version, 0, 1},
+    {"limits", "limits", read_limits, 0, 0},
+    {"paths", "paths", read_paths, 0, 0},
+    {"commands", "commands", compile_commands, 0, 0},
+    {"env", "env", compile_env, 1, 0},
+    {"gates", "gates", compile_gates, 0, 0},
+    {"prepare", "prepare", compile_prepare, 0, 0},
+    {"bring", "bring", compile_paths, 0, 0},
+    {"branch", "branch", read_branch, 0, 0},
+    {"uncommitted", "uncommitted", read_uncommitted, 0, 0},
+    {"critic", "critic", read_critic, 0, 0},
+    {"approvals", "approvals", read_approvals, 0, 0},
+    {"experimental", "experimental", read_experimental, 0, 0},
+    {"plugins", "plugins", compile_plugins, 1, 0},
 };
 
 viv_status
-compile_policy(struct viv_call *call, struct viv_str text, const char *origin, uint32_t scope, uint32_t trusted,
-               struct viv_str *ret_json, struct viv_error *err)
+compile_policy(struct viv_call *call, struct viv_str text, const char *origin, uint32_t scope,
+               uint32_t trusted, struct viv_str *ret_json, struct viv_error *err)
 {
-    struct compile compile = { .call = call, .origin = origin, .err = err };
+    struct compile compile = {.call = call, .origin = origin, .err = err};
     if ((scope != VIV_POLICY_USER && scope != VIV_POLICY_PROJECT) || trusted > 1) {
-        return viv_tree_fail(err, VIV_E_INVALID, "policy", "scope is %u and trusted is %u, allowed: scope %u or %u, trusted 0 or 1",
-                             scope, trusted, VIV_POLICY_USER, VIV_POLICY_PROJECT);
+        return viv_tree_fail(
+            err, VIV_E_INVALID, "policy",
+            "scope is %u and trusted is %u, allowed: scope %u or %u, trusted 0 or 1", scope,
+            trusted, VIV_POLICY_USER, VIV_POLICY_PROJECT);
     }
     compile.project = scope == VIV_POLICY_PROJECT;
     compile.trusted = !compile.project || trusted;
@@ -255,7 +267,8 @@ compile_policy(struct viv_call *call, struct viv_str text, const char *origin, u
     json_t *policy = compile_map(&compile, root, top_keys, top_count, "a policy");
     if (compile.status == VIV_OK) {
         viv_tree_set(policy, "version", json_integer(1), &compile.failed);
-        viv_tree_set(policy, "scope", viv_tree_literal(compile.project ? "project" : "user"), &compile.failed);
+        viv_tree_set(policy, "scope", viv_tree_literal(compile.project ? "project" : "user"),
+                     &compile.failed);
         viv_tree_set(policy, "trusted", json_integer(compile.trusted), &compile.failed);
         compile.status = viv_tree_write(call, policy, compile.failed, ret_json, err);
     }

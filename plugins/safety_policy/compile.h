@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a policy file's text to its canonical JSON, docs/contract/policy.schema.json. The first fault ends the work: its
- * line, its key, what was found, what is allowed. Read next: compile.c (keys), compile_values.c, compile_commands.c. */
+/* From a policy file's text to its canonical JSON, docs/contract/policy.schema.json. The first
+ * fault ends the work: its line, its key, what was found, what is allowed. Read next: compile.c
+ * (keys), compile_values.c, compile_commands.c. */
 #ifndef SAFETY_POLICY_COMPILE_H
 #define SAFETY_POLICY_COMPILE_H
 
@@ -23,7 +24,8 @@ struct compile {
 
 typedef struct json_t *(*compile_read)(struct compile *compile, const struct yaml_value *value);
 
-/* One key of a mapping: what reads its value, its name in the JSON form, whether writing it grants something. */
+/* One key of a mapping: what reads its value, its name in the JSON form, whether writing it grants
+ * something. */
 struct compile_key {
     const char *name;
     const char *json_name;
@@ -33,17 +35,20 @@ struct compile_key {
 };
 
 /* Compile. `scope` is VIV_POLICY_USER or VIV_POLICY_PROJECT. */
-viv_status compile_policy(struct viv_call *call, struct viv_str text, const char *origin, uint32_t scope,
-                          uint32_t trusted, struct viv_str *ret_json, struct viv_error *err);
+viv_status compile_policy(struct viv_call *call, struct viv_str text, const char *origin,
+                          uint32_t scope, uint32_t trusted, struct viv_str *ret_json,
+                          struct viv_error *err);
 
 /* Shared by the readers. All answer a new JSON value, or NULL with `compile->status` set. */
-struct json_t *compile_fault(struct compile *compile, const struct yaml_value *value, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-struct json_t *compile_map(struct compile *compile, const struct yaml_value *value, const struct compile_key *keys,
-                           size_t count, const char *what);
-struct json_t *compile_list(struct compile *compile, const struct yaml_value *value, compile_read read, size_t max);
+struct json_t *compile_fault(struct compile *compile, const struct yaml_value *value,
+                             const char *format, ...) __attribute__((format(printf, 3, 4)));
+struct json_t *compile_map(struct compile *compile, const struct yaml_value *value,
+                           const struct compile_key *keys, size_t count, const char *what);
+struct json_t *compile_list(struct compile *compile, const struct yaml_value *value,
+                            compile_read read, size_t max);
 /* Refuse a value that grants something, unless this file may. 1 when it may. */
-uint32_t compile_may_grant(struct compile *compile, const struct yaml_value *value, const char *what);
+uint32_t compile_may_grant(struct compile *compile, const struct yaml_value *value,
+                           const char *what);
 
 /* Values: compile_values.c. */
 struct json_t *compile_text(struct compile *compile, const struct yaml_value *value);
@@ -57,7 +62,8 @@ struct json_t *compile_path(struct compile *compile, const struct yaml_value *va
 struct json_t *compile_paths(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_words(struct compile *compile, const struct yaml_value *value);
 /* One of blank-separated words. */
-struct json_t *compile_choice(struct compile *compile, const struct yaml_value *value, const char *choices);
+struct json_t *compile_choice(struct compile *compile, const struct yaml_value *value,
+                              const char *choices);
 /* A program's words, or a text for `sh -c`. */
 struct json_t *compile_run(struct compile *compile, const struct yaml_value *value);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scalars of a policy: written for people ("10m", "0.50", "1MiB"), kept as integers with their unit in the name. */
+/* Scalars of a policy: written for people ("10m", "0.50", "1MiB"), kept as integers with their unit
+ * in the name. */
 #include "compile.h"
 
 #include <jansson.h>
@@ -26,9 +27,11 @@ shown(struct viv_str text)
 static json_t *
 wrong(struct compile *compile, const struct yaml_value *value, const char *allowed)
 {
-    static const struct viv_str list = { "a list", 6 };
-    static const struct viv_str map = { "a mapping", 9 };
-    struct viv_str found = value->kind == YAML_TEXT ? value->text : value->kind == YAML_LIST ? list : map;
+    static const struct viv_str list = {"a list", 6};
+    static const struct viv_str map = {"a mapping", 9};
+    struct viv_str found = value->kind == YAML_TEXT   ? value->text
+                           : value->kind == YAML_LIST ? list
+                                                      : map;
     return compile_fault(compile, value, "'%.*s' is '%.*s', allowed: %s", shown(value->key),
                          value->key.data ? value->key.data : "", shown(found), found.data, allowed);
 }
@@ -51,7 +54,8 @@ number(struct viv_str text, const struct unit *units, size_t count)
     int64_t sum = 0;
     uint64_t at = 0;
     for (; at < text.len && text.data[at] >= '0' && text.data[at] <= '9'; at++) {
-        if (__builtin_mul_overflow(sum, 10, &sum) || __builtin_add_overflow(sum, text.data[at] - '0', &sum)) {
+        if (__builtin_mul_overflow(sum, 10, &sum) ||
+            __builtin_add_overflow(sum, text.data[at] - '0', &sum)) {
             return -1;
         }
     }
@@ -65,8 +69,8 @@ number(struct viv_str text, const struct unit *units, size_t count)
 }
 
 static json_t *
-integer_of(struct compile *compile, const struct yaml_value *value, int64_t found, int64_t low, int64_t high,
-           const char *allowed)
+integer_of(struct compile *compile, const struct yaml_value *value, int64_t found, int64_t low,
+           int64_t high, const char *allowed)
 {
     if (value->kind != YAML_TEXT || found < low || found > high) {
         return wrong(compile, value, allowed);
@@ -79,11 +83,11 @@ integer_of(struct compile *compile, const struct yaml_value *value, int64_t foun
 struct json_t *
 compile_money(struct compile *compile, const struct yaml_value *value)
 {
-    static const struct unit units[] = { { "", 1000000 } };
+    static const struct unit units[] = {{"", 1000000}};
     struct viv_str text = value->text;
     const char *dot = text.len > 0 ? memchr(text.data, '.', (size_t)text.len) : NULL;
     uint64_t whole = dot ? (uint64_t)(dot - text.data) : text.len;
-    int64_t micro = number((struct viv_str){ text.data, whole }, units, 1);
+    int64_t micro = number((struct viv_str){text.data, whole}, units, 1);
     int64_t place = 100000;
     for (uint64_t i = whole + 1; micro >= 0 && i < text.len; i++, place /= 10) {
         char c = text.data[i];
@@ -100,25 +104,28 @@ struct json_t *
 compile_duration(struct compile *compile, const struct yaml_value *value)
 {
     static const struct unit units[] = {
-        { "ms", INT64_C(1000000) },    { "s", INT64_C(1000000000) },     { "m", INT64_C(60000000000) },
-        { "h", INT64_C(3600000000000) }, { "d", INT64_C(86400000000000) },
+        {"ms", INT64_C(1000000)},      {"s", INT64_C(1000000000)},     {"m", INT64_C(60000000000)},
+        {"h", INT64_C(3600000000000)}, {"d", INT64_C(86400000000000)},
     };
     int64_t ns = number(value->text, units, sizeof units / sizeof *units);
-    return integer_of(compile, value, ns, 1, 30 * INT64_C(86400000000000), "1ms to 30d, with a unit: ms, s, m, h, d");
+    return integer_of(compile, value, ns, 1, 30 * INT64_C(86400000000000),
+                      "1ms to 30d, with a unit: ms, s, m, h, d");
 }
 
 struct json_t *
 compile_bytes(struct compile *compile, const struct yaml_value *value)
 {
-    static const struct unit units[] = { { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1048576 }, { "GiB", 1073741824 } };
+    static const struct unit units[] = {
+        {"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
     int64_t bytes = number(value->text, units, sizeof units / sizeof *units);
-    return integer_of(compile, value, bytes, 1, VIV_OUTPUT_STORED_MAX, "1 to 64MiB, with a unit: B, KiB, MiB");
+    return integer_of(compile, value, bytes, 1, VIV_OUTPUT_STORED_MAX,
+                      "1 to 64MiB, with a unit: B, KiB, MiB");
 }
 
 struct json_t *
 compile_permille(struct compile *compile, const struct yaml_value *value)
 {
-    static const struct unit units[] = { { "", 1 } };
+    static const struct unit units[] = {{"", 1}};
     return integer_of(compile, value, number(value->text, units, 1), 0, 1000, "0 to 1000");
 }
 
@@ -126,7 +133,8 @@ struct json_t *
 compile_glob(struct compile *compile, const struct yaml_value *value)
 {
     if (value->kind != YAML_TEXT || !glob_is_valid(value->text)) {
-        return wrong(compile, value, "a pattern inside the project: relative, no '..', at most 512 bytes");
+        return wrong(compile, value,
+                     "a pattern inside the project: relative, no '..', at most 512 bytes");
     }
     return compile_text(compile, value);
 }
@@ -158,8 +166,8 @@ compile_words(struct compile *compile, const struct yaml_value *value)
     json_t *words = compile_list(compile, value, compile_text, LIST_MAX);
     if (words && value->count == 0) {
         json_decref(words);
-        return compile_fault(compile, value, "'%.*s' is an empty list, allowed: one word and more", shown(value->key),
-                             value->key.data ? value->key.data : "");
+        return compile_fault(compile, value, "'%.*s' is an empty list, allowed: one word and more",
+                             shown(value->key), value->key.data ? value->key.data : "");
     }
     return words;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Order on one program: the user's rules first, since one that allows lifts what built-in rules would only ask; a deny
- * is never lifted. Then what it runs in turn, to a bounded depth; beyond it a person is asked. */
+/* Order on one program: the user's rules first, since one that allows lifts what built-in rules
+ * would only ask; a deny is never lifted. Then what it runs in turn, to a bounded depth; beyond it
+ * a person is asked. */
 #include "exec.h"
 
 #include <jansson.h>
@@ -29,15 +30,16 @@ static void
 write_cure(const struct argv *argv, const struct finding *finding, char *cure, size_t size)
 {
     struct viv_str program = rules_program(argv);
-    struct viv_str second = argv->count > 1 ? argv->words[1] : (struct viv_str){ NULL, 0 };
+    struct viv_str second = argv->count > 1 ? argv->words[1] : (struct viv_str){NULL, 0};
     if (finding->verdict == DENY) {
         (void)snprintf(cure, size, "no rule allows it; run it yourself, outside of a task");
         return;
     }
-    int plain = second.len > 0 && second.len < 40 && second.data[0] != '-' && strspn(second.data, "abcdefghijklmnopqrstuvwxyz") >= second.len;
-    (void)snprintf(cure, size, "commands: [{id: allow-%.*s, match: [%.*s%s%.*s], verdict: allow}]", shown(program),
-                   program.data, shown(program), program.data, plain ? ", " : "", plain ? (int)second.len : 0,
-                   plain ? second.data : "");
+    int plain = second.len > 0 && second.len < 40 && second.data[0] != '-' &&
+                strspn(second.data, "abcdefghijklmnopqrstuvwxyz") >= second.len;
+    (void)snprintf(cure, size, "commands: [{id: allow-%.*s, match: [%.*s%s%.*s], verdict: allow}]",
+                   shown(program), program.data, shown(program), program.data, plain ? ", " : "",
+                   plain ? (int)second.len : 0, plain ? second.data : "");
 }
 
 static void
@@ -58,17 +60,19 @@ add_findings(struct exec_judge *judge, const struct argv *argv, uint32_t lifted)
             verdict = ALLOW;
             because = ", which your policy allows";
         }
-        report_add(judge->report, list[i].id, verdict, verdict == ALLOW ? "" : cure, "'%.*s' %s%s", shown(program),
-                   program.data, list[i].reason, because);
+        report_add(judge->report, list[i].id, verdict, verdict == ALLOW ? "" : cure, "'%.*s' %s%s",
+                   shown(program), program.data, list[i].reason, because);
     }
 }
 
 /* What the bounded grammar cannot read: the whole sandbox holds it, less than that asks. */
 static void
-add_unread(struct exec_judge *judge, const char *id, struct viv_str program, const char *reason, uint32_t lifted)
+add_unread(struct exec_judge *judge, const char *id, struct viv_str program, const char *reason,
+           uint32_t lifted)
 {
     viv_verdict verdict = judge->full_profile || lifted ? ALLOW : ASK;
-    report_add(judge->report, id, verdict, verdict == ALLOW ? "" : "write it as plain commands, or approve it once",
+    report_add(judge->report, id, verdict,
+               verdict == ALLOW ? "" : "write it as plain commands, or approve it once",
                "'%.*s' %s%s", shown(program), program.data ? program.data : "", reason,
                judge->full_profile ? "; the full sandbox bounds it" : "");
 }
@@ -87,7 +91,8 @@ judge_text(struct exec_judge *judge, struct viv_str program, struct viv_str text
         return;
     }
     if (shell->unread) {
-        add_unread(judge, "exec.shell", program, "runs shell text that cannot be read as plain commands", lifted);
+        add_unread(judge, "exec.shell", program,
+                   "runs shell text that cannot be read as plain commands", lifted);
     }
     uint32_t guess = judge->guess;
     judge->guess |= shell->unread;
@@ -115,8 +120,8 @@ judge_stdin(struct exec_judge *judge, struct viv_str program, uint32_t from_pipe
 {
     if (from_pipe == 2) {
         report_add(judge->report, "exec.pipe-to-shell", judge->guess ? ASK : DENY,
-                   "download to a file, read it, and run that", "'%.*s' runs what a download brings", shown(program),
-                   program.data);
+                   "download to a file, read it, and run that",
+                   "'%.*s' runs what a download brings", shown(program), program.data);
     } else if (from_pipe == 1) {
         report_add(judge->report, "exec.stdin-program", lifted ? ALLOW : ASK,
                    lifted ? "" : "write the program to a file and run that",
@@ -131,7 +136,7 @@ judge_inside(struct exec_judge *judge, const struct argv *argv, uint32_t from_pi
     struct viv_str program = rules_program(argv);
     uint32_t count = unwrap_find(argv, list);
     for (uint32_t i = 0; i < count; i++) {
-        struct argv inner = { argv->words + list[i].from, list[i].to - list[i].from, 0 };
+        struct argv inner = {argv->words + list[i].from, list[i].to - list[i].from, 0};
         switch (list[i].kind) {
         case UNWRAP_WORDS:
             judge->depth++;
@@ -168,8 +173,9 @@ judge_capability(struct exec_judge *judge, const struct argv *argv)
         if (name && rules_is(program, name))
             return;
     }
-    report_add(judge->report, "exec.outside-capability", rules_is(mode, "list") ? ASK : DENY, "vivhost task approve TASK",
-               "'%.*s' is not among the commands of this task", shown(program), program.data);
+    report_add(judge->report, "exec.outside-capability", rules_is(mode, "list") ? ASK : DENY,
+               "vivhost task approve TASK", "'%.*s' is not among the commands of this task",
+               shown(program), program.data);
 }
 
 static void
@@ -184,8 +190,9 @@ judge_argv(struct exec_judge *judge, const struct argv *argv, uint32_t from_pipe
     }
     struct viv_str first = argv->words[0];
     if (first.len == 0 || rules_starts(first, "-")) {
-        report_add(judge->report, "exec.program", judge->guess ? ASK : DENY, "name the program", "'%.*s' is not the name of a program",
-                   shown(first), first.data ? first.data : "");
+        report_add(judge->report, "exec.program", judge->guess ? ASK : DENY, "name the program",
+                   "'%.*s' is not the name of a program", shown(first),
+                   first.data ? first.data : "");
     }
     judge_capability(judge, argv);
     uint32_t lifted = policy_judge_argv(judge->call, judge->policy, argv, judge->report);
@@ -201,10 +208,13 @@ judge_env(struct exec_judge *judge, const json_t *env)
     json_t *value = NULL;
     json_object_foreach((json_t *)(uintptr_t)env, name, value)
     {
-        struct viv_str text = { name, strlen(name) };
-        if (rules_starts(text, "LD_") || rules_starts(text, "DYLD_") || rules_starts(text, "GIT_") ||
-            rules_is_one(text, "PATH IFS ENV BASH_ENV PROMPT_COMMAND PYTHONSTARTUP PERL5OPT RUBYOPT NODE_OPTIONS PAGER EDITOR")) {
-            report_add(judge->report, "exec.environment", ASK, "leave the variable out, or approve it once",
+        struct viv_str text = {name, strlen(name)};
+        if (rules_starts(text, "LD_") || rules_starts(text, "DYLD_") ||
+            rules_starts(text, "GIT_") ||
+            rules_is_one(text, "PATH IFS ENV BASH_ENV PROMPT_COMMAND PYTHONSTARTUP PERL5OPT "
+                               "RUBYOPT NODE_OPTIONS PAGER EDITOR")) {
+            report_add(judge->report, "exec.environment", ASK,
+                       "leave the variable out, or approve it once",
                        "variable '%.64s' changes which programs run", name);
         }
     }
@@ -218,7 +228,7 @@ judge_stage_files(struct exec_judge *judge, json_t *stage)
     json_t *value = NULL;
     json_object_foreach(stage, name, value)
     {
-        struct viv_str text = { json_string_value(value), json_string_length(value) };
+        struct viv_str text = {json_string_value(value), json_string_length(value)};
         if (!json_is_string(value) || text.len == 0)
             continue;
         int input = strstr(name, "input") || strstr(name, "stdin");
@@ -242,7 +252,8 @@ words_of(struct exec_judge *judge, const json_t *stage, struct argv *ret_argv)
     const json_t *list = json_object_get(stage, "argv");
     size_t count = json_array_size(list);
     if (count == 0 || count > VIV_ARGV_MAX) {
-        report_add(judge->report, "exec.malformed", DENY, "", "a stage has %zu words, allowed 1 to %d", count, VIV_ARGV_MAX);
+        report_add(judge->report, "exec.malformed", DENY, "",
+                   "a stage has %zu words, allowed 1 to %d", count, VIV_ARGV_MAX);
         return 0;
     }
     struct viv_str *words = judge->call->alloc(judge->call, count * sizeof *words);
@@ -253,12 +264,13 @@ words_of(struct exec_judge *judge, const json_t *stage, struct argv *ret_argv)
     for (size_t i = 0; i < count; i++) {
         const json_t *word = json_array_get(list, i);
         if (!json_is_string(word)) {
-            report_add(judge->report, "exec.malformed", DENY, "", "word %zu of a stage is not a text", i + 1);
+            report_add(judge->report, "exec.malformed", DENY, "",
+                       "word %zu of a stage is not a text", i + 1);
             return 0;
         }
-        words[i] = (struct viv_str){ json_string_value(word), json_string_length(word) };
+        words[i] = (struct viv_str){json_string_value(word), json_string_length(word)};
     }
-    *ret_argv = (struct argv){ words, (uint32_t)count, 0 };
+    *ret_argv = (struct argv){words, (uint32_t)count, 0};
     return 1;
 }
 
@@ -270,12 +282,13 @@ judge_pipeline(struct exec_judge *judge, const json_t *pipeline)
     struct viv_str cwd = viv_tree_text(pipeline, "cwd");
     uint32_t download = 0;
     if (count == 0 || count > VIV_STAGES_MAX) {
-        report_add(judge->report, "exec.malformed", DENY, "", "a pipeline has %zu stages, allowed 1 to %d", count, VIV_STAGES_MAX);
+        report_add(judge->report, "exec.malformed", DENY, "",
+                   "a pipeline has %zu stages, allowed 1 to %d", count, VIV_STAGES_MAX);
         return;
     }
     if (cwd.len > 0 && paths_fault(cwd)) {
-        report_add(judge->report, "path.outside", DENY, "use a folder of the workspace", "working folder '%.*s' %s",
-                   shown(cwd), cwd.data, paths_fault(cwd));
+        report_add(judge->report, "path.outside", DENY, "use a folder of the workspace",
+                   "working folder '%.*s' %s", shown(cwd), cwd.data, paths_fault(cwd));
     }
     judge_env(judge, json_object_get(pipeline, "env"));
     for (size_t i = 0; i < count; i++) {
@@ -293,12 +306,12 @@ judge_pipeline(struct exec_judge *judge, const json_t *pipeline)
 void
 exec_judge_spec(struct exec_judge *judge, const struct json_t *spec)
 {
-    static const struct viv_str sh = { "sh", 2 };
+    static const struct viv_str sh = {"sh", 2};
     const json_t *pipelines = json_object_get(spec, "pipelines");
     struct viv_str text = viv_tree_text(spec, "shell");
     if (text.len > 0) {
-        struct viv_str words[] = { sh, { "-c", 2 }, text };
-        struct argv argv = { words, 3, 0 };
+        struct viv_str words[] = {sh, {"-c", 2}, text};
+        struct argv argv = {words, 3, 0};
         judge_argv(judge, &argv, 0);
     }
     for (size_t i = 0; i < json_array_size(pipelines); i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Judges an exec document: every program of every pipeline, what wrappers and shells run inside, where redirections go. */
+/* Judges an exec document: every program of every pipeline, what wrappers and shells run inside,
+ * where redirections go. */
 #ifndef SAFETY_POLICY_EXEC_H
 #define SAFETY_POLICY_EXEC_H
 
@@ -17,7 +18,7 @@ struct exec_judge {
     uint32_t full_profile; /* the sandbox is whole: what cannot be read may still run */
     uint32_t guess;        /* words come from unread text: a finding is at most a question */
     uint32_t depth;
-    uint32_t memory;       /* ran out: no verdict may be given */
+    uint32_t memory; /* ran out: no verdict may be given */
 };
 
 /* {"stages":[{"argv":[...],"env":{}}],...}, {"pipelines":[{"stages":...}]} or {"shell":"text"}. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All positions of the pattern that may be reached are kept at once, so no pattern can make the search explode. */
+/* All positions of the pattern that may be reached are kept at once, so no pattern can make the
+ * search explode. */
 #include "glob.h"
 
 #include <string.h>
@@ -24,7 +25,8 @@ is_double(struct viv_str pattern, uint64_t at)
     return at + 1 < pattern.len && pattern.data[at] == '*' && pattern.data[at + 1] == '*';
 }
 
-/* Mark a position and all that it reaches without a byte: a star may match nothing, and where a component begins
+/* Mark a position and all that it reaches without a byte: a star may match nothing, and where a
+ * component begins
  * (`fresh`) "**" and a slash too. */
 static void
 reach(const struct glob *glob, unsigned char *set, uint64_t at, uint32_t fresh)
@@ -77,10 +79,11 @@ match_plain(struct viv_str pattern, struct viv_str text)
 static uint32_t
 match_from_start(struct viv_str pattern, struct viv_str text)
 {
-    if (!memchr(pattern.data, '*', (size_t)pattern.len) && !memchr(pattern.data, '?', (size_t)pattern.len)) {
+    if (!memchr(pattern.data, '*', (size_t)pattern.len) &&
+        !memchr(pattern.data, '?', (size_t)pattern.len)) {
         return match_plain(pattern, text);
     }
-    struct glob glob = { .pattern = pattern };
+    struct glob glob = {.pattern = pattern};
     reach(&glob, glob.now, 0, 1);
     for (uint64_t i = 0; i < text.len; i++) {
         if (text.data[i] == '/' && glob.now[pattern.len]) {
@@ -108,9 +111,10 @@ glob_match(struct viv_str pattern, struct viv_str path)
         return match_from_start(pattern, path);
     }
     for (uint64_t at = 0; at <= path.len;) {
-        const char *slash = at < path.len ? memchr(path.data + at, '/', (size_t)(path.len - at)) : NULL;
+        const char *slash =
+            at < path.len ? memchr(path.data + at, '/', (size_t)(path.len - at)) : NULL;
         uint64_t end = slash ? (uint64_t)(slash - path.data) : path.len;
-        if (match_from_start(pattern, (struct viv_str){ path.data + at, end - at })) {
+        if (match_from_start(pattern, (struct viv_str){path.data + at, end - at})) {
             return 1;
         }
         at = end + 1;

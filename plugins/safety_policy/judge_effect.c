@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An effect is allowed when nothing denies and nothing asks. A kind that is not known, a document that cannot be read and
- * a capability set without a write list are denied. */
+/* An effect is allowed when nothing denies and nothing asks. A kind that is not known, a document
+ * that cannot be read and a capability set without a write list are denied. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +26,7 @@ is_in(const json_t *list, struct viv_str path)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
-        struct viv_str glob = { json_string_value(item), json_string_length(item) };
+        struct viv_str glob = {json_string_value(item), json_string_length(item)};
         if (glob.data && glob_is_valid(glob) && glob_match(glob, path)) {
             return 1;
         }
@@ -46,7 +46,8 @@ judge_scope(const struct exec_judge *judge, struct viv_str path, enum paths_acce
                    "'%.*s' is ruled out by the request itself", shown(path), path.data);
     }
     if (!json_is_array(list)) {
-        report_add(judge->report, "capability.missing", DENY, "", "the capability set has no list '%s'", member);
+        report_add(judge->report, "capability.missing", DENY, "",
+                   "the capability set has no list '%s'", member);
     } else if (path.len > 0 && !is_in(list, path)) {
         report_add(judge->report, "path.outside-capability", ASK, "vivhost task approve TASK",
                    "'%.*s' is outside of what this task may %s", shown(path), path.data, member);
@@ -67,10 +68,11 @@ judge_built_in(const struct exec_judge *judge, struct viv_str path, enum paths_a
                            access == PATHS_WRITE ? "write" : "read", shown(path), path.data);
         } else {
             (void)snprintf(cure, sizeof cure, "%s",
-                           rules[i].verdict == ASK ? "vivhost task approve TASK" : "no rule allows it");
+                           rules[i].verdict == ASK ? "vivhost task approve TASK"
+                                                   : "no rule allows it");
         }
-        report_add(judge->report, rules[i].id, rules[i].verdict, cure, "'%.*s' %s", shown(path), path.data,
-                   rules[i].reason);
+        report_add(judge->report, rules[i].id, rules[i].verdict, cure, "'%.*s' %s", shown(path),
+                   path.data, rules[i].reason);
     }
     if (access == PATHS_WRITE && policy_gate_runs(judge->policy, path)) {
         report_add(judge->report, "critical.gate", ASK, "vivhost task approve TASK",
@@ -81,15 +83,16 @@ judge_built_in(const struct exec_judge *judge, struct viv_str path, enum paths_a
 void
 exec_judge_path(struct exec_judge *judge, struct viv_str path, enum paths_access access)
 {
-    static const char *const devices[] = { "/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/zero", "/dev/urandom" };
+    static const char *const devices[] = {"/dev/null",  "/dev/stdout", "/dev/stderr",
+                                          "/dev/stdin", "/dev/zero",   "/dev/urandom"};
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
         if (path.len == strlen(devices[i]) && memcmp(path.data, devices[i], (size_t)path.len) == 0)
             return;
     }
     const char *fault = paths_fault(path);
     if (fault) {
-        report_add(judge->report, "path.outside", judge->guess ? ASK : DENY, "use a path of the workspace", "'%.*s' %s",
-                   shown(path), path.data, fault);
+        report_add(judge->report, "path.outside", judge->guess ? ASK : DENY,
+                   "use a path of the workspace", "'%.*s' %s", shown(path), path.data, fault);
         return;
     }
     struct viv_str normal = paths_normal(judge->call, path);
@@ -104,7 +107,8 @@ exec_judge_path(struct exec_judge *judge, struct viv_str path, enum paths_access
 
 /* `path`, or `spec.paths` in bulk, texts or {"path"} objects. */
 static void
-judge_paths(struct exec_judge *judge, const json_t *effect, enum paths_access access, int root_allowed)
+judge_paths(struct exec_judge *judge, const json_t *effect, enum paths_access access,
+            int root_allowed)
 {
     struct viv_str path = viv_tree_text(effect, "path");
     const json_t *list = json_object_get(json_object_get(effect, "spec"), "paths");
@@ -112,14 +116,17 @@ judge_paths(struct exec_judge *judge, const json_t *effect, enum paths_access ac
     if (path.len > 0 || (count == 0 && root_allowed)) {
         exec_judge_path(judge, path, access);
     } else if (count == 0 || count > PATHS_MAX) {
-        report_add(judge->report, "effect.malformed", DENY, "", "the effect names %zu paths, allowed 1 to %d", count, PATHS_MAX);
+        report_add(judge->report, "effect.malformed", DENY, "",
+                   "the effect names %zu paths, allowed 1 to %d", count, PATHS_MAX);
     }
     for (size_t i = 0; i < count && count <= PATHS_MAX; i++) {
         const json_t *item = json_array_get(list, i);
         struct viv_str text = json_is_object(item) ? viv_tree_text(item, "path")
-                                                   : (struct viv_str){ json_string_value(item), json_string_length(item) };
+                                                   : (struct viv_str){json_string_value(item),
+                                                                      json_string_length(item)};
         if (text.len == 0) {
-            report_add(judge->report, "effect.malformed", DENY, "", "path %zu is not a text", i + 1);
+            report_add(judge->report, "effect.malformed", DENY, "", "path %zu is not a text",
+                       i + 1);
             continue;
         }
         exec_judge_path(judge, text, access);
@@ -151,17 +158,19 @@ judge_kind(struct exec_judge *judge, struct viv_str kind, const json_t *effect)
     } else if (rules_is_one(kind, "write delete")) {
         judge_paths(judge, effect, PATHS_WRITE, 0);
         if (path.len > 0 && is_root(path)) {
-            report_add(judge->report, "path.root", DENY, "name what is meant", "'%.*s' is the whole workspace", shown(path), path.data);
+            report_add(judge->report, "path.root", DENY, "name what is meant",
+                       "'%.*s' is the whole workspace", shown(path), path.data);
         }
     } else if (rules_is(kind, "move")) {
         exec_judge_path(judge, path, PATHS_WRITE);
         exec_judge_path(judge, target, PATHS_WRITE);
         if (is_root(path) || is_root(target)) {
-            report_add(judge->report, "path.root", DENY, "name what is meant", "a move names the whole workspace");
+            report_add(judge->report, "path.root", DENY, "name what is meant",
+                       "a move names the whole workspace");
         }
     } else if (!rules_is_one(kind, "skill ask")) {
-        report_add(judge->report, "effect.unknown", DENY, "", "effect kind '%.*s' is not known", shown(kind),
-                   kind.data ? kind.data : "");
+        report_add(judge->report, "effect.unknown", DENY, "", "effect kind '%.*s' is not known",
+                   shown(kind), kind.data ? kind.data : "");
     }
 }
 
@@ -170,10 +179,12 @@ judge_effect(struct viv_call *call, const struct policy *policy, const struct js
              const struct json_t *effect, struct report *report, struct viv_error *err)
 {
     struct viv_str profile = viv_tree_text(capability, "profile");
-    struct exec_judge judge = { .call = call, .policy = policy, .capability = capability, .report = report };
+    struct exec_judge judge = {
+        .call = call, .policy = policy, .capability = capability, .report = report};
     judge.full_profile = rules_is(profile, "full");
     if (!json_is_object(capability) || !json_is_object(effect)) {
-        return viv_tree_fail(err, VIV_E_INVALID, "effect", "capability_json or effect_json is not an object");
+        return viv_tree_fail(err, VIV_E_INVALID, "effect",
+                             "capability_json or effect_json is not an object");
     }
     judge_kind(&judge, viv_tree_text(effect, "kind"), effect);
     if (judge.memory || report->failed) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every check runs and is reported, also after one that denies; a check without a finding is reported as allowed. The
- * capability set is what the request needs within what the policy gives; core sees to it that it only shrinks. */
+/* Every check runs and is reported, also after one that denies; a check without a finding is
+ * reported as allowed. The capability set is what the request needs within what the policy gives;
+ * core sees to it that it only shrinks. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +58,8 @@ close_check(struct checker *checker, const char *id, const char *fine)
 {
     viv_verdict verdict = checker->report->section;
     if (!has_id(checker->report, id)) {
-        report_add(checker->report, id, verdict, "", "%s", verdict == ALLOW ? fine : "see the entries before this one");
+        report_add(checker->report, id, verdict, "", "%s",
+                   verdict == ALLOW ? fine : "see the entries before this one");
     }
 }
 
@@ -68,11 +70,13 @@ check_text(struct checker *checker)
     struct viv_str goal = viv_tree_text(checker->task, "goal");
     struct viv_str prompt = viv_tree_text(checker->task, "prompt");
     if (goal.len == 0 && prompt.len == 0) {
-        report_add(checker->report, "task.text", DENY, "say what is to be done", "the task has no goal");
+        report_add(checker->report, "task.text", DENY, "say what is to be done",
+                   "the task has no goal");
     }
     if (goal.len > VIV_GOAL_MAX) {
-        report_add(checker->report, "task.text", DENY, "say it shorter, or put the long text into a file",
-                   "the goal has %llu bytes, allowed %d", (unsigned long long)goal.len, VIV_GOAL_MAX);
+        report_add(
+            checker->report, "task.text", DENY, "say it shorter, or put the long text into a file",
+            "the goal has %llu bytes, allowed %d", (unsigned long long)goal.len, VIV_GOAL_MAX);
     }
     for (uint64_t i = 0; i < goal.len; i++) {
         unsigned char c = (unsigned char)goal.data[i];
@@ -85,7 +89,8 @@ check_text(struct checker *checker)
     close_check(checker, "task.text", "the goal is text within its bounds");
 }
 
-/* Goal, prompt, and all texts of the intent: whatever is shown to a model or a person is looked at. */
+/* Goal, prompt, and all texts of the intent: whatever is shown to a model or a person is looked at.
+ */
 static void
 search_text(struct checker *checker, const char *where, struct viv_str text)
 {
@@ -95,15 +100,15 @@ search_text(struct checker *checker, const char *where, struct viv_str text)
         checker->memory = 1;
     }
     for (uint32_t i = 0; i < count; i++) {
-        report_add(checker->report, signals_id(hits[i].family), ASK, "vivhost task approve TASK", "the %s %s: '%s'", where,
-                   hits[i].reason, hits[i].phrase);
+        report_add(checker->report, signals_id(hits[i].family), ASK, "vivhost task approve TASK",
+                   "the %s %s: '%s'", where, hits[i].reason, hits[i].phrase);
     }
 }
 
 static void
 check_content(struct checker *checker)
 {
-    static const char *const texts[] = { "goal", "prompt", "feedback" };
+    static const char *const texts[] = {"goal", "prompt", "feedback"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         search_text(checker, texts[i], viv_tree_text(checker->task, texts[i]));
     }
@@ -111,10 +116,12 @@ check_content(struct checker *checker)
     json_t *value = NULL;
     json_object_foreach((json_t *)(uintptr_t)checker->intent, name, value)
     {
-        search_text(checker, "intent", (struct viv_str){ json_string_value(value), json_string_length(value) });
+        search_text(checker, "intent",
+                    (struct viv_str){json_string_value(value), json_string_length(value)});
         for (size_t i = 0; i < json_array_size(value) && i < 64; i++) {
             const json_t *item = json_array_get(value, i);
-            search_text(checker, "intent", (struct viv_str){ json_string_value(item), json_string_length(item) });
+            search_text(checker, "intent",
+                        (struct viv_str){json_string_value(item), json_string_length(item)});
         }
     }
     for (int family = 0; family < SIGNAL_FAMILIES; family++) {
@@ -133,7 +140,8 @@ search_words(struct checker *checker, const json_t *pipeline)
         const json_t *argv = json_object_get(json_array_get(stages, i), "argv");
         for (size_t j = 0; j < json_array_size(argv); j++) {
             const json_t *word = json_array_get(argv, j);
-            search_text(checker, "command", (struct viv_str){ json_string_value(word), json_string_length(word) });
+            search_text(checker, "command",
+                        (struct viv_str){json_string_value(word), json_string_length(word)});
         }
     }
 }
@@ -143,7 +151,8 @@ check_command(struct checker *checker)
 {
     open_check(checker);
     const json_t *command = json_object_get(checker->task, "command");
-    struct exec_judge judge = { .call = checker->call, .policy = checker->policy, .report = checker->report };
+    struct exec_judge judge = {
+        .call = checker->call, .policy = checker->policy, .report = checker->report};
     judge.full_profile = rules_is(viv_tree_text(checker->task, "profile"), "full");
     if (json_is_object(command) && json_object_size(command) > 0) {
         exec_judge_spec(&judge, command);
@@ -152,11 +161,14 @@ check_command(struct checker *checker)
             search_words(checker, json_array_get(json_object_get(command, "pipelines"), i));
         }
         search_text(checker, "command", viv_tree_text(command, "shell"));
-    } else if (command && !json_is_object(command) && !(json_is_string(command) && json_string_length(command) == 0)) {
-        report_add(checker->report, "task.command", DENY, "", "the task's command is not an exec document");
+    } else if (command && !json_is_object(command) &&
+               !(json_is_string(command) && json_string_length(command) == 0)) {
+        report_add(checker->report, "task.command", DENY, "",
+                   "the task's command is not an exec document");
     }
     checker->memory |= judge.memory;
-    close_check(checker, "task.command", command ? "no rule speaks against the command" : "no command came with the task");
+    close_check(checker, "task.command",
+                command ? "no rule speaks against the command" : "no command came with the task");
 }
 
 static void
@@ -164,11 +176,11 @@ check_path_list(struct checker *checker, const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
-        struct viv_str path = { json_string_value(item), json_string_length(item) };
+        struct viv_str path = {json_string_value(item), json_string_length(item)};
         const char *fault = path.data ? paths_fault(path) : "is not a text";
         if (fault) {
-            report_add(checker->report, "task.paths", DENY, "name a path of the workspace", "scope '%.*s' %s", shown(path),
-                       path.data ? path.data : "", fault);
+            report_add(checker->report, "task.paths", DENY, "name a path of the workspace",
+                       "scope '%.*s' %s", shown(path), path.data ? path.data : "", fault);
         }
     }
 }
@@ -207,7 +219,8 @@ check_budget(struct checker *checker)
     }
     if (asked > checker->limit_micro) {
         report_add(checker->report, "task.budget", ASK, "limits: {task: AMOUNT}",
-                   "the task asks for %lld micro-units, its limit is %lld", (long long)asked, (long long)checker->limit_micro);
+                   "the task asks for %lld micro-units, its limit is %lld", (long long)asked,
+                   (long long)checker->limit_micro);
     }
     checker->money_micro = checker->limit_micro;
     if (asked >= 0 && asked < checker->money_micro) {
@@ -227,7 +240,8 @@ check_time(struct checker *checker)
     open_check(checker);
     int64_t asked = viv_tree_integer(checker->task, "time_ns", checker->time_ns);
     if (asked <= 0) {
-        report_add(checker->report, "task.time", DENY, "give a time limit", "the task's time limit is %lld ns", (long long)asked);
+        report_add(checker->report, "task.time", DENY, "give a time limit",
+                   "the task's time limit is %lld ns", (long long)asked);
     } else if (asked > checker->time_ns) {
         report_add(checker->report, "task.time", ASK, "limits: {time: DURATION}",
                    "the task asks for %lld s, its limit is %lld s", (long long)(asked / 1000000000),
@@ -240,8 +254,9 @@ check_time(struct checker *checker)
     close_check(checker, "task.time", fine);
 }
 
-/* The request's own scope if it names one; else what the first layer with a list allows; else the workspace. Every layer
- * is asked again at each effect, so a list of one layer here never widens another's. */
+/* The request's own scope if it names one; else what the first layer with a list allows; else the
+ * workspace. Every layer is asked again at each effect, so a list of one layer here never widens
+ * another's. */
 static json_t *
 access_list(const struct checker *checker, enum paths_access access, uint32_t *failed)
 {
@@ -251,7 +266,8 @@ access_list(const struct checker *checker, enum paths_access access, uint32_t *f
     }
     for (uint32_t i = 0; i < checker->policy->layer_count; i++) {
         const json_t *paths = json_object_get(checker->policy->layers[i].json, "paths");
-        const json_t *allow = json_object_get(json_object_get(paths, access == PATHS_WRITE ? "write" : "read"), "allow");
+        const json_t *allow = json_object_get(
+            json_object_get(paths, access == PATHS_WRITE ? "write" : "read"), "allow");
         if (json_is_array(allow)) {
             return json_deep_copy(allow);
         }
@@ -269,20 +285,23 @@ capability_of(const struct checker *checker, uint32_t *failed)
     struct viv_str profile = viv_tree_text(checker->task, "profile");
     viv_tree_set(capability, "read", access_list(checker, PATHS_READ, failed), failed);
     viv_tree_set(capability, "write", access_list(checker, PATHS_WRITE, failed), failed);
-    viv_tree_set(capability, "avoid", json_array_size(avoid) > 0 ? json_deep_copy(avoid) : json_array(), failed);
+    viv_tree_set(capability, "avoid",
+                 json_array_size(avoid) > 0 ? json_deep_copy(avoid) : json_array(), failed);
     viv_tree_set(capability, "exec", viv_tree_literal("any"), failed);
     viv_tree_set(capability, "network", json_integer(0), failed);
     viv_tree_set(capability, "money_micro", json_integer(checker->money_micro), failed);
     viv_tree_set(capability, "time_ns", json_integer(checker->time_ns), failed);
-    viv_tree_set(capability, "profile", viv_tree_literal(rules_is(profile, "full") ? "full" : "reduced"), failed);
+    viv_tree_set(capability, "profile",
+                 viv_tree_literal(rules_is(profile, "full") ? "full" : "reduced"), failed);
     return capability;
 }
 
 viv_status
-judge_task(struct viv_call *call, const struct policy *policy, const struct judge_defaults *defaults,
-           const struct json_t *task, struct report *report, struct json_t **ret_capability, struct viv_error *err)
+judge_task(struct viv_call *call, const struct policy *policy,
+           const struct judge_defaults *defaults, const struct json_t *task, struct report *report,
+           struct json_t **ret_capability, struct viv_error *err)
 {
-    struct checker checker = { .call = call, .policy = policy, .task = task, .report = report };
+    struct checker checker = {.call = call, .policy = policy, .task = task, .report = report};
     if (!json_is_object(task)) {
         return viv_tree_fail(err, VIV_E_INVALID, "task", "task_json is not an object");
     }

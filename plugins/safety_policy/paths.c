@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names are compared without case: some file systems ignore it, and no honest work needs ".GIT". A critical surface is
- * protected whether or not it exists, since planting it is the attack. */
+/* Names are compared without case: some file systems ignore it, and no honest work needs ".GIT". A
+ * critical surface is protected whether or not it exists, since planting it is the attack. */
 #include "paths.h"
 
 #include <string.h>
@@ -36,7 +36,7 @@ paths_normal(struct viv_call *call, struct viv_str path)
     char *copy = call->alloc(call, path.len + 1);
     uint64_t len = 0;
     if (!copy) {
-        return (struct viv_str){ NULL, 0 };
+        return (struct viv_str){NULL, 0};
     }
     for (uint64_t at = 0; at < path.len;) {
         const char *slash = memchr(path.data + at, '/', (size_t)(path.len - at));
@@ -51,7 +51,7 @@ paths_normal(struct viv_call *call, struct viv_str path)
         }
         at = end + 1;
     }
-    return (struct viv_str){ copy, len };
+    return (struct viv_str){copy, len};
 }
 
 struct surface {
@@ -65,31 +65,57 @@ struct surface {
 #define ASK VIV_VERDICT_ASK
 
 static const struct surface surfaces[] = {
-    { ".git git~1 .git.* .git?", 1, 0,
-      { "path.git-internals", DENY, 0, "belongs to git's own data, which no task writes" } },
-    { ".vivarium", 0, 0, { "path.home", DENY, 0, "belongs to the home, which no task sees" } },
-    { ".env .env.* .netrc _netrc .pgpass .pypirc .npmrc .git-credentials .ssh .gnupg .aws .azure .kube .docker/config.json "
-      "credentials credentials.* secrets secrets.* id_rsa id_dsa id_ecdsa id_ed25519 *.pem *.p12 *.pfx *.keystore "
-      "private_key private_key.* private.key",
-      0, 0, { "path.secret", DENY, 1, "looks like a secret by its name" } },
-    { "vivarium.yaml vivarium.yml", 1, 0, { "critical.policy", ASK, 0, "is the policy that binds tasks" } },
-    { ".github .gitlab-ci.yml .gitlab .ci .circleci .travis.yml azure-pipelines.yml jenkinsfile .buildkite .woodpecker.yml "
-      ".woodpecker .drone.yml appveyor.yml .appveyor.yml bitbucket-pipelines.yml .forgejo .gitea .cirrus.yml",
-      1, 0, { "critical.ci", ASK, 0, "runs on build machines" } },
-    { ".husky .githooks .pre-commit-config.yaml .pre-commit-hooks.yaml lefthook.yml .lefthook .gitmodules .gitattributes "
-      ".lintstagedrc* .overcommit.yml",
-      1, 0, { "critical.hooks", ASK, 0, "runs by itself when git is used" } },
-    { ".claude .claude.json .codex .gemini .cursor .cursorrules .windsurf .windsurfrules .continue .aider* .mcp.json "
-      ".vscode .idea .zed .fleet .devcontainer .envrc .direnv .tool-versions .mise.toml mise.toml .exrc .nvimrc .vimrc "
-      "*.code-workspace claude.md agents.md gemini.md",
-      1, 0, { "critical.settings", ASK, 0, "steers editors, shells or assistants on the person's machine" } },
-    { "makefile gnumakefile *.mk cmakelists.txt *.cmake cmakepresets.json meson.build justfile taskfile.yml package.json "
-      "pyproject.toml setup.py setup.cfg tox.ini noxfile.py conftest.py cargo.toml build.rs build.gradle build.gradle.kts "
-      "settings.gradle gradlew pom.xml build.bazel workspace configure configure.ac rakefile gemfile dockerfile",
-      1, 1, { "critical.build", ASK, 0, "is run by the gates that check this work" } },
+    {".git git~1 .git.* .git?",
+     1,
+     0,
+     {"path.git-internals", DENY, 0, "belongs to git's own data, which no task writes"}},
+    {".vivarium", 0, 0, {"path.home", DENY, 0, "belongs to the home, which no task sees"}},
+    {".env .env.* .netrc _netrc .pgpass .pypirc .npmrc .git-credentials .ssh .gnupg .aws .azure "
+     ".kube .docker/config.json "
+     "credentials credentials.* secrets secrets.* id_rsa id_dsa id_ecdsa id_ed25519 *.pem *.p12 "
+     "*.pfx *.keystore "
+     "private_key private_key.* private.key",
+     0,
+     0,
+     {"path.secret", DENY, 1, "looks like a secret by its name"}},
+    {"vivarium.yaml vivarium.yml",
+     1,
+     0,
+     {"critical.policy", ASK, 0, "is the policy that binds tasks"}},
+    {".github .gitlab-ci.yml .gitlab .ci .circleci .travis.yml azure-pipelines.yml jenkinsfile "
+     ".buildkite .woodpecker.yml "
+     ".woodpecker .drone.yml appveyor.yml .appveyor.yml bitbucket-pipelines.yml .forgejo .gitea "
+     ".cirrus.yml",
+     1,
+     0,
+     {"critical.ci", ASK, 0, "runs on build machines"}},
+    {".husky .githooks .pre-commit-config.yaml .pre-commit-hooks.yaml lefthook.yml .lefthook "
+     ".gitmodules .gitattributes "
+     ".lintstagedrc* .overcommit.yml",
+     1,
+     0,
+     {"critical.hooks", ASK, 0, "runs by itself when git is used"}},
+    {".claude .claude.json .codex .gemini .cursor .cursorrules .windsurf .windsurfrules .continue "
+     ".aider* .mcp.json "
+     ".vscode .idea .zed .fleet .devcontainer .envrc .direnv .tool-versions .mise.toml mise.toml "
+     ".exrc .nvimrc .vimrc "
+     "*.code-workspace claude.md agents.md gemini.md",
+     1,
+     0,
+     {"critical.settings", ASK, 0, "steers editors, shells or assistants on the person's machine"}},
+    {"makefile gnumakefile *.mk cmakelists.txt *.cmake cmakepresets.json meson.build justfile "
+     "taskfile.yml package.json "
+     "pyproject.toml setup.py setup.cfg tox.ini noxfile.py conftest.py cargo.toml build.rs "
+     "build.gradle build.gradle.kts "
+     "settings.gradle gradlew pom.xml build.bazel workspace configure configure.ac rakefile "
+     "gemfile dockerfile",
+     1,
+     1,
+     {"critical.build", ASK, 0, "is run by the gates that check this work"}},
 };
 
-/* The lower-case form, and for each component without the trailing dots and blanks some file systems drop. */
+/* The lower-case form, and for each component without the trailing dots and blanks some file
+ * systems drop. */
 static struct viv_str
 folded(struct viv_str path, char *buffer)
 {
@@ -106,7 +132,7 @@ folded(struct viv_str path, char *buffer)
     while (len > 0 && (buffer[len - 1] == '.' || buffer[len - 1] == ' ')) {
         len--;
     }
-    return (struct viv_str){ buffer, len };
+    return (struct viv_str){buffer, len};
 }
 
 static int
@@ -114,7 +140,7 @@ matches_one(const char *globs, struct viv_str path)
 {
     for (const char *glob = globs; *glob;) {
         size_t len = strcspn(glob, " ");
-        if (len > 0 && glob_match((struct viv_str){ glob, len }, path)) {
+        if (len > 0 && glob_match((struct viv_str){glob, len}, path)) {
             return 1;
         }
         glob += len + (glob[len] == ' ');
@@ -126,26 +152,30 @@ matches_one(const char *globs, struct viv_str path)
 static int
 is_sample(struct viv_str path)
 {
-    return matches_one(".env.example .env.sample .env.template .env.dist *.example *.sample *.template", path);
+    return matches_one(
+        ".env.example .env.sample .env.template .env.dist *.example *.sample *.template", path);
 }
 
 /* ".git.*" and ".git?" must not catch git's ordinary files. */
 static int
 is_git_file(struct viv_str path)
 {
-    return matches_one(".gitignore .gitattributes .gitmodules .gitkeep .github .gitlab .gitlab-ci.yml .githooks .gitea", path);
+    return matches_one(".gitignore .gitattributes .gitmodules .gitkeep .github .gitlab "
+                       ".gitlab-ci.yml .githooks .gitea",
+                       path);
 }
 
 uint32_t
-paths_rules(struct viv_str path, enum paths_access access, uint32_t with_gates, struct paths_rule *ret_rules, uint32_t max)
+paths_rules(struct viv_str path, enum paths_access access, uint32_t with_gates,
+            struct paths_rule *ret_rules, uint32_t max)
 {
     char buffer[VIV_PATH_MAX + 1];
     struct viv_str name = folded(path, buffer);
     uint32_t count = 0;
     for (size_t i = 0; i < sizeof surfaces / sizeof *surfaces && count < max; i++) {
         const struct surface *surface = &surfaces[i];
-        if ((surface->write_only && access != PATHS_WRITE) || (surface->with_gates && !with_gates) ||
-            !matches_one(surface->globs, name)) {
+        if ((surface->write_only && access != PATHS_WRITE) ||
+            (surface->with_gates && !with_gates) || !matches_one(surface->globs, name)) {
             continue;
         }
         if (i == 0 && is_git_file(name) && !matches_one(".git", name)) {

@@ -15,7 +15,8 @@ open_rules(struct policy_layer *layer, struct viv_error *err)
     const json_t *commands = json_object_get(layer->json, "commands");
     size_t count = json_array_size(commands);
     if (count > POLICY_RULES_MAX) {
-        return viv_tree_fail(err, VIV_E_LIMIT, "policy", "a policy has %zu command rules, allowed %d", count, POLICY_RULES_MAX);
+        return viv_tree_fail(err, VIV_E_LIMIT, "policy",
+                             "a policy has %zu command rules, allowed %d", count, POLICY_RULES_MAX);
     }
     layer->rules = calloc(count + 1, sizeof *layer->rules);
     if (!layer->rules) {
@@ -25,7 +26,8 @@ open_rules(struct policy_layer *layer, struct viv_error *err)
         char problem[200] = "";
         const json_t *json = json_array_get(commands, i);
         if (rules_make(json, &layer->rules[i], problem, sizeof problem) != VIV_OK) {
-            return viv_tree_fail(err, VIV_E_INVALID, "policy", "pattern of command rule %zu: %s", i + 1, problem);
+            return viv_tree_fail(err, VIV_E_INVALID, "policy", "pattern of command rule %zu: %s",
+                                 i + 1, problem);
         }
         layer->rule_count++;
     }
@@ -38,7 +40,8 @@ open_layer(struct policy *policy, const json_t *json, struct viv_error *err)
     struct policy_layer *layer = &policy->layers[policy->layer_count];
     if (!json_is_object(json) || viv_tree_integer(json, "version", 0) != 1) {
         return viv_tree_fail(err, VIV_E_INVALID, "policy",
-                             "layer %u of the policy is not a compiled policy of version 1", policy->layer_count + 1);
+                             "layer %u of the policy is not a compiled policy of version 1",
+                             policy->layer_count + 1);
     }
     layer->json = json;
     layer->may_grant = viv_tree_integer(json, "trusted", 0) == 1;
@@ -57,10 +60,13 @@ open_all(struct policy *policy, struct viv_str text, struct viv_error *err)
     }
     size_t count = json_is_array(policy->root) ? json_array_size(policy->root) : 1;
     if (count > POLICY_LAYERS_MAX) {
-        return viv_tree_fail(err, VIV_E_LIMIT, "policy", "the policy has %zu layers, allowed %d", count, POLICY_LAYERS_MAX);
+        return viv_tree_fail(err, VIV_E_LIMIT, "policy", "the policy has %zu layers, allowed %d",
+                             count, POLICY_LAYERS_MAX);
     }
     for (size_t i = 0; status == VIV_OK && i < count; i++) {
-        status = open_layer(policy, json_is_array(policy->root) ? json_array_get(policy->root, i) : policy->root, err);
+        status = open_layer(
+            policy, json_is_array(policy->root) ? json_array_get(policy->root, i) : policy->root,
+            err);
     }
     return status;
 }
@@ -110,7 +116,8 @@ policy_limit(const struct policy *policy, const char *name, int64_t fallback)
 {
     int64_t limit = -1;
     for (uint32_t i = 0; i < policy->layer_count; i++) {
-        int64_t value = viv_tree_integer(json_object_get(policy->layers[i].json, "limits"), name, -1);
+        int64_t value =
+            viv_tree_integer(json_object_get(policy->layers[i].json, "limits"), name, -1);
         if (value >= 0 && (limit < 0 || value < limit)) {
             limit = value;
         }
@@ -119,7 +126,8 @@ policy_limit(const struct policy *policy, const char *name, int64_t fallback)
 }
 
 static void
-add_rule(const struct policy_layer *layer, const struct rule *rule, const struct argv *argv, struct report *report)
+add_rule(const struct policy_layer *layer, const struct rule *rule, const struct argv *argv,
+         struct report *report)
 {
     struct viv_str id = viv_tree_text(rule->json, "id");
     struct viv_str reason = viv_tree_text(rule->json, "reason");
@@ -128,14 +136,16 @@ add_rule(const struct policy_layer *layer, const struct rule *rule, const struct
     char name[VIV_ID_MAX + 16];
     char cure[VIV_ID_MAX + 80];
     (void)snprintf(name, sizeof name, "policy.%.*s", (int)id.len, id.data ? id.data : "");
-    (void)snprintf(cure, sizeof cure, "take rule '%.*s' out of the %.*s's policy", (int)id.len, id.data ? id.data : "",
-                   (int)scope.len, scope.data ? scope.data : "");
-    report_add(report, name, rule->verdict, cure, "'%.*s' %.*s", (int)(program.len < 100 ? program.len : 100),
-               program.data, (int)(reason.len < 300 ? reason.len : 300), reason.data ? reason.data : "");
+    (void)snprintf(cure, sizeof cure, "take rule '%.*s' out of the %.*s's policy", (int)id.len,
+                   id.data ? id.data : "", (int)scope.len, scope.data ? scope.data : "");
+    report_add(report, name, rule->verdict, cure, "'%.*s' %.*s",
+               (int)(program.len < 100 ? program.len : 100), program.data,
+               (int)(reason.len < 300 ? reason.len : 300), reason.data ? reason.data : "");
 }
 
 uint32_t
-policy_judge_argv(struct viv_call *call, const struct policy *policy, const struct argv *argv, struct report *report)
+policy_judge_argv(struct viv_call *call, const struct policy *policy, const struct argv *argv,
+                  struct report *report)
 {
     uint32_t allowed = 0;
     for (uint32_t i = 0; i < policy->layer_count; i++) {
@@ -166,7 +176,7 @@ first_match(const json_t *globs, struct viv_str path)
 {
     for (size_t i = 0; i < json_array_size(globs); i++) {
         const json_t *glob = json_array_get(globs, i);
-        struct viv_str text = { json_string_value(glob), json_string_length(glob) };
+        struct viv_str text = {json_string_value(glob), json_string_length(glob)};
         if (text.data && glob_match(text, path)) {
             return text.data;
         }
@@ -175,7 +185,8 @@ first_match(const json_t *globs, struct viv_str path)
 }
 
 void
-policy_judge_path(const struct policy *policy, struct viv_str path, enum paths_access access, struct report *report)
+policy_judge_path(const struct policy *policy, struct viv_str path, enum paths_access access,
+                  struct report *report)
 {
     const char *kind = access == PATHS_WRITE ? "write" : "read";
     int shown = (int)(path.len < 200 ? path.len : 200);
@@ -186,16 +197,19 @@ policy_judge_path(const struct policy *policy, struct viv_str path, enum paths_a
         const char *denied = first_match(globs_of(layer, access, "deny"), path);
         char cure[160];
         if (denied) {
-            (void)snprintf(cure, sizeof cure, "take '%.60s' out of paths.%s.deny of the %.*s's policy", denied, kind,
+            (void)snprintf(cure, sizeof cure,
+                           "take '%.60s' out of paths.%s.deny of the %.*s's policy", denied, kind,
                            (int)scope.len, scope.data ? scope.data : "");
-            report_add(report, "path.denied", VIV_VERDICT_DENY, cure, "'%.*s' is ruled out by '%s' of paths.%s.deny",
-                       shown, path.data, denied, kind);
+            report_add(report, "path.denied", VIV_VERDICT_DENY, cure,
+                       "'%.*s' is ruled out by '%s' of paths.%s.deny", shown, path.data, denied,
+                       kind);
         }
         if (allow && path.len > 0 && !first_match(allow, path)) {
-            (void)snprintf(cure, sizeof cure, "add '%.*s' to paths.%s.allow of the %.*s's policy", shown < 60 ? shown : 60,
-                           path.data, kind, (int)scope.len, scope.data ? scope.data : "");
-            report_add(report, "path.not-allowed", VIV_VERDICT_DENY, cure, "'%.*s' is not in paths.%s.allow", shown,
-                       path.data, kind);
+            (void)snprintf(cure, sizeof cure, "add '%.*s' to paths.%s.allow of the %.*s's policy",
+                           shown < 60 ? shown : 60, path.data, kind, (int)scope.len,
+                           scope.data ? scope.data : "");
+            report_add(report, "path.not-allowed", VIV_VERDICT_DENY, cure,
+                       "'%.*s' is not in paths.%s.allow", shown, path.data, kind);
         }
     }
 }
@@ -207,7 +221,8 @@ policy_names_path(const struct policy *policy, struct viv_str path, enum paths_a
         const json_t *allow = globs_of(&policy->layers[i], access, "allow");
         for (size_t j = 0; policy->layers[i].may_grant && j < json_array_size(allow); j++) {
             const json_t *glob = json_array_get(allow, j);
-            if (json_string_length(glob) == path.len && memcmp(json_string_value(glob), path.data, (size_t)path.len) == 0) {
+            if (json_string_length(glob) == path.len &&
+                memcmp(json_string_value(glob), path.data, (size_t)path.len) == 0) {
                 return 1;
             }
         }
@@ -215,16 +230,48 @@ policy_names_path(const struct policy *policy, struct viv_str path, enum paths_a
     return 0;
 }
 
-/* "./tools/check" and "tools/check" are one file; inside `sh -c` text a blank or a quote ends the name. */
+/* "./tools/check" and "tools/check" are one file; inside `sh -c` text a blank or a quote ends the
+ * name. */
 static int
 word_names(const char *word, struct viv_str path)
 {
     for (const char *at = word; (at = strstr(at, path.data)) != NULL; at++) {
         int begins = at == word || strchr(" \t\n'\";&|/=(", at[-1]);
         int ends = at[path.len] == '\0' || strchr(" \t\n'\";&|)", at[path.len]);
-        int below = at > word && at[-1] == '/' && !(at - word >= 2 && at[-2] == '.' && (at - word == 2 || strchr(" \t\n'\";&|=(", at[-3])));
+        int below = at > word && at[-1] == '/' &&
+                    !(at - word >= 2 && at[-2] == '.' &&
+                      (at - word == 2 || strchr(" \t\n'\";&|=(", at[-3])));
         if (begins && ends && !below) {
             return 1;
+        }
+    }
+    return 0;
+}
+
+static int
+check_runs(const json_t *check, struct viv_str path)
+{
+    const json_t *run = json_object_get(check, "run");
+    for (size_t i = 0; i < json_array_size(run); i++) {
+        const char *word = json_string_value(json_array_get(run, i));
+        if (word && word_names(word, path)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int
+layer_runs(const struct policy_layer *layer, struct viv_str path)
+{
+    static const char *const stages[] = {"needs_qa", "integration", "e2e"};
+    const json_t *gates = json_object_get(layer->json, "gates");
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        const json_t *checks = json_object_get(gates, stages[i]);
+        for (size_t j = 0; j < json_array_size(checks); j++) {
+            if (check_runs(json_array_get(checks, j), path)) {
+                return 1;
+            }
         }
     }
     return 0;
@@ -237,20 +284,8 @@ policy_gate_runs(const struct policy *policy, struct viv_str path)
         return 0;
     }
     for (uint32_t i = 0; i < policy->layer_count; i++) {
-        json_t *gates = json_object_get(policy->layers[i].json, "gates");
-        const char *stage = NULL;
-        json_t *checks = NULL;
-        json_object_foreach(gates, stage, checks)
-        {
-            for (size_t j = 0; policy->layers[i].may_grant && j < json_array_size(checks); j++) {
-                const json_t *run = json_object_get(json_array_get(checks, j), "run");
-                for (size_t k = 0; k < json_array_size(run); k++) {
-                    const char *word = json_string_value(json_array_get(run, k));
-                    if (word && word_names(word, path)) {
-                        return 1;
-                    }
-                }
-            }
+        if (policy->layers[i].may_grant && layer_runs(&policy->layers[i], path)) {
+            return 1;
         }
     }
     return 0;

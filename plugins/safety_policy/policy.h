@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy in force, ready to be asked: one compiled policy, or an array of them (the user's, the project's). Each layer
- * is asked by itself and the strictest answer counts, so nobody has to merge them. */
+/* The policy in force, ready to be asked: one compiled policy, or an array of them (the user's, the
+ * project's). Each layer is asked by itself and the strictest answer counts, so nobody has to merge
+ * them. */
 #ifndef SAFETY_POLICY_POLICY_H
 #define SAFETY_POLICY_POLICY_H
 
@@ -16,8 +17,9 @@ struct policy_layer {
     struct rule *rules;
     uint32_t rule_count;
     uint16_t may_grant; /* the user's, or a project's that a person trusts */
-    uint16_t may_allow; /* its command rules may lift: also the user's with an untrusted project's merged into it, since
-                         * compile() lets no untrusted file hold an allow rule */
+    uint16_t
+        may_allow; /* its command rules may lift: also the user's with an untrusted project's merged
+                    * into it, since compile() lets no untrusted file hold an allow rule */
 };
 
 struct policy {
@@ -36,16 +38,18 @@ void policy_close(struct policy *policy);
 /* Smallest integer limits.NAME of all layers; `fallback` when none sets it. */
 int64_t policy_limit(const struct policy *policy, const char *name, int64_t fallback);
 
-/* All layers on one program: adds what denies or asks; gives 1 when a layer that may grant allows it. */
-uint32_t policy_judge_argv(struct viv_call *call, const struct policy *policy, const struct argv *argv,
-                           struct report *report);
+/* All layers on one program: adds what denies or asks; gives 1 when a layer that may grant allows
+ * it. */
+uint32_t policy_judge_argv(struct viv_call *call, const struct policy *policy,
+                           const struct argv *argv, struct report *report);
 
 /* All layers on one normalised path. */
 void policy_judge_path(const struct policy *policy, struct viv_str path, enum paths_access access,
                        struct report *report);
 
 /* Whether a layer that may grant allows exactly this path by name. */
-uint32_t policy_names_path(const struct policy *policy, struct viv_str path, enum paths_access access);
+uint32_t policy_names_path(const struct policy *policy, struct viv_str path,
+                           enum paths_access access);
 
 /* Whether a word of a configured gate command is this path. */
 uint32_t policy_gate_runs(const struct policy *policy, struct viv_str path);

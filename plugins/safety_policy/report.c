@@ -10,7 +10,8 @@
 void
 report_begin(struct report *report)
 {
-    *report = (struct report){ .list = json_array(), .verdict = VIV_VERDICT_ALLOW, .section = VIV_VERDICT_ALLOW };
+    *report = (struct report){
+        .list = json_array(), .verdict = VIV_VERDICT_ALLOW, .section = VIV_VERDICT_ALLOW};
     report->failed = report->list == NULL;
 }
 
@@ -36,7 +37,8 @@ is_there(const struct report *report, const char *id, const char *reason)
 }
 
 static void
-push(struct report *report, const char *id, viv_verdict verdict, const char *cure, const char *reason)
+push(struct report *report, const char *id, viv_verdict verdict, const char *cure,
+     const char *reason)
 {
     json_t *entry = json_object();
     viv_tree_set(entry, "id", viv_tree_literal(id), &report->failed);
@@ -48,7 +50,8 @@ push(struct report *report, const char *id, viv_verdict verdict, const char *cur
 }
 
 void
-report_add(struct report *report, const char *id, viv_verdict verdict, const char *cure, const char *format, ...)
+report_add(struct report *report, const char *id, viv_verdict verdict, const char *cure,
+           const char *format, ...)
 {
     char reason[640];
     va_list arguments;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was looked at and what came of it. The strictest verdict counts; nothing ends the looking early. */
+/* What was looked at and what came of it. The strictest verdict counts; nothing ends the looking
+ * early. */
 #ifndef SAFETY_POLICY_REPORT_H
 #define SAFETY_POLICY_REPORT_H
 
@@ -23,11 +24,13 @@ struct report {
 void report_begin(struct report *report);
 void report_drop(struct report *report);
 
-/* Add an entry, once for the same id and reason. `cure` is the one line that would allow it, or "". */
-void report_add(struct report *report, const char *id, viv_verdict verdict, const char *cure, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+/* Add an entry, once for the same id and reason. `cure` is the one line that would allow it, or "".
+ */
+void report_add(struct report *report, const char *id, viv_verdict verdict, const char *cure,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Close: {"id","verdict","reason","cure"} of all entries, verdict as VIV_VERDICT_*. Gives the list, still the report's. */
+/* Close: {"id","verdict","reason","cure"} of all entries, verdict as VIV_VERDICT_*. Gives the list,
+ * still the report's. */
 struct json_t *report_list(struct report *report);
 
 #endif

@@ -41,10 +41,10 @@ rules_starts(struct viv_str word, const char *prefix)
 struct viv_str
 rules_program(const struct argv *argv)
 {
-    struct viv_str name = argv->count > 0 ? argv->words[0] : (struct viv_str){ NULL, 0 };
+    struct viv_str name = argv->count > 0 ? argv->words[0] : (struct viv_str){NULL, 0};
     for (uint64_t i = name.len; i > 0; i--) {
         if (name.data[i - 1] == '/') {
-            return (struct viv_str){ name.data + i, name.len - i };
+            return (struct viv_str){name.data + i, name.len - i};
         }
     }
     return name;
@@ -55,7 +55,7 @@ rules_make(const struct json_t *json, struct rule *ret_rule, char *problem, uint
 {
     struct viv_str verdict = viv_tree_text(json, "verdict");
     struct viv_str pattern = viv_tree_text(json, "pattern");
-    *ret_rule = (struct rule){ .json = json };
+    *ret_rule = (struct rule){.json = json};
     ret_rule->verdict = rules_is(verdict, "allow") ? VIV_VERDICT_ALLOW
                         : rules_is(verdict, "ask") ? VIV_VERDICT_ASK
                                                    : VIV_VERDICT_DENY;
@@ -64,8 +64,9 @@ rules_make(const struct json_t *json, struct rule *ret_rule, char *problem, uint
     }
     int code = 0;
     PCRE2_SIZE at = 0;
-    ret_rule->code = pcre2_compile((PCRE2_SPTR)pattern.data, (PCRE2_SIZE)pattern.len,
-                                   PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
+    ret_rule->code =
+        pcre2_compile((PCRE2_SPTR)pattern.data, (PCRE2_SIZE)pattern.len,
+                      PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
     if (!ret_rule->code) {
         (void)pcre2_get_error_message(code, (PCRE2_UCHAR *)problem, (PCRE2_SIZE)problem_size);
         return VIV_E_INVALID;

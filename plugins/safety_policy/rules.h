@@ -22,11 +22,12 @@ struct rule {
 };
 
 /* Prepare a rule of the JSON form. VIV_E_INVALID: the pattern is none; `problem` then says why. */
-viv_status rules_make(const struct json_t *json, struct rule *ret_rule, char *problem, uint64_t problem_size);
+viv_status rules_make(const struct json_t *json, struct rule *ret_rule, char *problem,
+                      uint64_t problem_size);
 void rules_drop(struct rule *rule);
 
-/* Whether it matches. A search that cannot be finished within its bounds counts as a match of a deny or ask rule and
- * as none of an allow rule. */
+/* Whether it matches. A search that cannot be finished within its bounds counts as a match of a
+ * deny or ask rule and as none of an allow rule. */
 uint32_t rules_match(struct viv_call *call, const struct rule *rule, const struct argv *argv);
 
 /* Last component of a program's name. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over the bytes. A word's bytes are gathered in a pool as long as the text, since no word grows. */
+/* One pass over the bytes. A word's bytes are gathered in a pool as long as the text, since no word
+ * grows. */
 #include "shell.h"
 
 #include <string.h>
@@ -12,15 +13,15 @@ struct reader {
     struct shell *shell;
     struct viv_str *words; /* of all stages, one after the other */
     uint32_t word_count;
-    uint32_t first;        /* first word of the open stage */
+    uint32_t first; /* first word of the open stage */
     char *pool;
     uint64_t pool_len;
-    uint64_t word_start;   /* in the pool */
+    uint64_t word_start; /* in the pool */
     uint32_t in_word;
-    uint32_t odd_word;     /* the word's text is not what the program will get */
-    uint32_t plain_word;   /* nothing in it was quoted */
-    uint32_t piped;        /* the open stage reads a pipe */
-    enum target target;    /* what the next word is for */
+    uint32_t odd_word;   /* the word's text is not what the program will get */
+    uint32_t plain_word; /* nothing in it was quoted */
+    uint32_t piped;      /* the open stage reads a pipe */
+    enum target target;  /* what the next word is for */
 };
 
 static struct shell_stage *
@@ -49,22 +50,25 @@ is_assignment(struct viv_str word)
     uint64_t i = 0;
     for (; i < word.len && word.data[i] != '='; i++) {
         char c = word.data[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (i > 0 && c >= '0' && c <= '9'))) {
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+              (i > 0 && c >= '0' && c <= '9'))) {
             return 0;
         }
     }
     return i > 0 && i < word.len;
 }
 
-/* A word where a command begins: keywords and assignments are not the command. 1 when it was one of those. */
+/* A word where a command begins: keywords and assignments are not the command. 1 when it was one of
+ * those. */
 static int
 is_before_command(struct reader *reader, struct viv_str word)
 {
     if (reader->plain_word && rules_is(word, "!")) {
         return 1;
     }
-    if (reader->plain_word && rules_is_one(word, "if then elif else fi for while until do done case esac select function "
-                                                 "coproc { } [[ ]]")) {
+    if (reader->plain_word &&
+        rules_is_one(word, "if then elif else fi for while until do done case esac select function "
+                           "coproc { } [[ ]]")) {
         reader->shell->unread = 1;
         return 1;
     }
@@ -81,7 +85,8 @@ end_word(struct reader *reader)
 {
     if (!reader->in_word)
         return;
-    struct viv_str word = { reader->pool + reader->word_start, reader->pool_len - reader->word_start };
+    struct viv_str word = {reader->pool + reader->word_start,
+                           reader->pool_len - reader->word_start};
     struct shell_stage *stage = stage_of(reader);
     reader->in_word = 0;
     if (reader->target == TARGET_OUTPUT) {
@@ -106,7 +111,8 @@ end_stage(struct reader *reader, uint32_t next_piped)
     reader->shell->unread |= reader->target != TARGET_NONE;
     reader->target = TARGET_NONE;
     if (reader->word_count > reader->first || stage->output_count > 0 || stage->input_count > 0) {
-        stage->argv = (struct argv){ reader->words + reader->first, reader->word_count - reader->first, 0 };
+        stage->argv =
+            (struct argv){reader->words + reader->first, reader->word_count - reader->first, 0};
         stage->piped = reader->piped;
         if (reader->shell->count < SHELL_STAGES_MAX) {
             reader->shell->count++;
@@ -175,8 +181,9 @@ take_dollar(struct reader *reader)
     }
     if (next == '{') {
         uint64_t i = 2;
-        while ((peek(reader, i) >= 'A' && peek(reader, i) <= 'Z') || (peek(reader, i) >= 'a' && peek(reader, i) <= 'z') ||
-               peek(reader, i) == '_' || (peek(reader, i) >= '0' && peek(reader, i) <= '9')) {
+        while ((peek(reader, i) >= 'A' && peek(reader, i) <= 'Z') ||
+               (peek(reader, i) >= 'a' && peek(reader, i) <= 'z') || peek(reader, i) == '_' ||
+               (peek(reader, i) >= '0' && peek(reader, i) <= '9')) {
             i++;
         }
         reader->shell->unread |= peek(reader, i) != '}';
@@ -285,7 +292,8 @@ take_operator(struct reader *reader)
         reader->shell->unread = 1;
     }
     end_stage(reader, c == '|' && next != '|');
-    reader->at += (c == next && (c == '&' || c == '|' || c == ';')) || (c == '|' && next == '&') ? 2 : 1;
+    reader->at +=
+        (c == next && (c == '&' || c == '|' || c == ';')) || (c == '|' && next == '&') ? 2 : 1;
 }
 
 static void
@@ -299,7 +307,9 @@ take_plain(struct reader *reader)
         return;
     }
     put(reader, c);
-    reader->odd_word |= c == '*' || c == '?' || (c == '[' && reader->pool_len - reader->word_start > 1) || c == '{' || c == '~';
+    reader->odd_word |= c == '*' || c == '?' ||
+                        (c == '[' && reader->pool_len - reader->word_start > 1) || c == '{' ||
+                        c == '~';
     reader->at++;
 }
 
@@ -330,7 +340,7 @@ take(struct reader *reader)
 viv_status
 shell_read(struct viv_call *call, struct viv_str text, struct shell **ret_shell)
 {
-    struct reader reader = { .text = text };
+    struct reader reader = {.text = text};
     reader.shell = call->alloc(call, sizeof *reader.shell);
     reader.words = call->alloc(call, (text.len / 2 + 2) * sizeof *reader.words);
     reader.pool = call->alloc(call, text.len + 2);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shell text as far as a bounded grammar reads it: plain and quoted words, pipes, && || ; and newlines, redirections,
- * comments, NAME=value before a command. Everything else (substitution, functions, loops, here-documents, a program whose
- * name is made at run time) marks the text `unread`; the words found are then a guess, good for a warning only. */
+/* Shell text as far as a bounded grammar reads it: plain and quoted words, pipes, && || ; and
+ * newlines, redirections, comments, NAME=value before a command. Everything else (substitution,
+ * functions, loops, here-documents, a program whose name is made at run time) marks the text
+ * `unread`; the words found are then a guess, good for a warning only. */
 #ifndef SAFETY_POLICY_SHELL_H
 #define SAFETY_POLICY_SHELL_H
 

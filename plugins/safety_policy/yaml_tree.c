@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libyaml reads the events; the tree is built over an explicit stack, so that depth costs no stack of the host. */
+/* libyaml reads the events; the tree is built over an explicit stack, so that depth costs no stack
+ * of the host. */
 #include "yaml_tree.h"
 
 #include <stdarg.h>
@@ -22,7 +23,8 @@ struct builder {
 };
 
 viv_status
-yaml_tree_fail(struct viv_error *err, viv_status status, const char *origin, uint32_t line, const char *format, ...)
+yaml_tree_fail(struct viv_error *err, viv_status status, const char *origin, uint32_t line,
+               const char *format, ...)
 {
     char text[400];
     va_list arguments;
@@ -53,8 +55,8 @@ check_key(struct builder *builder, const yaml_event_t *event, struct viv_str key
     for (const struct yaml_value *old = map->child; old; old = old->next) {
         if (old->key.len == key.len && memcmp(old->key.data, key.data, (size_t)key.len) == 0) {
             return yaml_tree_fail(builder->err, VIV_E_INVALID, builder->origin, line_of(event),
-                                  "key '%.*s' stands here a second time, the first is in line %u", (int)key.len,
-                                  key.data, old->line);
+                                  "key '%.*s' stands here a second time, the first is in line %u",
+                                  (int)key.len, key.data, old->line);
         }
     }
     builder->key = key;
@@ -64,15 +66,17 @@ check_key(struct builder *builder, const yaml_event_t *event, struct viv_str key
 
 /* A new value under the open mapping or list, or as the root. */
 static viv_status
-add(struct builder *builder, const yaml_event_t *event, enum yaml_kind kind, struct yaml_value **ret_value)
+add(struct builder *builder, const yaml_event_t *event, enum yaml_kind kind,
+    struct yaml_value **ret_value)
 {
     struct yaml_value *value = builder->call->alloc(builder->call, sizeof *value);
     if (!value) {
-        return viv_tree_fail(builder->err, VIV_E_MEMORY, "policy", "the policy does not fit into the call's memory");
+        return viv_tree_fail(builder->err, VIV_E_MEMORY, "policy",
+                             "the policy does not fit into the call's memory");
     }
     if (++builder->nodes > YAML_NODES_MAX) {
-        return yaml_tree_fail(builder->err, VIV_E_LIMIT, builder->origin, line_of(event), "more than %d values",
-                              YAML_NODES_MAX);
+        return yaml_tree_fail(builder->err, VIV_E_LIMIT, builder->origin, line_of(event),
+                              "more than %d values", YAML_NODES_MAX);
     }
     value->kind = kind;
     value->line = line_of(event);
@@ -97,19 +101,22 @@ add(struct builder *builder, const yaml_event_t *event, enum yaml_kind kind, str
 static int
 in_map_without_key(const struct builder *builder)
 {
-    return builder->depth > 0 && builder->open[builder->depth - 1]->kind == YAML_MAP && !builder->has_key;
+    return builder->depth > 0 && builder->open[builder->depth - 1]->kind == YAML_MAP &&
+           !builder->has_key;
 }
 
 static viv_status
 take_scalar(struct builder *builder, const yaml_event_t *event)
 {
-    struct viv_str text = { (const char *)event->data.scalar.value, event->data.scalar.length };
+    struct viv_str text = {(const char *)event->data.scalar.value, event->data.scalar.length};
     if (memchr(text.data, '\0', (size_t)text.len)) {
-        return yaml_tree_fail(builder->err, VIV_E_INVALID, builder->origin, line_of(event), "a NUL stands in a text");
+        return yaml_tree_fail(builder->err, VIV_E_INVALID, builder->origin, line_of(event),
+                              "a NUL stands in a text");
     }
     text = viv_tree_copy(builder->call, text);
     if (!text.data) {
-        return viv_tree_fail(builder->err, VIV_E_MEMORY, "policy", "the policy does not fit into the call's memory");
+        return viv_tree_fail(builder->err, VIV_E_MEMORY, "policy",
+                             "the policy does not fit into the call's memory");
     }
     if (in_map_without_key(builder)) {
         return check_key(builder, event, text);
@@ -127,11 +134,12 @@ static viv_status
 take_start(struct builder *builder, const yaml_event_t *event, enum yaml_kind kind)
 {
     if (in_map_without_key(builder)) {
-        return yaml_tree_fail(builder->err, VIV_E_INVALID, builder->origin, line_of(event), "a key is not plain text");
+        return yaml_tree_fail(builder->err, VIV_E_INVALID, builder->origin, line_of(event),
+                              "a key is not plain text");
     }
     if (builder->depth == YAML_DEPTH_MAX) {
-        return yaml_tree_fail(builder->err, VIV_E_LIMIT, builder->origin, line_of(event), "nested more than %d deep",
-                              YAML_DEPTH_MAX);
+        return yaml_tree_fail(builder->err, VIV_E_LIMIT, builder->origin, line_of(event),
+                              "nested more than %d deep", YAML_DEPTH_MAX);
     }
     struct yaml_value *value = NULL;
     viv_status status = add(builder, event, kind, &value);
@@ -149,7 +157,8 @@ take_document(struct builder *builder, const yaml_event_t *event)
                               "a second document begins, allowed: one");
     }
     if (event->data.document_start.version_directive ||
-        event->data.document_start.tag_directives.start != event->data.document_start.tag_directives.end) {
+        event->data.document_start.tag_directives.start !=
+            event->data.document_start.tag_directives.end) {
         return yaml_tree_fail(builder->err, VIV_E_INVALID, builder->origin, line_of(event),
                               "directives ('%%') are not allowed");
     }
@@ -210,9 +219,10 @@ run(struct builder *builder, yaml_parser_t *parser)
     for (int done = 0; !done;) {
         yaml_event_t event;
         if (!yaml_parser_parse(parser, &event)) {
-            return yaml_tree_fail(builder->err, parser->error == YAML_MEMORY_ERROR ? VIV_E_MEMORY : VIV_E_INVALID,
-                                  builder->origin, (uint32_t)parser->problem_mark.line + 1, "not YAML: %s",
-                                  parser->problem ? parser->problem : "no memory");
+            return yaml_tree_fail(builder->err,
+                                  parser->error == YAML_MEMORY_ERROR ? VIV_E_MEMORY : VIV_E_INVALID,
+                                  builder->origin, (uint32_t)parser->problem_mark.line + 1,
+                                  "not YAML: %s", parser->problem ? parser->problem : "no memory");
         }
         viv_status status = take(builder, &event);
         done = event.type == YAML_STREAM_END_EVENT;
@@ -225,10 +235,10 @@ run(struct builder *builder, yaml_parser_t *parser)
 }
 
 viv_status
-yaml_tree_read(struct viv_call *call, struct viv_str text, const char *origin, struct yaml_value **ret_root,
-               struct viv_error *err)
+yaml_tree_read(struct viv_call *call, struct viv_str text, const char *origin,
+               struct yaml_value **ret_root, struct viv_error *err)
 {
-    struct builder builder = { .call = call, .origin = origin, .err = err };
+    struct builder builder = {.call = call, .origin = origin, .err = err};
     yaml_parser_t parser;
     if (text.len > YAML_BYTES_MAX) {
         return viv_tree_fail(err, VIV_E_LIMIT, "policy", "%s has %llu bytes, allowed %u", origin,
@@ -238,14 +248,15 @@ yaml_tree_read(struct viv_call *call, struct viv_str text, const char *origin, s
         return viv_tree_fail(err, VIV_E_MEMORY, "policy", "no memory to read the policy");
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)(text.data ? text.data : ""), (size_t)text.len);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)(text.data ? text.data : ""),
+                                 (size_t)text.len);
     viv_status status = run(&builder, &parser);
     yaml_parser_delete(&parser);
     if (status != VIV_OK) {
         return status;
     }
     if (!builder.root) {
-        yaml_event_t nowhere = { .type = YAML_NO_EVENT };
+        yaml_event_t nowhere = {.type = YAML_NO_EVENT};
         status = add(&builder, &nowhere, YAML_MAP, &builder.root);
         if (status == VIV_OK) {
             builder.root->line = 0;

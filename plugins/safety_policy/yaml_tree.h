@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A policy file's bytes as a tree with line numbers, in the call's memory. Only the plain part of YAML: mappings, lists,
- * scalars, comments. Refused: anchors, aliases, tags, directives, more than one document, keys that are not plain text,
- * duplicate keys, and everything beyond the bounds below. */
+/* A policy file's bytes as a tree with line numbers, in the call's memory. Only the plain part of
+ * YAML: mappings, lists, scalars, comments. Refused: anchors, aliases, tags, directives, more than
+ * one document, keys that are not plain text, duplicate keys, and everything beyond the bounds
+ * below. */
 #ifndef SAFETY_POLICY_YAML_TREE_H
 #define SAFETY_POLICY_YAML_TREE_H
 
@@ -26,13 +27,14 @@ struct yaml_value {
     struct yaml_value *next;
 };
 
-/* `origin` is the file's name for messages. An empty file gives an empty mapping of line 0. VIV_E_INVALID, VIV_E_LIMIT,
- * VIV_E_MEMORY; `err` holds the line. */
+/* `origin` is the file's name for messages. An empty file gives an empty mapping of line 0.
+ * VIV_E_INVALID, VIV_E_LIMIT, VIV_E_MEMORY; `err` holds the line. */
 viv_status yaml_tree_read(struct viv_call *call, struct viv_str text, const char *origin,
                           struct yaml_value **ret_root, struct viv_error *err);
 
 /* Fill `err` as "origin line N: ..." and set its line. */
-viv_status yaml_tree_fail(struct viv_error *err, viv_status status, const char *origin, uint32_t line,
-                          const char *format, ...) __attribute__((format(printf, 5, 6)));
+viv_status yaml_tree_fail(struct viv_error *err, viv_status status, const char *origin,
+                          uint32_t line, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 #endif

@@ -101,6 +101,15 @@ rebuild_once(void *data)
     return start->seam.unlink(NULL, start->scratch.fd, "plugins.index", 0) == 0 && open_once(data);
 }
 
+/* Somebody touched the folder: names are compared, no folder is read. */
+static bool
+recheck_once(void *data)
+{
+    struct start *start = data;
+    struct timespec now[2] = { { 0, UTIME_OMIT }, { (time_t)++start->turn, 0 } };
+    return start->seam.utimens(NULL, start->scratch.fd, "plugins", now) == 0 && open_once(data);
+}
+
 static bool
 find_once(void *data)
 {
@@ -199,6 +208,7 @@ main(int argc, char **argv)
     bench_run(&bench, "inspect and audit one", inspect_once, &start);
     measure_mapping(&bench, &start);
     bench.rounds = bench.rounds > 5 ? 5 : bench.rounds;
+    bench_run(&bench, "start, folder changed", recheck_once, &start);
     bench_run(&bench, "start, index lost", rebuild_once, &start);
     vh_arena_destroy(start.arena);
     scratch_remove(&start.scratch);

@@ -71,7 +71,7 @@ class Contracts(unittest.TestCase):
             with self.subTest(schema=path.name):
                 document = load(path)
                 self.assertEqual(document["$schema"], "https://json-schema.org/draft/2020-12/schema")
-                self.assertTrue(re.fullmatch(r"urn:vivarium:contract:[a-z-]+:\d+", document["$id"]), document["$id"])
+                self.assertTrue(re.fullmatch(r"urn:vivarium:contract:[a-z-]+:[\d.]+", document["$id"]), document["$id"])
                 for key in ("title", "description"):
                     self.assertTrue(document.get(key), key)
                 for value in ({}, [], "x", 7, None):  # walks the keywords it can reach; an unknown one raises

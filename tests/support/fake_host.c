@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An effect that was not written beforehand answers VIV_E_UNSUPPORTED, so that a test sees a request too many. */
+/* An effect that was not written beforehand answers VIV_E_UNSUPPORTED, so that a test sees a
+ * request too many. */
 #include "fake_host.h"
 
 #include <stdio.h>
@@ -23,7 +24,8 @@ refuse(struct viv_error *err, viv_status status, const char *text)
 }
 
 static viv_status
-acquire(const struct viv_host *host, const char *service_id, const void **ret_table, struct viv_error *err)
+acquire(const struct viv_host *host, const char *service_id, const void **ret_table,
+        struct viv_error *err)
 {
     const struct fake_host *fake = host->host_data;
     if (fake->denied && strcmp(fake->denied, service_id) == 0) {
@@ -33,9 +35,9 @@ acquire(const struct viv_host *host, const char *service_id, const void **ret_ta
         const char *id;
         const void *table;
     } services[] = {
-        { VIV_SERVICE_EFFECT, &fake->effects },
-        { VIV_SERVICE_LOG, &fake->log },
-        { VIV_SERVICE_CLOCK, &fake->clock },
+        {VIV_SERVICE_EFFECT, &fake->effects},
+        {VIV_SERVICE_LOG, &fake->log},
+        {VIV_SERVICE_CLOCK, &fake->clock},
     };
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         if (strcmp(services[i].id, service_id) == 0) {
@@ -62,17 +64,18 @@ give_text(struct viv_call *call, struct viv_str text)
 {
     char *copy = call->alloc(call, text.len + 1);
     if (!copy) {
-        return (struct viv_str){ NULL, 0 };
+        return (struct viv_str){NULL, 0};
     }
     if (text.len > 0) {
         memcpy(copy, text.data, (size_t)text.len);
     }
-    return (struct viv_str){ copy, text.len };
+    return (struct viv_str){copy, text.len};
 }
 
 static viv_status
-perform(const struct viv_effects *effects, struct viv_call *call, const struct viv_effect_request *request,
-        struct viv_effect_outcome *ret_outcome, struct viv_error *err)
+perform(const struct viv_effects *effects, struct viv_call *call,
+        const struct viv_effect_request *request, struct viv_effect_outcome *ret_outcome,
+        struct viv_error *err)
 {
     struct fake_host *fake = effects->host_data;
     uint32_t number = fake->requested;
@@ -131,10 +134,11 @@ fake_host_init(struct fake_host *host)
 {
     memset(host, 0, sizeof *host);
     host->now_us = INT64_C(1700000000000000);
-    host->host = (struct viv_host){ (uint32_t)sizeof host->host, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR, host, acquire };
-    host->effects = (struct viv_effects){ (uint32_t)sizeof host->effects, 1, host, perform };
-    host->log = (struct viv_log){ (uint32_t)sizeof host->log, 1, host, write_log };
-    host->clock = (struct viv_clock){ (uint32_t)sizeof host->clock, 1, host, now_us };
+    host->host = (struct viv_host){
+        (uint32_t)sizeof host->host, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR, host, acquire};
+    host->effects = (struct viv_effects){(uint32_t)sizeof host->effects, 1, host, perform};
+    host->log = (struct viv_log){(uint32_t)sizeof host->log, 1, host, write_log};
+    host->clock = (struct viv_clock){(uint32_t)sizeof host->clock, 1, host, now_us};
 }
 
 void
@@ -194,11 +198,21 @@ fake_call_init(struct fake_call *call, struct fake_host *host)
     (void)host;
     memset(call, 0, sizeof *call);
     call->bound_bytes = VIV_CALL_ARENA_MAX;
-    call->task = (struct viv_task){ .size = (uint32_t)sizeof call->task, .rev = 1, .id = fake_str("t-1"),
-                                    .goal = fake_str("a goal"), .target = fake_str("main"), .attempt = 1 };
-    call->call = (struct viv_call){ .size = (uint32_t)sizeof call->call, .rev = 1, .deadline_ns = INT64_MAX,
-                                    .trace_id = fake_str("trace"), .task = &call->task, .host_data = call,
-                                    .root_fd = -1, .alloc = alloc, .cancelled = cancelled };
+    call->task = (struct viv_task){.size = (uint32_t)sizeof call->task,
+                                   .rev = 1,
+                                   .id = fake_str("t-1"),
+                                   .goal = fake_str("a goal"),
+                                   .target = fake_str("main"),
+                                   .attempt = 1};
+    call->call = (struct viv_call){.size = (uint32_t)sizeof call->call,
+                                   .rev = 1,
+                                   .deadline_ns = INT64_MAX,
+                                   .trace_id = fake_str("trace"),
+                                   .task = &call->task,
+                                   .host_data = call,
+                                   .root_fd = -1,
+                                   .alloc = alloc,
+                                   .cancelled = cancelled};
 }
 
 void
@@ -215,5 +229,5 @@ fake_call_finish(struct fake_call *call)
 struct viv_str
 fake_str(const char *text)
 {
-    return (struct viv_str){ text, strlen(text) };
+    return (struct viv_str){text, strlen(text)};
 }

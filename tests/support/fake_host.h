@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A host for tests of plugins and skills: acquire() with a list of grants, a viv.effect/1 whose outcomes are written
- * beforehand and whose requests are kept, and a call whose memory can be told to fail. Knows nothing of the real host.
+/* A host for tests of plugins and skills: acquire() with a list of grants, a viv.effect/1 whose
+ * outcomes are written beforehand and whose requests are kept, and a call whose memory can be told
+ * to fail. Knows nothing of the real host.
  *
  *     struct fake_host host;
  *     struct fake_call call;
@@ -62,8 +63,8 @@ struct fake_call {
     uint64_t used_bytes;
     uint64_t bound_bytes; /* alloc answers NULL beyond it; VIV_CALL_ARENA_MAX at first */
     uint64_t allocations;
-    uint64_t fail_at;     /* number of the allocation that fails, and every one after it; 0: none */
-    uint64_t cancel_at;   /* number of the question cancelled() that is answered with 1; 0: none */
+    uint64_t fail_at;   /* number of the allocation that fails, and every one after it; 0: none */
+    uint64_t cancel_at; /* number of the question cancelled() that is answered with 1; 0: none */
     uint64_t asked;
 };
 

@@ -146,15 +146,15 @@ home_end(struct home *home)
 }
 
 viv_status
-home_say_in(struct home *home, struct vh_arena *arena, const char *kind, const char *task, const char *key,
-            const char *json, struct vh_answer *ret_answer, struct viv_error *err)
+home_say_in(struct home *home, struct vh_arena *arena, const struct home_words *words, struct vh_answer *ret_answer,
+            struct viv_error *err)
 {
     struct vh_json *data = NULL;
-    assert_int_equal(vh_json_import(arena, vh_str(json), &data, NULL), VIV_OK);
+    assert_int_equal(vh_json_import(arena, vh_str(words->json), &data, NULL), VIV_OK);
     struct vh_command command = {
-        .kind = vh_str(kind),
-        .task = vh_str(task),
-        .key = vh_str(key),
+        .kind = vh_str(words->kind),
+        .task = vh_str(words->task),
+        .key = vh_str(words->key),
         .actor = { VH_STR("person"), VH_STR("tester"), 1, 1 },
         .data = data,
     };
@@ -165,7 +165,8 @@ viv_status
 home_say(struct home *home, const char *kind, const char *task, const char *key, const char *json,
          struct vh_answer *ret_answer, struct viv_error *err)
 {
-    return home_say_in(home, home->arena, kind, task, key, json, ret_answer, err);
+    const struct home_words words = { kind, task, key, json };
+    return home_say_in(home, home->arena, &words, ret_answer, err);
 }
 
 struct vh_answer

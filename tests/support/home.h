@@ -29,8 +29,14 @@ void home_check(struct vh_store *store);
 
 /* Send `kind` with `json` as its data and wait for the answer; `task` and `key` may be "". For the [any] thread: texts
  * and answer live in `arena`. */
-viv_status home_say_in(struct home *home, struct vh_arena *arena, const char *kind, const char *task, const char *key,
-                       const char *json, struct vh_answer *ret_answer, struct viv_error *err);
+struct home_words {
+    const char *kind;
+    const char *task;
+    const char *key;
+    const char *json;
+};
+viv_status home_say_in(struct home *home, struct vh_arena *arena, const struct home_words *words,
+                       struct vh_answer *ret_answer, struct viv_error *err);
 /* The same in the home's arena, for the thread that owns the home. */
 viv_status home_say(struct home *home, const char *kind, const char *task, const char *key, const char *json,
                     struct vh_answer *ret_answer, struct viv_error *err);

@@ -65,16 +65,14 @@ life_step(struct life *life, const struct vh_command *command)
     life->err = (struct viv_error)VIV_ERROR_INIT;
     life->kinds[0] = '\0';
     assert_int_equal(vh_memory_mark(life->memory, NULL), VIV_OK);
-    viv_status status =
-        vh_step(&life->state, arena, command, life->time_us, life->seq + 1, 1, &decision, &life->err);
+    struct vh_step_place place = { life->time_us, life->seq + 1, 1 };
+    viv_status status = vh_step(&life->state, arena, command, &place, &decision, &life->err);
     if (status == VIV_OK) {
         vh_memory_keep(life->memory);
         assert_true(decision.count > 0);
         for (size_t i = 0; i < decision.count; i++) {
             round_trip(life, arena, &decision.events[i]);
         }
-        char *task = vh_arena_text_of(life->arena, decision.task);
-        life->task = (struct viv_str){ task, decision.task.len };
     } else {
         vh_memory_undo(life->memory);
         assert_int_equal(life->err.status, status);
@@ -178,7 +176,8 @@ life_good_answer(const struct vh_ask *ask, const char **ret_kind, char *ret_json
         snprintf(ret_json, size, "{\"lease\":%lld%s}", (long long)ask->task.lease, answer->rest);
         return;
     }
-    snprintf(ret_json, size, "{\"lease\":%lld,\"gate\":\"%.*s\",\"stage\":\"%s\",\"outcome\":\"passed\",\"tree\":\"%.*s\"}",
+    snprintf(ret_json, size, "{\"lease\":%lld,\"gate\":\"%.*s\",\"stage\":\"%s\",\"outcome\":\"passed\","
+                             "\"tree\":\"%.*s\"}",
              (long long)ask->task.lease, VH_STR_ARGS(ask->gate), vh_task_state_name(ask->task.state),
              VH_STR_ARGS(ask->tree));
 }

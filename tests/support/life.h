@@ -16,7 +16,6 @@ struct life {
     int64_t time_us;
     struct viv_error err;   /* of the last refusal; empty after an accepted command */
     char kinds[4096];       /* kinds of the last accepted command's events, each followed by a blank */
-    struct viv_str task;    /* the last accepted command was about it */
     /* every line so far goes here, when set */
     void (*line)(void *data, struct viv_str line);
     void *line_data;

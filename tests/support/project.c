@@ -19,7 +19,7 @@
 void
 project_make(struct project *project, bool repository)
 {
-    *project = (struct project){ .err = VIV_ERROR_INIT };
+    *project = (struct project){.err = VIV_ERROR_INIT};
     const char *tmp = getenv("TMPDIR");
     snprintf(project->scratch, sizeof project->scratch, "%s/viv-test-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(project->scratch));
@@ -30,8 +30,11 @@ project_make(struct project *project, bool repository)
     project->home_fd = open(project->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(project->home_fd >= 0);
     project->arena = vh_arena_create(NULL, 0);
-    project->tools = (struct vh_git_tools){ .seam = vh_seam_real(), .git = &support_git, .home = project->home_fd,
-                                            .home_path = project->home, .user_home = project->user };
+    project->tools = (struct vh_git_tools){.seam = vh_seam_real(),
+                                           .git = &support_git,
+                                           .home = project->home_fd,
+                                           .home_path = project->home,
+                                           .user_home = project->user};
     if (repository) {
         project_sh(project, "git init -q -b main .");
     }
@@ -40,7 +43,8 @@ project_make(struct project *project, bool repository)
 void
 project_remove(struct project *project)
 {
-    (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, project->scratch, NULL); /* a leftover in /tmp fails nothing */
+    (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, project->scratch,
+                            NULL); /* a leftover in /tmp fails nothing */
     close(project->home_fd);
     vh_arena_destroy(project->arena);
 }
@@ -69,11 +73,11 @@ shell(struct project *project, const char *command)
     return text;
 }
 
-#define FORMATTED(project, format, ret_text)                                                                           \
-    char ret_text[4096];                                                                                               \
-    va_list list;                                                                                                      \
-    va_start(list, format);                                                                                            \
-    assert_true(vsnprintf(ret_text, sizeof ret_text, format, list) < (int)sizeof ret_text);                            \
+#define FORMATTED(project, format, ret_text)                                                                       \
+    char ret_text[4096];                                                                                           \
+    va_list list;                                                                                                  \
+    va_start(list, format);                                                                                        \
+    assert_true(vsnprintf(ret_text, sizeof ret_text, format, list) < (int)sizeof ret_text);                        \
     va_end(list)
 
 void
@@ -93,16 +97,17 @@ project_out(struct project *project, const char *format, ...)
 void
 project_open(struct project *project)
 {
-    project_ok(project, vh_target_open(&project->tools, project->arena, project->root, &project->target, &project->err));
+    project_ok(project,
+               vh_target_open(&project->tools, project->arena, project->root, &project->target, &project->err));
 }
 
 void
 project_capture(struct project *project, bool uncommitted, struct vh_base *ret_base)
 {
     struct vh_conflicts conflicts;
-    struct vh_base_options options = { .uncommitted = uncommitted, .time_s = 2000000000 };
-    project_ok(project, vh_base_capture(&project->target, project->arena, &options, ret_base, &conflicts,
-                                        &project->err));
+    struct vh_base_options options = {.uncommitted = uncommitted, .time_s = 2000000000};
+    project_ok(project,
+               vh_base_capture(&project->target, project->arena, &options, ret_base, &conflicts, &project->err));
 }
 
 int
@@ -121,13 +126,19 @@ void
 project_work(struct project *project, const char *task, const struct vh_base *base, const char *script,
              struct project_task *ret_task)
 {
-    struct project_task work = { .base = *base };
+    struct project_task work = {.base = *base};
     work.dir = project_upper(project, script);
-    project_ok(project, vh_change_read(&project->target, project->arena, base, work.dir, VH_CHANGE_UPPER, &work.change,
-                                       &project->err));
+    project_ok(project, vh_change_read(&project->target, project->arena, base, work.dir, VH_CHANGE_UPPER,
+                                       &work.change, &project->err));
     struct vh_change_freeze freeze = {
-        .base = &work.base, .change = &work.change, .dir = work.dir, .goal = { "do the work", 11 }, .task = task,
-        .attempt = 1, .effect = vh_arena_format(project->arena, "%s/1/publish/0", task), .log_head = "abc",
+        .base = &work.base,
+        .change = &work.change,
+        .dir = work.dir,
+        .goal = {"do the work", 11},
+        .task = task,
+        .attempt = 1,
+        .effect = vh_arena_format(project->arena, "%s/1/publish/0", task),
+        .log_head = "abc",
         .time_s = 2000000100,
     };
     project_ok(project, vh_change_commit(&project->target, project->arena, &freeze, &work.commit, &work.tree,
@@ -138,14 +149,16 @@ project_work(struct project *project, const char *task, const struct vh_base *ba
 const char *
 project_print(struct project *project, const char *folder)
 {
-    return project_out(project,
-                       "cd '%s' && find . \\( -name .git -o -name .vivarium \\) -prune -o -print0 | sort -z | "
-                       "xargs -0 sh -c 'for f; do stat -c \"%%F %%a %%N\" \"$f\"; [ -L \"$f\" ] || [ -d \"$f\" ] || "
-                       "sha256sum < \"$f\"; done' x | sha256sum",
-                       folder);
+    return project_out(
+        project,
+        "cd '%s' && find . \\( -name .git -o -name .vivarium \\) -prune -o -print0 | sort -z | "
+        "xargs -0 sh -c 'for f; do stat -c \"%%F %%a %%N\" \"$f\"; [ -L \"$f\" ] || [ -d \"$f\" ] || "
+        "sha256sum < \"$f\"; done' x | sha256sum",
+        folder);
 }
 
-/* The seam reads VIV_CRASH_AT once in a process, and this one has passed places already: the child brings its own. */
+/* The seam reads VIV_CRASH_AT once in a process, and this one has passed places already: the child brings its own.
+ */
 static struct {
     char name[96];
     long left;

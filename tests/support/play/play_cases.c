@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plays a plugin's cases on the built file: loads it, and for each case calls the method and compares the answer.
+/* Plays a plugin's cases on the built file: loads it, and for each case calls the method and
+ * compares the answer.
  *
  * A file in cases/ holds one case or an array of them:
- *   { "name": "...", "method": "check", "request": {...}, "answer": {...} }   only the members named are compared
- *   { "name": "...", "method": "check", "request": {...}, "refused": "part of the error's text" }
- *   "effects": [{"exit_code":1,"output":"..","errors":"..","flags":0} or {"status":-4,"text":".."}]  what the door does
- *   "requests": [{"kind":1,"spec_json":{...}}]   what the door must have been asked, compared as text
- * usage: viv_play_cases NAME.so CASES_FOLDER */
+ *   { "name": "...", "method": "check", "request": {...}, "answer": {...} }   only the members
+ * named are compared { "name": "...", "method": "check", "request": {...}, "refused": "part of the
+ * error's text" } "effects": [{"exit_code":1,"output":"..","errors":"..","flags":0} or
+ * {"status":-4,"text":".."}]  what the door does "requests": [{"kind":1,"spec_json":{...}}]   what
+ * the door must have been asked, compared as text usage: viv_play_cases NAME.so CASES_FOLDER */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,8 +32,8 @@ load(const char *path)
     }
     viv_plugin_entry_fn entry = NULL;
     *(void **)&entry = dlsym(library, "viv_plugin_entry");
-    struct viv_host_offer offer = { (uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR };
-    struct viv_refusal refusal = { .size = (uint32_t)sizeof refusal, .rev = 1 };
+    struct viv_host_offer offer = {(uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR};
+    struct viv_refusal refusal = {.size = (uint32_t)sizeof refusal, .rev = 1};
     const struct viv_plugin *plugin = entry ? entry(&offer, &refusal) : NULL;
     if (!plugin) {
         printf("%s: %s\n", path, refusal.text);
@@ -86,12 +87,13 @@ match_requests(struct viv_call *call, const struct fake_host *host, const json_t
         return 1;
     }
     if (json_array_size(expected) != host->requested) {
-        printf("  %u effects were asked for, expected %zu\n", host->requested, json_array_size(expected));
+        printf("  %u effects were asked for, expected %zu\n", host->requested,
+               json_array_size(expected));
         return 0;
     }
     for (uint32_t i = 0; i < host->requested; i++) {
         const json_t *wanted = json_array_get(expected, i);
-        struct viv_str text = { NULL, 0 };
+        struct viv_str text = {NULL, 0};
         if (viv_tree_write(call, json_object_get(wanted, "spec_json"), 0, &text, NULL) != VIV_OK ||
             strcmp(text.data, host->requests[i].spec_json) != 0 ||
             viv_tree_integer(wanted, "kind", VIV_EFFECT_EXEC) != host->requests[i].kind) {
@@ -103,8 +105,8 @@ match_requests(struct viv_call *call, const struct fake_host *host, const json_t
 }
 
 static int
-compare(struct fake_call *call, const struct fake_host *host, const struct viv_method *method, const json_t *one,
-        viv_status status, const void *answer, const struct viv_error *err)
+compare(struct fake_call *call, const struct fake_host *host, const struct viv_method *method,
+        const json_t *one, viv_status status, const void *answer, const struct viv_error *err)
 {
     const char *refused = json_string_value(json_object_get(one, "refused"));
     if (refused) {
@@ -128,24 +130,27 @@ play(const struct viv_plugin *plugin, const json_t *one)
     const char *name = json_string_value(json_object_get(one, "name"));
     const char *method_name = json_string_value(json_object_get(one, "method"));
     viv_method_fn function = NULL;
-    const struct viv_method *method = method_name ? find_method(plugin, method_name, &function) : NULL;
+    const struct viv_method *method =
+        method_name ? find_method(plugin, method_name, &function) : NULL;
     struct fake_host host;
     struct fake_call call;
     struct viv_error err = VIV_ERROR_INIT;
-    uint64_t request[CASE_STRUCT_MAX / 8] = { 0 };
-    uint64_t answer[CASE_STRUCT_MAX / 8] = { 0 };
+    uint64_t request[CASE_STRUCT_MAX / 8] = {0};
+    uint64_t answer[CASE_STRUCT_MAX / 8] = {0};
     fake_host_init(&host);
     fake_call_init(&call, &host);
     script(&host, json_object_get(one, "effects"));
     void *self = NULL;
     int good = method && plugin->create(&host.host, plugin->defaults, &self, &err) == VIV_OK;
     if (good) {
-        uint32_t request_head[2] = { method->request_size, 1 };
-        uint32_t answer_head[2] = { method->answer_size, 1 };
+        uint32_t request_head[2] = {method->request_size, 1};
+        uint32_t answer_head[2] = {method->answer_size, 1};
         memcpy(request, request_head, sizeof request_head);
         memcpy(answer, answer_head, sizeof answer_head);
-        good = play_fields_fill(&call.call, method, json_object_get(one, "request"), request, &err) == VIV_OK;
-        viv_status status = good ? function(self, &call.call, request, answer, &err) : VIV_E_INVALID;
+        good = play_fields_fill(&call.call, method, json_object_get(one, "request"), request,
+                                &err) == VIV_OK;
+        viv_status status =
+            good ? function(self, &call.call, request, answer, &err) : VIV_E_INVALID;
         good = good && compare(&call, &host, method, one, status, answer, &err);
         plugin->destroy(self);
     }
@@ -189,7 +194,8 @@ main(int argc, char **argv)
     for (int i = 0; i < count; i++) {
         size_t len = strlen(entries[i]->d_name);
         char path[4096];
-        int fits = snprintf(path, sizeof path, "%s/%s", argv[2], entries[i]->d_name) < (int)sizeof path;
+        int fits =
+            snprintf(path, sizeof path, "%s/%s", argv[2], entries[i]->d_name) < (int)sizeof path;
         if (fits && len > 5 && strcmp(entries[i]->d_name + len - 5, ".json") == 0) {
             good &= play_file(plugin, path, &played);
         }

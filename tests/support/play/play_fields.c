@@ -25,7 +25,8 @@ text_of(struct viv_call *call, const json_t *value, struct viv_str *ret_text, st
     if (!json_is_string(value)) {
         return viv_tree_write(call, value, 0, ret_text, err);
     }
-    *ret_text = viv_tree_copy(call, (struct viv_str){ json_string_value(value), json_string_length(value) });
+    *ret_text =
+        viv_tree_copy(call, (struct viv_str){json_string_value(value), json_string_length(value)});
     return ret_text->data ? VIV_OK : VIV_E_MEMORY;
 }
 
@@ -36,7 +37,7 @@ fill_one(struct viv_call *call, const struct viv_field *field, const json_t *val
     char *place = request + field->offset;
     uint32_t word = (uint32_t)json_integer_value(value);
     int64_t number = (int64_t)json_integer_value(value);
-    struct viv_str text = { NULL, 0 };
+    struct viv_str text = {NULL, 0};
     viv_status status = VIV_OK;
     switch ((enum viv_field_kind)field->kind) {
     case VIV_FIELD_U32:
@@ -50,14 +51,15 @@ fill_one(struct viv_call *call, const struct viv_field *field, const json_t *val
         memcpy(place, &text, sizeof text);
         break;
     case VIV_FIELD_VALUES:
-        return viv_tree_fail(err, VIV_E_UNSUPPORTED, "case", "member '%s' is a table of values", field->name);
+        return viv_tree_fail(err, VIV_E_UNSUPPORTED, "case", "member '%s' is a table of values",
+                             field->name);
     }
     return status;
 }
 
 viv_status
-play_fields_fill(struct viv_call *call, const struct viv_method *method, const struct json_t *object,
-                 void *ret_request, struct viv_error *err)
+play_fields_fill(struct viv_call *call, const struct viv_method *method,
+                 const struct json_t *object, void *ret_request, struct viv_error *err)
 {
     const char *name = NULL;
     json_t *value = NULL;
@@ -65,7 +67,8 @@ play_fields_fill(struct viv_call *call, const struct viv_method *method, const s
     {
         const struct viv_field *field = find(method->request, method->request_count, name);
         if (!field) {
-            return viv_tree_fail(err, VIV_E_INVALID, "case", "'%s' is no member of this request", name);
+            return viv_tree_fail(err, VIV_E_INVALID, "case", "'%s' is no member of this request",
+                                 name);
         }
         viv_status status = fill_one(call, field, value, ret_request, err);
         if (status != VIV_OK) {
@@ -78,16 +81,17 @@ play_fields_fill(struct viv_call *call, const struct viv_method *method, const s
 static int
 match_text(struct viv_call *call, const char *name, const json_t *value, struct viv_str found)
 {
-    struct viv_str wanted = { NULL, 0 };
+    struct viv_str wanted = {NULL, 0};
     if (text_of(call, value, &wanted, NULL) != VIV_OK) {
         printf("  %s: the expected value has no canonical form\n", name);
         return 0;
     }
-    if (wanted.len == found.len && (found.len == 0 || memcmp(wanted.data, found.data, (size_t)found.len) == 0)) {
+    if (wanted.len == found.len &&
+        (found.len == 0 || memcmp(wanted.data, found.data, (size_t)found.len) == 0)) {
         return 1;
     }
-    printf("  %s\n    found    %.*s\n    expected %.*s\n", name, (int)found.len, found.data ? found.data : "",
-           (int)wanted.len, wanted.data);
+    printf("  %s\n    found    %.*s\n    expected %.*s\n", name, (int)found.len,
+           found.data ? found.data : "", (int)wanted.len, wanted.data);
     return 0;
 }
 
@@ -95,14 +99,15 @@ static int
 match_number(const char *name, int64_t wanted, int64_t found)
 {
     if (wanted != found) {
-        printf("  %s\n    found    %lld\n    expected %lld\n", name, (long long)found, (long long)wanted);
+        printf("  %s\n    found    %lld\n    expected %lld\n", name, (long long)found,
+               (long long)wanted);
     }
     return wanted == found;
 }
 
 int
-play_fields_match(struct viv_call *call, const struct viv_method *method, const struct json_t *expected,
-                  const void *answer)
+play_fields_match(struct viv_call *call, const struct viv_method *method,
+                  const struct json_t *expected, const void *answer)
 {
     int same = 1;
     const char *name = NULL;

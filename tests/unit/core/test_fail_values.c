@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a plugin that crashes, lies or is late decides something: the fail values of the blueprint are not what
- * happens. Each asked answer fails in each way; the table says where the task must end, whether an attempt or a
+/* If this fails, a plugin that crashes, lies or is late decides something: the fail values of the blueprint are not
+ * what happens. Each asked answer fails in each way; the table says where the task must end, whether an attempt or a
  * recovery is used, and whether the hold is still there. */
 #include "../../support/cm.h"
 
@@ -225,6 +225,52 @@ recoveries_are_bounded(void **state)
     life_end(&life);
 }
 
+/* Or a task whose publication was announced could end as failed with its result out. */
+static void
+an_announced_publication_ends_at_a_person(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    life_walk(&life, "t", VH_PHASE_PUBLISH);
+    char json[160];
+    struct vh_task task = life_task(&life, "t");
+    snprintf(json, sizeof json,
+             "{\"lease\":%lld,\"ordinal\":%lld,\"effect\":\"publish\",\"verdict\":2,\"digest\":\"p\",\"outside\":1}",
+             (long long)task.lease, (long long)task.effects);
+    life_must(&life, "effect.started", "t", json);
+    for (int i = 0; life_task(&life, "t").state == VH_STATE_E2E; i++) {
+        assert_true(i <= VIV_RECOVERIES_MAX);
+        life_fail(&life, "t", "infrastructure");
+        life.time_us += INT64_C(3600000000);
+        if (life_task(&life, "t").state == VH_STATE_E2E) {
+            life_must(&life, "task.claimed", "t", "{\"worker\":\"w\"}");
+        }
+    }
+    task = life_task(&life, "t");
+    assert_int_equal(task.state, VH_STATE_AWAITING);
+    assert_true(vh_str_is(task.awaiting, "publication-unknown"));
+    assert_int_equal(task.resume_phase, VH_PHASE_PUBLISH);
+    life_end(&life);
+}
+
+/* A stage further, what failed before is behind the task. */
+static void
+recoveries_begin_anew_with_a_stage(void **state)
+{
+    (void)state;
+    struct life life;
+    begin(&life);
+    life_walk(&life, "t", VH_PHASE_EXECUTE);
+    life_fail(&life, "t", "infrastructure");
+    assert_int_equal(life_task(&life, "t").recoveries, 1);
+    life.time_us += INT64_C(3600000000);
+    settle_if_held(&life);
+    life_walk(&life, "t", VH_PHASE_PUBLISH);
+    assert_int_equal(life_task(&life, "t").recoveries, 0);
+    life_end(&life);
+}
+
 /* A task that kills its host does not do so for ever, in whatever phase. */
 static void
 lost_leases_are_bounded(void **state)
@@ -291,6 +337,8 @@ main(void)
         cmocka_unit_test(no_phase_is_forgotten),
         cmocka_unit_test(answers_out_of_range),
         cmocka_unit_test(recoveries_are_bounded),
+        cmocka_unit_test(an_announced_publication_ends_at_a_person),
+        cmocka_unit_test(recoveries_begin_anew_with_a_stage),
         cmocka_unit_test(lost_leases_are_bounded),
         cmocka_unit_test(attempts_are_bounded),
     };

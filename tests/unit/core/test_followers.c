@@ -172,7 +172,8 @@ plans_are_bounded(void **state)
         { "[{\"id\":\"x\",\"goal\":\"g\"},{\"id\":\"x\",\"goal\":\"g\"}]", "step id 'x' is there twice" },
         { "[{\"id\":\"x\",\"goal\":\"g\",\"depends\":[\"y\"]},{\"id\":\"y\",\"goal\":\"g\",\"depends\":[\"x\"]}]",
           "step 'x' depends on 'y', which is not a step before it" },
-        { "[{\"id\":\"x\",\"goal\":\"g\",\"depends\":[\"x\"]}]", "step 'x' depends on 'x', which is not a step before it" },
+        { "[{\"id\":\"x\",\"goal\":\"g\",\"depends\":[\"x\"]}]",
+          "step 'x' depends on 'x', which is not a step before it" },
         { "[{\"id\":\"taken\",\"goal\":\"g\"}]", "child 't.taken' exists already; ids are never used twice" },
         { "[{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
           "\",\"goal\":\"g\"}]", "is too long, allowed 96 bytes" },

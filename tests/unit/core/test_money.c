@@ -171,7 +171,8 @@ lost_work_is_priced_by_what_left(void **state)
         life_begin(&life);
         life_walk(&life, "t", VH_PHASE_EXECUTE);
         snprintf(json, sizeof json,
-                 "{\"lease\":1,\"ordinal\":0,\"effect\":\"web\",\"verdict\":2,\"digest\":\"d\",\"outside\":%d}", outside);
+                 "{\"lease\":1,\"ordinal\":0,\"effect\":\"web\",\"verdict\":2,\"digest\":\"d\",\"outside\":%d}",
+                 outside);
         life_must(&life, "effect.started", "t", json);
         life_must(&life, "lease.expired", "t", "{\"lease\":1}");
         check_scope(&life, "home", 0, outside ? 100 : 0);
@@ -187,7 +188,8 @@ work_that_is_over_starts_no_effect(void **state)
     struct life life;
     life_begin(&life);
     life_walk(&life, "t", VH_PHASE_EXECUTE);
-    life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"e\",\"verdict\":2,\"digest\":\"d\"}");
+    life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"e\",\"verdict\":2,"
+                                            "\"digest\":\"d\"}");
     life_must(&life, "cancel.requested", "t", "{}");
     assert_int_equal(life_say(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":1,\"verdict\":2}"), VIV_E_STATE);
     assert_string_equal(life.err.text, "task 't' is cancelled; its work is over, no effect may start");

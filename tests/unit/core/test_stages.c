@@ -33,7 +33,8 @@ every_bound_gate_must_answer_in_order(void **state)
     (void)state;
     struct life life;
     life_begin(&life);
-    life_must(&life, "policy.loaded", "", "{\"gates\":{\"needs_qa\":[\"a\",\"b\"],\"e2e\":[\"c\"]},\"critics\":[\"k\"]}");
+    life_must(&life, "policy.loaded", "", "{\"gates\":{\"needs_qa\":[\"a\",\"b\"],\"e2e\":[\"c\"]},"
+                                          "\"critics\":[\"k\"]}");
     life_walk(&life, "t", VH_PHASE_GATE_QA);
     assert_int_equal(life_say(&life, "gate.answered", "t", "{\"lease\":1,\"gate\":\"b\",\"tree\":\"T1\","
                                                            "\"outcome\":\"passed\"}"), VIV_E_STATE);
@@ -165,7 +166,8 @@ a_critical_surface_waits_where_it_is(void **state)
         life_must(&life, "policy.loaded", "", gates ? "{\"gates\":{\"needs_qa\":[\"a\"],\"integration\":[\"b\"]}}"
                                                     : "{\"gates\":{\"integration\":[\"b\"]}}");
         life_walk(&life, "t", VH_PHASE_FREEZE);
-        life_must(&life, "change.frozen", "t", "{\"lease\":1,\"verdict\":1,\"tree\":\"T1\",\"reason\":\"touches the policy\"}");
+        life_must(&life, "change.frozen", "t", "{\"lease\":1,\"verdict\":1,\"tree\":\"T1\",\"reason\":\"touches "
+                                               "the policy\"}");
         check(&life, VH_STATE_AWAITING, VH_PHASE_IDLE);
         life_must(&life, "approval.given", "t", "{\"digest\":\"T1\"}");
         check(&life, gates ? VH_STATE_NEEDS_QA : VH_STATE_INTEGRATION, gates ? VH_PHASE_GATE_QA : VH_PHASE_INTEGRATE);
@@ -209,7 +211,8 @@ a_new_policy_counts_from_the_next_stage(void **state)
     life_must(&life, "policy.loaded", "", "{\"gates\":{\"needs_qa\":[\"a\",\"b\"],\"e2e\":[\"x\"]}}");
     life_walk(&life, "t", VH_PHASE_GATE_QA);
     answer_gate(&life, "a", "T1", "passed");
-    life_must(&life, "policy.loaded", "", "{\"gates\":{\"needs_qa\":[\"c\"],\"e2e\":[\"d\",\"e\"]},\"critics\":[\"k\"]}");
+    life_must(&life, "policy.loaded", "", "{\"gates\":{\"needs_qa\":[\"c\"],\"e2e\":[\"d\",\"e\"]},"
+                                          "\"critics\":[\"k\"]}");
     assert_true(vh_str_is(life_ask(&life, "t").gate, "b"));
     answer_gate(&life, "b", "T1", "passed");
     life_walk(&life, "t", VH_PHASE_GATE_E2E);

@@ -75,7 +75,8 @@ static void
 awaiting_settle(struct life *life)
 {
     execute(life);
-    life_must(life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"verdict\":1,\"digest\":\"d\"}");
+    life_must(life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"verdict\":1,"
+                                           "\"digest\":\"d\"}");
 }
 
 static void
@@ -255,7 +256,8 @@ begin_at(struct life *life, const struct place *place)
     if (place->state != VH_STATE_NONE) {
         struct vh_task task = life_task(life, "t");
         if (task.state != (int64_t)place->state || task.phase != (int64_t)place->phase) {
-            fail_msg("place %c is %s/%s", place->letter, vh_task_state_name(task.state), vh_task_phase_name(task.phase));
+            fail_msg("place %c is %s/%s", place->letter, vh_task_state_name(task.state),
+                     vh_task_phase_name(task.phase));
         }
     }
 }
@@ -294,7 +296,8 @@ no_kind_is_forgotten(void **state)
     (void)state;
     static const char *const no_task[] = { "home.created",  "host.started", "host.stopped",    "policy.loaded",
                                            "trust.changed", "calls.made",   "command.refused", "clock.stepped",
-                                           "plugin.blamed" };
+                                           "plugin.blamed", "plugin.installed", "plugin.removed",
+                                           "queue.imported" };
     for (size_t i = 0; i < vh_event_kinds_count; i++) {
         size_t found = 0;
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -378,7 +381,8 @@ effects_have_one_life(void **state)
     execute(&life);
     assert_int_equal(life_say(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":1,\"verdict\":2}"), VIV_E_STATE);
     assert_string_equal(life.err.text, "effect 1 of task 't' is not the next, which is 0");
-    life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"verdict\":2,\"digest\":\"d\"}");
+    life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"verdict\":2,"
+                                            "\"digest\":\"d\"}");
     assert_string_equal(life.kinds, "effect.started ");
     life_must(&life, "effect.finished", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"digest\":\"d\"}");
     assert_int_equal(life_say(&life, "effect.finished", "t", "{\"lease\":1,\"ordinal\":0}"), VIV_E_STATE);

@@ -236,6 +236,7 @@ hand_made_faults(void **state)
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_PREINIT_ARRAY, 8, VH_AUDIT_CONSTRUCTORS, "array");
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_AUXILIARY, 8, VH_AUDIT_SEARCH, "dynamic entry 0x7ffffffd");
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_AUDIT, 8, VH_AUDIT_SEARCH, "dynamic entry 0x6ffffefc");
+    expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_SONAME, 8, VH_AUDIT_SEARCH, "dynamic entry 0xe");
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_TEXTREL, 8, VH_AUDIT_TEXTREL, "DT_TEXTREL");
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_REL, 8, VH_AUDIT_FLAGS, "dynamic entry 0x11");
     expect(bytes, dynamic_at(bytes, DT_RELACOUNT), DT_RELA, 8, VH_AUDIT_FORMAT, "twice in the dynamic table");

@@ -83,6 +83,74 @@ changes_behind_our_back(void **state)
     home_remove(&home);
 }
 
+/* Open with a clock far ahead, so that the index counts as written long after the last change. */
+static void
+settle(struct home *home)
+{
+    struct seam_fail fail;
+    struct stat stat;
+    assert_int_equal(fstatat(home->scratch.fd, "plugins", &stat, 0), 0);
+    seam_fail_init(&fail, vh_seam_real());
+    fail.still = true;
+    fail.wall_us = ((int64_t)stat.st_mtim.tv_sec + 10) * 1000000;
+    home_open(home, &fail.seam);
+}
+
+/* The folder's time tells; and where it cannot, because a change lies within one tick, the names do. */
+static void
+a_changed_folder_is_noticed(void **state)
+{
+    (void)state;
+    for (int same_time = 0; same_time < 2; same_time++) {
+        struct home home;
+        struct stat stat;
+        char path[300];
+        home_make(&home);
+        must_install(&home, fault_path(home.arena, "good"));
+        must_install(&home, fault_path(home.arena, "larger"));
+        if (!same_time) {
+            settle(&home);
+        }
+        assert_int_equal(fstatat(home.scratch.fd, "plugins", &stat, 0), 0);
+        digest_path(&home, "fault.larger", "", path);
+        assert_int_equal(vh_fs_remove_tree(vh_seam_real(), home.scratch.fd, path, NULL), VIV_OK);
+        struct timespec times[2] = { stat.st_mtim, stat.st_mtim };
+        times[0].tv_sec += !same_time;
+        times[1].tv_sec += !same_time;
+        assert_int_equal(utimensat(home.scratch.fd, "plugins", times, 0), 0);
+        home_open(&home, vh_seam_real());
+        assert_int_equal(vh_registry_count(home.registry), 1);
+        home_remove(&home);
+    }
+}
+
+/* After a change behind our back only the new folder is read: what was known stays known. */
+static void
+only_new_folders_are_read(void **state)
+{
+    (void)state;
+    struct home home;
+    struct seam_fail fail;
+    struct viv_str index;
+    home_make(&home);
+    must_install(&home, fault_path(home.arena, "good"));
+    must_install(&home, fault_path(home.arena, "larger"));
+    assert_int_equal(vh_fs_read(vh_seam_real(), home.arena, home.scratch.fd, "plugins.index", 1 << 20, &index, NULL),
+                     VIV_OK);
+    must_install(&home, fault_path(home.arena, "skill"));
+    assert_int_equal(vh_fs_replace(vh_seam_real(), home.scratch.fd, "plugins.index", index, 0600, NULL), VIV_OK);
+    seam_fail_init(&fail, vh_seam_real());
+    home_open(&home, &fail.seam);
+    uint64_t some = seam_fail_calls(&fail, SEAM_OPEN);
+    assert_int_equal(vh_registry_count(home.registry), 3);
+    assert_int_equal(unlinkat(home.scratch.fd, "plugins.index", 0), 0);
+    seam_fail_init(&fail, vh_seam_real());
+    home_open(&home, &fail.seam);
+    assert_int_equal(vh_registry_count(home.registry), 3);
+    assert_int_equal(seam_fail_calls(&fail, SEAM_OPEN) - some, 4); /* two folders, each listed and read */
+    home_remove(&home);
+}
+
 static void
 removed(void **state)
 {
@@ -238,6 +306,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_torn_index_is_rebuilt),
         cmocka_unit_test(changes_behind_our_back),
+        cmocka_unit_test(a_changed_folder_is_noticed),
+        cmocka_unit_test(only_new_folders_are_read),
         cmocka_unit_test(removed),
         cmocka_unit_test(one_change_at_a_time),
         cmocka_unit_test(no_store_and_none_possible),

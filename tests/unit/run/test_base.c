@@ -90,9 +90,10 @@ uncommitted_work_is_seen_without_ignored_files(void **state)
     project_sh(&p, "echo '*.o' > .gitignore; echo a > a; echo b > b; echo c > c; git add -A; git commit -qm x; "
                    "echo /private > .git/info/exclude; mkdir -p ../user/.config/git; "
                    "echo secret.env > ../user/.config/git/ignore");
-    project_sh(&p, "echo A > a; rm b; echo C > c; git add c; echo n > new; : > x.o; echo k > private; echo s > secret.env;"
-                   " mkfifo pipe; git init -q nested; : > nested/f; mkdir -p .vivarium sub; : > .vivarium/db; "
-                   "echo q > sub/q; touch .gitignore");
+    project_sh(
+        &p, "echo A > a; rm b; echo C > c; git add c; echo n > new; : > x.o; echo k > private; echo s > secret.env;"
+            " mkfifo pipe; git init -q nested; : > nested/f; mkdir -p .vivarium sub; : > .vivarium/db; "
+            "echo q > sub/q; touch .gitignore");
     project_open(&p);
     const char *index = project_out(&p, "sha256sum .git/index");
     project_capture(&p, true, &base);
@@ -116,22 +117,23 @@ brought_paths_and_bounds(void **state)
     struct project p;
     struct vh_base base;
     struct vh_conflicts conflicts;
-    const char *bring[] = { "modules", "missing" };
-    const char *bad[] = { "../up" };
+    const char *bring[] = {"modules", "missing"};
+    const char *bad[] = {"../up"};
     project_make(&p, true);
-    project_sh(&p, "printf 'modules\\nother\\n' > .gitignore; git add -A; git commit -qm x; mkdir -p modules/m/.git; "
-                   "echo 1 > modules/m/i; echo 2 > modules/j; ln -s /etc modules/out; echo 3 > other");
+    project_sh(&p,
+               "printf 'modules\\nother\\n' > .gitignore; git add -A; git commit -qm x; mkdir -p modules/m/.git; "
+               "echo 1 > modules/m/i; echo 2 > modules/j; ln -s /etc modules/out; echo 3 > other");
     project_open(&p);
-    struct vh_base_options options = { .bring = bring, .bring_count = 2, .time_s = 1 };
+    struct vh_base_options options = {.bring = bring, .bring_count = 2, .time_s = 1};
     project_ok(&p, vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err));
     assert_string_equal(list_of(&p, &base.seen), ".gitignore modules/j modules/m/i modules/out ");
     options.files_max = 2;
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_LIMIT);
     says(&p, "3 files or more to copy, allowed 2; name a smaller part with --scope DIR");
-    options = (struct vh_base_options){ .bring = bring, .bring_count = 2, .bytes_max = 3 };
+    options = (struct vh_base_options){.bring = bring, .bring_count = 2, .bytes_max = 3};
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_LIMIT);
     says(&p, "bytes or more to copy, allowed 3; name a smaller part with --scope DIR");
-    options = (struct vh_base_options){ .bring = bad, .bring_count = 1 };
+    options = (struct vh_base_options){.bring = bad, .bring_count = 1};
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_INVALID);
     says(&p, "must be relative");
     project_remove(&p);
@@ -146,7 +148,7 @@ line_and_branch_are_joined(void **state)
     struct vh_base again;
     struct project_task work;
     struct vh_conflicts conflicts;
-    struct vh_base_options options = { .uncommitted = true, .time_s = 5 };
+    struct vh_base_options options = {.uncommitted = true, .time_s = 5};
     project_make(&p, true);
     project_sh(&p, "printf '1\\n2\\n3\\n4\\n5\\n' > a; echo b > b; git add -A; git commit -qm x");
     project_open(&p);
@@ -164,7 +166,8 @@ line_and_branch_are_joined(void **state)
     project_capture(&p, false, &base);
     project_capture(&p, false, &again);
     assert_string_equal(base.commit.hex, again.commit.hex);
-    assert_string_equal(project_out(&p, "git show %s:a | tail -1; git show %s:b; git cat-file -p %s | grep -c parent",
+    assert_string_equal(project_out(&p,
+                                    "git show %s:a | tail -1; git show %s:b; git cat-file -p %s | grep -c parent",
                                     base.commit.hex, base.commit.hex, base.commit.hex),
                         "five\nB\n2");
     project_sh(&p, "printf '1\\n2\\n3\\n4\\nFUENF\\n' > a; git commit -qam clash");
@@ -185,10 +188,11 @@ submodules_and_pointers_are_left_alone(void **state)
     struct vh_base base;
     struct vh_layers layers;
     project_make(&p, true);
-    project_sh(&p, "git init -q ../other && git -C ../other commit -q --allow-empty -m x && "
-                   "git -c protocol.file.allow=always submodule --quiet add ../other mod && "
-                   "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:00\\nsize 3\\n' > big.bin && "
-                   "echo '*.bin filter=lfs diff=lfs merge=lfs -text' > .gitattributes && git add -A && git commit -qm x");
+    project_sh(
+        &p, "git init -q ../other && git -C ../other commit -q --allow-empty -m x && "
+            "git -c protocol.file.allow=always submodule --quiet add ../other mod && "
+            "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:00\\nsize 3\\n' > big.bin && "
+            "echo '*.bin filter=lfs diff=lfs merge=lfs -text' > .gitattributes && git add -A && git commit -qm x");
     project_sh(&p, "git -C mod commit -q --allow-empty -m y");
     project_open(&p);
     project_capture(&p, true, &base);
@@ -232,8 +236,9 @@ the_other_object_format(void **state)
     struct vh_base base;
     struct project_task work;
     project_make(&p, false);
-    project_sh(&p, "git init -q --object-format=sha256 -b main . 2>/dev/null; echo a > a; git add a; git commit -qm x; "
-                   "echo b > b");
+    project_sh(&p,
+               "git init -q --object-format=sha256 -b main . 2>/dev/null; echo a > a; git add a; git commit -qm x; "
+               "echo b > b");
     project_open(&p);
     assert_int_equal(p.target.hex_len, 64);
     project_capture(&p, true, &base);

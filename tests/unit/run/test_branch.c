@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, publishing could lose or stage what a person wrote, or a crash could leave a checkout in between. */
+/* If this fails, publishing could lose or stage what a person wrote, or a crash could leave a checkout in between.
+ */
 #include "../../support/cm.h"
 
 #include <stdio.h>
@@ -30,7 +31,7 @@ static viv_status
 move_to(struct project *p, const char *task, const struct vh_git_id *commit, enum vh_branch_outcome *ret_outcome,
         struct vh_conflicts *ret_conflicts)
 {
-    struct vh_branch_request request = { .task = task, .commit = *commit };
+    struct vh_branch_request request = {.task = task, .commit = *commit};
     return vh_branch_move(&p->target, p->arena, &request, ret_outcome, ret_conflicts, &p->err);
 }
 
@@ -44,8 +45,7 @@ two_tasks_on_a_dirty_checkout(void **state)
     struct vh_base two;
     struct project_task first;
     struct project_task second;
-    struct vh_git_id merged;
-    struct vh_git_id tree;
+    struct vh_line_merged merged;
     struct vh_git_id tip;
     struct vh_conflicts conflicts;
     enum vh_branch_outcome outcome = 0;
@@ -60,19 +60,20 @@ two_tasks_on_a_dirty_checkout(void **state)
     assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &two.line, &second.commit, &p.err), VIV_E_CONFLICT);
     assert_non_null(strstr(p.err.text, "the line stands at"));
     project_ok(&p, vh_line_tip(&p.target, p.arena, &tip, &p.err));
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &second.commit, &merged, &tree, &conflicts, &p.err));
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err));
-    project_ok(&p, move_to(&p, "t2", &merged, &outcome, &conflicts));
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &second.commit, &merged, &p.err));
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err));
+    project_ok(&p, move_to(&p, "t2", &merged.commit, &outcome, &conflicts));
     assert_int_equal(outcome, VH_BRANCH_MOVED);
     assert_string_equal(project_out(&p, "git show --format= --name-only viv/t1"), "a");
     assert_string_equal(project_out(&p, "git show --format= --name-only viv/t2"), "b");
-    assert_string_equal(project_out(&p, "git rev-parse main"), merged.hex);
-    assert_string_equal(project_out(&p, "git rev-parse main^{tree}"), tree.hex);
+    assert_string_equal(project_out(&p, "git rev-parse main"), merged.commit.hex);
+    assert_string_equal(project_out(&p, "git rev-parse main^{tree}"), merged.tree.hex);
     assert_string_equal(project_out(&p, "cat a b c untracked"), "t1\nt2\nby hand\nnew");
     assert_string_equal(project_out(&p, "git status --porcelain"), " M c\n?? untracked");
     assert_string_equal(project_out(&p, "git diff-files --name-only"), "c"); /* sizes and times are in the index */
     assert_string_equal(project_out(&p, "git for-each-ref refs/viv/held; ls .git | grep viv- || :"), "");
-    assert_string_equal(project_out(&p, "git fsck --strict --no-dangling 2>&1; ls \"$SCRATCH/home/store/moves\""), "");
+    assert_string_equal(project_out(&p, "git fsck --strict --no-dangling 2>&1; ls \"$SCRATCH/home/store/moves\""),
+                        "");
     project_remove(&p);
 }
 
@@ -88,11 +89,12 @@ all_kinds_of_change(void **state)
     project_make(&p, true);
     seed(&p);
     project_capture(&p, false, &base);
-    project_work(&p, "t1", &base,
-                 "mkdir -p d n/m a2 && mknod d/gone c 0 0 && mknod d/e c 0 0 && echo x > n/m/x && chmod +x n/m/x && "
-                 "ln -s /etc/passwd l && echo two > b && chmod -x b && ln -s nowhere c && mknod a c 0 0 && "
-                 "echo odd > \"$(printf 'new\\nline \\303\\244 \\377')\"",
-                 &work);
+    project_work(
+        &p, "t1", &base,
+        "mkdir -p d n/m a2 && mknod d/gone c 0 0 && mknod d/e c 0 0 && echo x > n/m/x && chmod +x n/m/x && "
+        "ln -s /etc/passwd l && echo two > b && chmod -x b && ln -s nowhere c && mknod a c 0 0 && "
+        "echo odd > \"$(printf 'new\\nline \\303\\244 \\377')\"",
+        &work);
     advance(&p, "t1", &base, &work.commit);
     project_ok(&p, move_to(&p, "t1", &work.commit, &outcome, &conflicts));
     assert_string_equal(project_out(&p, "git status --porcelain"), "");
@@ -141,15 +143,15 @@ edited_by_hand_is_a_conflict(void **state)
         const char *edit;
         const char *says;
     } rows[] = {
-        { "echo 'my words' > a", "'a' was changed by hand" },
-        { "rm a", "'a' was deleted by hand" },
-        { "chmod +x a", "'a' was changed by hand" },
-        { "rm a && ln -s b a", "'a' was changed by hand" },
-        { "rm a && mkdir a", "'a' is of another kind now" },
-        { "echo mine > new", "'new' was made by hand" },
-        { "cp a keep && echo staged > a && git add a && mv keep a", "'a' was staged by hand" },
-        { "git rm -q --cached a", "'a' was staged by hand" },
-        { "rm -r d && ln -s \"$SCRATCH/user\" d && echo four > \"$SCRATCH/user/e\"", "'d/e' is of another kind now" },
+        {"echo 'my words' > a", "'a' was changed by hand"},
+        {"rm a", "'a' was deleted by hand"},
+        {"chmod +x a", "'a' was changed by hand"},
+        {"rm a && ln -s b a", "'a' was changed by hand"},
+        {"rm a && mkdir a", "'a' is of another kind now"},
+        {"echo mine > new", "'new' was made by hand"},
+        {"cp a keep && echo staged > a && git add a && mv keep a", "'a' was staged by hand"},
+        {"git rm -q --cached a", "'a' was staged by hand"},
+        {"rm -r d && ln -s \"$SCRATCH/user\" d && echo four > \"$SCRATCH/user/e\"", "'d/e' is of another kind now"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct project p;
@@ -173,8 +175,8 @@ edited_by_hand_is_a_conflict(void **state)
         assert_int_equal(strlen(conflicts.conflict[0].theirs.hex), 40);
         assert_string_equal(project_print(&p, p.root), before);
         assert_string_equal(project_out(&p, "sha256sum .git/index; git rev-parse main"), index);
-        assert_string_equal(project_out(&p, "ls .git | grep -e viv- -e lock || :; ls \"$SCRATCH/home/store/moves\""),
-                            "");
+        assert_string_equal(
+            project_out(&p, "ls .git | grep -e viv- -e lock || :; ls \"$SCRATCH/home/store/moves\""), "");
         project_remove(&p);
     }
 }
@@ -195,7 +197,7 @@ work_on_uncommitted_work(void **state)
     project_capture(&p, true, &base);
     project_work(&p, "t1", &base, "echo draft and more > a && echo draft and more > fresh", &work);
     advance(&p, "t1", &base, &work.commit);
-    struct vh_branch_request request = { .task = "t1", .commit = work.commit, .seen = base.seen };
+    struct vh_branch_request request = {.task = "t1", .commit = work.commit, .seen = base.seen};
     project_sh(&p, "echo later >> a");
     assert_int_equal(vh_branch_move(&p.target, p.arena, &request, &outcome, &conflicts, &p.err), VIV_E_CONFLICT);
     project_sh(&p, "echo draft > a");
@@ -269,7 +271,8 @@ linked_worktree_and_unborn_branch(void **state)
     project_work(&p, "t1", &base, "mkdir s && echo first > s/f", &work);
     advance(&p, "t1", &base, &work.commit);
     project_ok(&p, move_to(&p, "t1", &work.commit, &outcome, &conflicts));
-    assert_string_equal(project_out(&p, "cat s/f; git status --porcelain; git log --format=%%s"), "first\ndo the work");
+    assert_string_equal(project_out(&p, "cat s/f; git status --porcelain; git log --format=%%s"),
+                        "first\ndo the work");
     project_remove(&p);
 }
 
@@ -285,27 +288,29 @@ hostile_repository_runs_nothing(void **state)
     enum vh_branch_outcome outcome = 0;
     project_make(&p, true);
     seed(&p);
-    project_sh(&p,
-               "printf '#!/bin/sh\\ntouch \"%s/canary\"\\ncat\\n' > ../evil && chmod +x ../evil && E=$(realpath ../evil) && "
-               "for h in reference-transaction post-checkout post-index-change pre-commit post-commit post-update "
-               "update prepare-commit-msg commit-msg post-merge pre-auto-gc post-rewrite fsmonitor-watchman; do "
-               "cp ../evil .git/hooks/$h; done; "
-               "printf '* filter=evil merge=evil diff=evil text eol=crlf ident\\n' | tee .gitattributes "
-               ".git/info/attributes > /dev/null; git -c core.hooksPath=/dev/null add .gitattributes; "
-               "git -c core.hooksPath=/dev/null commit -qm attributes; "
-               "for k in filter.evil.clean filter.evil.smudge filter.evil.process merge.evil.driver diff.evil.command "
-               "diff.evil.textconv core.fsmonitor core.sshCommand core.editor core.pager core.alternateRefsCommand "
-               "gpg.program credential.helper uploadpack.packObjectsHook; do git config $k \"$E\"; done; "
-               "git config filter.evil.required true; git config commit.gpgSign true; git config log.showSignature true; "
-               "rm -f \"%s/canary\"",
-               p.scratch, p.scratch);
+    project_sh(
+        &p,
+        "printf '#!/bin/sh\\ntouch \"%s/canary\"\\ncat\\n' > ../evil && chmod +x ../evil && E=$(realpath ../evil) "
+        "&& "
+        "for h in reference-transaction post-checkout post-index-change pre-commit post-commit post-update "
+        "update prepare-commit-msg commit-msg post-merge pre-auto-gc post-rewrite fsmonitor-watchman; do "
+        "cp ../evil .git/hooks/$h; done; "
+        "printf '* filter=evil merge=evil diff=evil text eol=crlf ident\\n' | tee .gitattributes "
+        ".git/info/attributes > /dev/null; git -c core.hooksPath=/dev/null add .gitattributes; "
+        "git -c core.hooksPath=/dev/null commit -qm attributes; "
+        "for k in filter.evil.clean filter.evil.smudge filter.evil.process merge.evil.driver diff.evil.command "
+        "diff.evil.textconv core.fsmonitor core.sshCommand core.editor core.pager core.alternateRefsCommand "
+        "gpg.program credential.helper uploadpack.packObjectsHook; do git config $k \"$E\"; done; "
+        "git config filter.evil.required true; git config commit.gpgSign true; git config log.showSignature true; "
+        "rm -f \"%s/canary\"",
+        p.scratch, p.scratch);
     project_sh(&p, "printf 'x $Id$\\n' > dirty; echo hand >> c");
     project_open(&p);
     project_capture(&p, true, &base);
     project_work(&p, "t1", &base, "printf 'line\\n$Id$\\n' > a; echo '* filter=evil' > .gitattributes", &work);
     project_ok(&p, vh_change_ignore(&p.target, p.arena, &base, &work.change, &p.err));
     advance(&p, "t1", &base, &work.commit);
-    struct vh_branch_request request = { .task = "t1", .commit = work.commit, .seen = base.seen };
+    struct vh_branch_request request = {.task = "t1", .commit = work.commit, .seen = base.seen};
     project_ok(&p, vh_branch_move(&p.target, p.arena, &request, &outcome, &conflicts, &p.err));
     struct vh_git_id found;
     bool on_line = false;
@@ -320,14 +325,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_tasks_on_a_dirty_checkout),
-        cmocka_unit_test(all_kinds_of_change),
-        cmocka_unit_test(folder_and_file_change_places),
-        cmocka_unit_test(edited_by_hand_is_a_conflict),
-        cmocka_unit_test(work_on_uncommitted_work),
-        cmocka_unit_test(what_cannot_move_says_so),
-        cmocka_unit_test(linked_worktree_and_unborn_branch),
-        cmocka_unit_test(hostile_repository_runs_nothing),
+        cmocka_unit_test(two_tasks_on_a_dirty_checkout),     cmocka_unit_test(all_kinds_of_change),
+        cmocka_unit_test(folder_and_file_change_places),     cmocka_unit_test(edited_by_hand_is_a_conflict),
+        cmocka_unit_test(work_on_uncommitted_work),          cmocka_unit_test(what_cannot_move_says_so),
+        cmocka_unit_test(linked_worktree_and_unborn_branch), cmocka_unit_test(hostile_repository_runs_nothing),
     };
     return cmocka_run_group_tests_name("branch", tests, NULL, NULL);
 }

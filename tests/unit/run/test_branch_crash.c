@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a crash or an editor at the wrong moment could lose what a person wrote, or leave a checkout between
- * two states. */
+/* If this fails, a crash or an editor at the wrong moment could lose what a person wrote, or leave a checkout
+ * between two states. */
 #include "../../support/cm.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static viv_status
 move_to(struct project *p, const char *task, const struct vh_git_id *commit, enum vh_branch_outcome *ret_outcome,
         struct vh_conflicts *ret_conflicts)
 {
-    struct vh_branch_request request = { .task = task, .commit = *commit };
+    struct vh_branch_request request = {.task = task, .commit = *commit};
     return vh_branch_move(&p->target, p->arena, &request, ret_outcome, ret_conflicts, &p->err);
 }
 
@@ -57,9 +58,10 @@ recover_step(struct project *p, void *data)
 static const char *
 all_of(struct project *p)
 {
-    return vh_arena_format(p->arena, "%s %s", project_print(p, p->root),
-                           project_out(p, "git rev-parse main; git ls-files -s | sha256sum; git status --porcelain; "
-                                          "ls -A .git | grep -v -e logs -e viv-index; ls -A \"$SCRATCH/home/store/moves\""));
+    return vh_arena_format(
+        p->arena, "%s %s", project_print(p, p->root),
+        project_out(p, "git rev-parse main; git ls-files -s | sha256sum; git status --porcelain; "
+                       "ls -A .git | grep -v -e logs -e viv-index; ls -A \"$SCRATCH/home/store/moves\""));
 }
 
 static const char *const script = "mkdir -p d n && echo task > a && mknod b c 0 0 && mknod d/gone c 0 0 && "
@@ -75,8 +77,9 @@ make_ready(struct project *p, bool repository, struct step *step)
         seed(p);
         project_sh(p, "echo hand > c; echo untracked > u");
     } else {
-        project_sh(p, "mkdir d && echo one > a && echo two > b && echo three > c && echo four > d/e && ln -s a l && "
-                      "echo gone > d/gone");
+        project_sh(p,
+                   "mkdir d && echo one > a && echo two > b && echo three > c && echo four > d/e && ln -s a l && "
+                   "echo gone > d/gone");
         project_open(p);
     }
     project_capture(p, false, &base);
@@ -90,12 +93,21 @@ static const struct {
     const char *place;
     bool forward;
 } places[] = {
-    { "move.journaled", false },       { "move.locked", false },        { "move.compared", false },
-    { "move.staging", false },         { "move.staged", false },        { "move.exchanged-one", false },
-    { "move.exchanged-one:2", false }, { "move.added-one", false },     { "move.exchanged", false },
-    { "move.indexed", false },         { "move.referenced", true },     { "move.renamed", true },
-    { "move.tidied", true },           { "fs.replace.before-rename", false },
-    { "fs.replace.before-rename:2", false },
+    {"move.journaled", false},
+    {"move.locked", false},
+    {"move.compared", false},
+    {"move.staging", false},
+    {"move.staged", false},
+    {"move.exchanged-one", false},
+    {"move.exchanged-one:2", false},
+    {"move.added-one", false},
+    {"move.exchanged", false},
+    {"move.indexed", false},
+    {"move.referenced", true},
+    {"move.renamed", true},
+    {"move.tidied", true},
+    {"fs.replace.before-rename", false},
+    {"fs.replace.before-rename:2", false},
 };
 
 static void
@@ -134,7 +146,7 @@ static void
 a_crash_while_recovering(void **state)
 {
     (void)state;
-    static const char *const second[] = { "recover.decided", "move.undone", "move.unlocked" };
+    static const char *const second[] = {"recover.decided", "move.undone", "move.unlocked"};
     for (size_t i = 0; i < sizeof second / sizeof *second; i++) {
         struct project p;
         struct step step;
@@ -167,8 +179,9 @@ hands_between_crash_and_recovery(void **state)
     project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
     assert_int_equal(recovered.left_count, 1);
     assert_true(vh_str_is(recovered.left[0], "a"));
-    assert_string_equal(project_out(&p, "cat a b; git rev-parse -q --verify main >/dev/null; git status --porcelain"),
-                        "after the crash\ntwo\n M a\n M c\n?? u");
+    assert_string_equal(
+        project_out(&p, "cat a b; git rev-parse -q --verify main >/dev/null; git status --porcelain"),
+        "after the crash\ntwo\n M a\n M c\n?? u");
     project_remove(&p);
 
     make_ready(&p, true, &step);
@@ -176,7 +189,8 @@ hands_between_crash_and_recovery(void **state)
     project_sh(&p, "rm .git/index.lock");
     project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
     assert_int_equal(recovered.forward, 1);
-    assert_string_equal(project_out(&p, "git status --porcelain; ls .git | grep -e viv- -e lock || :"), " M c\n?? u");
+    assert_string_equal(project_out(&p, "git status --porcelain; ls .git | grep -e viv- -e lock || :"),
+                        " M c\n?? u");
     project_remove(&p);
 }
 
@@ -211,15 +225,107 @@ an_editor_in_between(void **state)
     struct vh_conflicts conflicts;
     enum vh_branch_outcome outcome = 0;
     make_ready(&p, true, &step);
-    struct racing racing = { *vh_seam_real(), p.root, 1 };
+    struct racing racing = {*vh_seam_real(), p.root, 1};
     racing.seam.rename = racing_rename;
     racing.seam.data = &racing;
     p.tools.seam = &racing.seam;
     assert_int_equal(move_to(&p, "t1", &step.commit, &outcome, &conflicts), VIV_E_CONFLICT);
     assert_non_null(strstr(p.err.text, "'a' changed while the branch moved"));
     assert_int_equal(conflicts.count, 1);
-    assert_string_equal(project_out(&p, "cat a b d/gone; ls .git | grep -e viv- -e lock || :; git status --porcelain"),
-                        "typed just now\ntwo\ngone\n M a\n M c\n?? u");
+    assert_string_equal(
+        project_out(&p, "cat a b d/gone; ls .git | grep -e viv- -e lock || :; git status --porcelain"),
+        "typed just now\ntwo\ngone\n M a\n M c\n?? u");
+    project_remove(&p);
+}
+
+/* A system call fails: the n-th of renames, syncs and writes, for every n. Then all is as before, or all is done.
+ */
+struct failing {
+    struct vh_seam seam;
+    int left;
+};
+
+static bool
+fails(void *data)
+{
+    struct failing *failing = data;
+    errno = EIO;
+    return failing->left > 0 && --failing->left == 0;
+}
+
+static int
+failing_rename(void *data, int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    return fails(data) ? -1 : renameat2(from_dir, from, to_dir, to, flags);
+}
+
+static int
+failing_sync(void *data, int fd)
+{
+    return fails(data) ? -1 : fsync(fd);
+}
+
+static ssize_t
+failing_write(void *data, int fd, const void *bytes, size_t len)
+{
+    return fails(data) ? -1 : write(fd, bytes, len);
+}
+
+static void
+a_failing_call_changes_nothing(void **state)
+{
+    (void)state;
+    bool ended = false;
+    for (int n = 1; !ended; n++) {
+        struct project p;
+        struct step step;
+        struct vh_conflicts conflicts;
+        struct vh_branch_recovered recovered;
+        enum vh_branch_outcome outcome = 0;
+        make_ready(&p, true, &step);
+        const char *before = all_of(&p);
+        struct failing failing = {*vh_seam_real(), n};
+        failing.seam.rename = failing_rename;
+        failing.seam.sync = failing_sync;
+        failing.seam.write = failing_write;
+        failing.seam.data = &failing;
+        p.tools.seam = &failing.seam;
+        viv_status status = move_to(&p, "t1", &step.commit, &outcome, &conflicts);
+        ended = failing.left > 0;
+        p.tools.seam = vh_seam_real();
+        project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
+        bool moved = strcmp(project_out(&p, "git rev-parse main"), step.commit.hex) == 0;
+        assert_int_equal(recovered.left_count, 0);
+        assert_true(moved || status);
+        if (moved) {
+            assert_string_equal(
+                project_out(&p, "cat a; git status --porcelain; ls .git | grep -e viv- -e lock || :"),
+                "task\n M c\n?? u");
+        } else {
+            assert_string_equal(all_of(&p), before);
+        }
+        assert_true(n < 200);
+        project_remove(&p);
+    }
+}
+
+/* Until the next start, the journal of a move that was cut short keeps others from starting one. */
+static void
+a_cut_move_blocks_the_next(void **state)
+{
+    (void)state;
+    struct project p;
+    struct step step;
+    struct vh_conflicts conflicts;
+    enum vh_branch_outcome outcome = 0;
+    make_ready(&p, true, &step);
+    assert_true(project_crash(&p, "move.exchanged", move_step, &step));
+    assert_int_equal(move_to(&p, "t1", &step.commit, &outcome, &conflicts), VIV_E_BUSY);
+    assert_non_null(strstr(p.err.text, "was cut short; it is completed when the host starts again"));
+    project_sh(&p, "echo '{' > ../home/store/moves/*.json");
+    struct vh_branch_recovered recovered;
+    assert_int_equal(vh_branch_recover(&p.tools, p.arena, &recovered, &p.err), VIV_E_CORRUPT);
+    assert_non_null(strstr(p.err.text, "journal 'store/moves/"));
     project_remove(&p);
 }
 
@@ -233,6 +339,8 @@ main(void)
         cmocka_unit_test(a_crash_while_recovering),
         cmocka_unit_test(hands_between_crash_and_recovery),
         cmocka_unit_test(an_editor_in_between),
+        cmocka_unit_test(a_failing_call_changes_nothing),
+        cmocka_unit_test(a_cut_move_blocks_the_next),
     };
     return cmocka_run_group_tests_name("branch_crash", tests, NULL, NULL);
 }

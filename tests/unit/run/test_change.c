@@ -58,7 +58,7 @@ read_form(struct project *p, const struct vh_base *base, const char *script, con
     char *text = vh_arena_alloc(p->arena, 8192);
     for (size_t i = 0; i < change.count; i++) {
         const struct vh_change_path *path = &change.path[i];
-        snprintf(text + strlen(text), 1000, "%c%o %s;", "?AMD"[path->kind], path->mode,
+        snprintf(text + strlen(text), 1000, "%c%o %s;", "?AMD"[path->kind], path -> mode,
                  vh_tree_escape(p->arena, path->path).data);
     }
     return text;
@@ -73,20 +73,20 @@ upper_layers_are_read_as_changes(void **state)
         const char *change;
         const char *attributes;
     } rows[] = {
-        { "true", "", NULL },
-        { "echo A > a; echo n > n", "M100644 a;A100644 n;", NULL },
-        { "echo a > a; echo b > b; chmod 755 b", "", NULL }, /* copied up, not changed */
-        { "echo a > a; chmod 4711 a", "M100755 a;", NULL },
-        { "mknod a c 0 0; mkdir d; mknod d/s c 0 0; mknod nothing c 0 0", "D0 a;D0 d/s/y;", NULL },
-        { "mknod d c 0 0", "D0 d/s/y;D0 d/x;", NULL },
-        { "mkdir d; echo x > d/x; echo z > d/z", "D0 d/s/y;A100644 d/z;", "d user.overlay.opaque y" },
-        { "mkdir d; : > d/x", "D0 d/x;", "d user.overlay.opaque x;d/x user.overlay.whiteout y" },
-        { "echo file > d", "A100644 d;D0 d/s/y;D0 d/x;", NULL },
-        { "mkdir a; echo x > a/x", "D0 a;A100644 a/x;", NULL },
-        { "ln -s /etc/passwd l; ln -s b a", "M120000 a;M120000 l;", NULL },
-        { "mkdir .git; echo x > .git/index", "", NULL },
-        { "echo 1 > \"$(printf 'n\\nl')\"; echo 2 > \"$(printf '\\377%%')\"", "A100644 n%0Al;A100644 %FF%25;", NULL },
-        { "mkdir m; echo n > m/n; chmod 0 m/n m", "A100644 m/n;", NULL },
+        {"true", "", NULL},
+        {"echo A > a; echo n > n", "M100644 a;A100644 n;", NULL},
+        {"echo a > a; echo b > b; chmod 755 b", "", NULL}, /* copied up, not changed */
+        {"echo a > a; chmod 4711 a", "M100755 a;", NULL},
+        {"mknod a c 0 0; mkdir d; mknod d/s c 0 0; mknod nothing c 0 0", "D0 a;D0 d/s/y;", NULL},
+        {"mknod d c 0 0", "D0 d/s/y;D0 d/x;", NULL},
+        {"mkdir d; echo x > d/x; echo z > d/z", "D0 d/s/y;A100644 d/z;", "d user.overlay.opaque y"},
+        {"mkdir d; : > d/x", "D0 d/x;", "d user.overlay.opaque x;d/x user.overlay.whiteout y"},
+        {"echo file > d", "A100644 d;D0 d/s/y;D0 d/x;", NULL},
+        {"mkdir a; echo x > a/x", "D0 a;A100644 a/x;", NULL},
+        {"ln -s /etc/passwd l; ln -s b a", "M120000 a;M120000 l;", NULL},
+        {"mkdir .git; echo x > .git/index", "", NULL},
+        {"echo 1 > \"$(printf 'n\\nl')\"; echo 2 > \"$(printf '\\377%%')\"", "A100644 n%0Al;A100644 %FF%25;", NULL},
+        {"mkdir m; echo n > m/n; chmod 0 m/n m", "A100644 m/n;", NULL},
     };
     struct project p;
     struct vh_base base;
@@ -97,6 +97,41 @@ upper_layers_are_read_as_changes(void **state)
             fail_msg("'%s' gives '%s', not '%s'", rows[i].script, change, rows[i].change);
         }
     }
+    project_remove(&p);
+}
+
+/* The kernel's own overlay over our layers: what a shell did inside is what is read. */
+static void
+a_real_overlay_is_read(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_base base;
+    struct vh_layers layers;
+    struct vh_change change;
+    seed(&p, &base);
+    project_ok(&p, vh_layer_materialise(&p.target, p.arena, &base.tree, NULL, 1, &layers, &p.err));
+    const char *ran =
+        project_out(&p,
+                    "cd ..; mkdir upper work mnt; unshare -Urm sh -ec '"
+                    "mount -t overlay overlay -o userxattr,lowerdir=%s,upperdir=upper,workdir=work mnt; "
+                    "cd mnt; rm a; mv d e 2>/dev/null || { cp -a d e; rm -r d; }; mkdir d; echo new > d/x; "
+                    "chmod -x b; rm l; mkdir l; echo in > l/in; touch e/x; mkdir -p gone; rmdir gone' "
+                    "2>/dev/null && echo ran || :",
+                    layers.path[0]);
+    if (strcmp(ran, "ran") != 0) {
+        project_remove(&p);
+        print_message("no overlay in a user namespace here\n");
+        skip();
+    }
+    int dir = openat(p.home_fd, "../upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    project_ok(&p, vh_change_read(&p.target, p.arena, &base, dir, VH_CHANGE_UPPER, &change, &p.err));
+    char text[1024] = "";
+    for (size_t i = 0; i < change.count; i++) {
+        snprintf(text + strlen(text), 100, "%c %s;", "?AMD"[change.path[i].kind], change.path[i].path.data);
+    }
+    assert_string_equal(text, "D a;M b;D d/s/y;M d/x;A e/s/y;A e/x;D l;A l/in;");
+    close(dir);
     project_remove(&p);
 }
 
@@ -111,10 +146,10 @@ copies_are_compared_with_the_base(void **state)
         const char *script;
         const char *change;
     } rows[] = {
-        { "true", "" },
-        { "echo A > a; rm -r d/s b; echo n > n", "M100644 a;D0 b;D0 d/s/y;A100644 n;" },
-        { "rm -r *", "D0 a;D0 b;D0 d/s/y;D0 d/x;D0 l;" },
-        { "rm l; mknod l c 0 0 || mkfifo l", "-4 " },
+        {"true", ""},
+        {"echo A > a; rm -r d/s b; echo n > n", "M100644 a;D0 b;D0 d/s/y;A100644 n;"},
+        {"rm -r *", "D0 a;D0 b;D0 d/s/y;D0 d/x;D0 l;"},
+        {"rm l; mknod l c 0 0 || mkfifo l", "-4 "},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char full[400];
@@ -133,19 +168,23 @@ what_no_result_may_hold(void **state)
         const char *says;
         const char *attributes;
     } rows[] = {
-        { "mkfifo p", "'p' is a pipe", NULL },
-        { "perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => q(s), Listen => 1)'", "'s' is a socket", NULL },
-        { "mkdir -p d/.git; : > d/.git/config", "'d/.git' is a git directory", NULL },
-        { "mkdir -p d/.GIT", "'d/.GIT' is a git directory", NULL },
-        { "mkdir .Git", "'.Git' is a git directory", NULL },
-        { "mkdir git~1", "'git~1' is a git directory", NULL },
-        { "mkdir .vivarium", "'.vivarium' belongs to the host", NULL },
-        { "mkdir mod; : > mod/f", "'mod' is a submodule", NULL },
-        { "mknod mod c 0 0", "'mod' is a submodule", NULL },
-        { ": > mod", "'mod' is a submodule", NULL },
-        { ": > a", "must not redirect", "a user.overlay.metacopy" },
-        { "mkdir d", "must not redirect", "d user.overlay.redirect /x" },
-        { "i=0; d=.; while [ $i -lt 300 ]; do d=$d/d; i=$((i+1)); done; mkdir -p $d", "deeper than 256", NULL },
+        {"mkfifo p", "'p' is a pipe", NULL},
+        {"perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => q(s), Listen => 1)'", "'s' is a socket", NULL},
+        {"mkdir -p d/.git; : > d/.git/config", "'d/.git' is a git directory", NULL},
+        {"mkdir -p d/.GIT", "'d/.GIT' is a git directory", NULL},
+        {"mkdir .Git", "'.Git' is a git directory", NULL},
+        {"mkdir git~1", "'git~1' is a git directory", NULL},
+        {"mkdir .vivarium", "'.vivarium' belongs to the host", NULL},
+        {"mkdir mod; : > mod/f", "'mod' is a submodule", NULL},
+        {"mknod mod c 0 0", "'mod' is a submodule", NULL},
+        {": > mod", "'mod' is a submodule", NULL},
+        {": > a", "must not redirect", "a user.overlay.metacopy"},
+        {"mkdir d", "must not redirect", "d user.overlay.redirect /x"},
+        {"truncate -s 3G huge", "the result has 1 files and 3221225472 bytes or more, allowed 50000 and 2147483648",
+         NULL},
+        {"i=0; while [ $i -lt 51 ]; do mkdir x$i; (cd x$i; seq 1 1000 | xargs touch); i=$((i+1)); done",
+         "the result has 50001 files", NULL},
+        {"i=0; d=.; while [ $i -lt 300 ]; do d=$d/d; i=$((i+1)); done; mkdir -p $d", "deeper than 256", NULL},
     };
     struct project p;
     struct vh_base base;
@@ -171,21 +210,24 @@ a_commit_is_the_change_and_nothing_else(void **state)
     struct project_task again;
     struct vh_commit commit;
     seed(&p, &base);
-    project_work(&p, "t1", &base, "echo A > a; mknod b c 0 0; mkdir d; ln -s /nowhere d/l; echo p > d/p; chmod +x d/p",
-                 &work);
-    assert_string_equal(project_out(&p, "git diff-tree -r --no-renames --format= %s | cut -c1-15,98-", work.commit.hex),
-                        ":100644 100644 M\ta\n:100755 000000 D\tb\n:000000 120000 A\td/l\n:000000 100755 A\td/p");
+    project_work(&p, "t1", &base,
+                 "echo A > a; mknod b c 0 0; mkdir d; ln -s /nowhere d/l; echo p > d/p; chmod +x d/p", &work);
+    assert_string_equal(
+        project_out(&p, "git diff-tree -r --no-renames --format= %s | cut -c1-15,98-", work.commit.hex),
+        ":100644 100644 M\ta\n:100755 000000 D\tb\n:000000 120000 A\td/l\n:000000 100755 A\td/p");
     project_ok(&p, vh_commit_read(&p.target, p.arena, &work.commit, &commit, &p.err));
     assert_string_equal(commit.message.data,
                         "do the work\n\nViv-Task: t1\nViv-Effect: t1/1/publish/0\nViv-Log-Head: abc\n");
     assert_string_equal(commit.author, "Vivarium <vivarium@localhost> 2000000100 +0000");
     assert_string_equal(commit.parent.hex, base.commit.hex);
-    assert_string_equal(project_out(&p, "git interpret-trailers --parse < /dev/null; git log -1 "
-                                        "--format='%%(trailers:key=Viv-Effect,valueonly)' %s", work.commit.hex),
+    assert_string_equal(project_out(&p,
+                                    "git interpret-trailers --parse < /dev/null; git log -1 "
+                                    "--format='%%(trailers:key=Viv-Effect,valueonly)' %s",
+                                    work.commit.hex),
                         "t1/1/publish/0");
     /* Once more, as after a crash: the same commit. */
-    project_work(&p, "t1", &base, "echo A > a; mknod b c 0 0; mkdir d; ln -s /nowhere d/l; echo p > d/p; chmod +x d/p",
-                 &again);
+    project_work(&p, "t1", &base,
+                 "echo A > a; mknod b c 0 0; mkdir d; ln -s /nowhere d/l; echo p > d/p; chmod +x d/p", &again);
     assert_string_equal(again.commit.hex, work.commit.hex);
     assert_string_equal(project_out(&p, "git rev-parse refs/viv/held/t1; git status --porcelain"), work.commit.hex);
     struct viv_str text = vh_json_print(p.arena, vh_change_json(p.arena, &work.change));
@@ -207,12 +249,18 @@ what_cannot_be_committed(void **state)
     struct vh_git_id tree;
     seed(&p, &base);
     project_work(&p, "t1", &base, "echo A > a", &work);
-    struct vh_change_freeze freeze = { .base = &base, .change = &work.change, .dir = work.dir, .task = "t2",
-                                       .goal = VH_STR("x"), .effect = "e", .log_head = "", .time_s = 1 };
+    struct vh_change_freeze freeze = {.base = &base,
+                                      .change = &work.change,
+                                      .dir = work.dir,
+                                      .task = "t2",
+                                      .goal = VH_STR("x"),
+                                      .effect = "e",
+                                      .log_head = "",
+                                      .time_s = 1};
     project_sh(&p, "echo B > ../upper0/a");
     assert_int_equal(vh_change_commit(&p.target, p.arena, &freeze, &commit, &tree, &p.err), VIV_E_CONFLICT);
     assert_non_null(strstr(p.err.text, "'a' changed after it was frozen"));
-    freeze.change = &(struct vh_change){ 0 };
+    freeze.change = &(struct vh_change){0};
     assert_int_equal(vh_change_commit(&p.target, p.arena, &freeze, &commit, &tree, &p.err), VIV_E_INVALID);
     assert_non_null(strstr(p.err.text, "changed nothing"));
     freeze.task = "../t2";
@@ -230,25 +278,25 @@ goals_make_subjects(void **state)
         const char *goal;
         const char *subject;
     } rows[] = {
-        { "short", "short" },
-        { "\n  two\nlines", "two" },
-        { "", "Work of task t" },
-        { "Viv-Effect: forged\n\nViv-Task: forged", "Viv-Effect: forged" },
-        { "tab\there", "tab here" },
-        { "0123456789012345678901234567890123456789012345678901234567890123456789\xc3\xa4\xc3\xa4\xc3\xa4",
-          "0123456789012345678901234567890123456789012345678901234567890123456789\xc3\xa4" },
+        {"short", "short"},
+        {"\n  two\nlines", "two"},
+        {"", "Work of task t"},
+        {"Viv-Effect: forged\n\nViv-Task: forged", "Viv-Effect: forged"},
+        {"tab\there", "tab here"},
+        {"0123456789012345678901234567890123456789012345678901234567890123456789\xc3\xa4\xc3\xa4\xc3\xa4",
+         "0123456789012345678901234567890123456789012345678901234567890123456789\xc3\xa4"},
     };
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct vh_commit commit = { 0 };
+        struct vh_commit commit = {0};
         commit.message = vh_commit_message(arena, "", vh_str(rows[i].goal), "t", "e/1", "h", NULL);
-        assert_string_equal(vh_arena_format(arena, "%s\n\nViv-Task: t\nViv-Effect: e/1\nViv-Log-Head: h\n",
-                                            rows[i].subject),
-                            commit.message.data);
+        assert_string_equal(
+            vh_arena_format(arena, "%s\n\nViv-Task: t\nViv-Effect: e/1\nViv-Log-Head: h\n", rows[i].subject),
+            commit.message.data);
         assert_true(vh_str_is(vh_commit_trailer(&commit, "Viv-Effect"), "e/1"));
         assert_int_equal(vh_commit_trailer(&commit, "Viv-Log").len, 0);
     }
-    struct vh_commit one = { .message = VH_STR("Viv-Effect: e/1\n") };
+    struct vh_commit one = {.message = VH_STR("Viv-Effect: e/1\n")};
     assert_int_equal(vh_commit_trailer(&one, "Viv-Effect").len, 0);
     vh_arena_destroy(arena);
 }
@@ -265,8 +313,10 @@ ignored_files_stay_out(void **state)
                    "echo '*~' > ../user/.config/git/ignore; git add .gitignore; git commit -qm ignore");
     project_open(&p);
     project_capture(&p, false, &base);
-    int dir = project_upper(&p, "mkdir out d; echo 1 > out/x; echo 1 > d/y.o; echo 1 > a~; echo 1 > ':(top)x'; echo 1 > keep; echo 2 > a; "
-                                "echo '!*.o' > .gitignore; echo keep >> .gitignore; echo 1 > \"$(printf 'q\\n.o')\"");
+    int dir = project_upper(
+        &p,
+        "mkdir out d; echo 1 > out/x; echo 1 > d/y.o; echo 1 > a~; echo 1 > ':(top)x'; echo 1 > keep; echo 2 > a; "
+        "echo '!*.o' > .gitignore; echo keep >> .gitignore; echo 1 > \"$(printf 'q\\n.o')\"");
     project_ok(&p, vh_change_read(&p.target, p.arena, &base, dir, VH_CHANGE_UPPER, &change, &p.err));
     assert_int_equal(change.count, 8);
     project_ok(&p, vh_change_ignore(&p.target, p.arena, &base, &change, &p.err));
@@ -274,6 +324,31 @@ ignored_files_stay_out(void **state)
     assert_true(vh_str_is(change.path[0].path, ".gitignore") && vh_str_is(change.path[1].path, ":(top)x") &&
                 vh_str_is(change.path[2].path, "a") && vh_str_is(change.path[3].path, "keep"));
     assert_int_equal(change.ignored_count, 4);
+    close(dir);
+    project_remove(&p);
+}
+
+/* Brought folders are for reading: what a task changes in them stays out as well. */
+static void
+brought_files_stay_out(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_base base;
+    struct vh_change change;
+    struct vh_conflicts conflicts;
+    const char *bring[] = {"modules"};
+    struct vh_base_options options = {.bring = bring, .bring_count = 1, .time_s = 1};
+    seed(&p, &base);
+    project_sh(&p, "echo modules > .gitignore; git add .gitignore; git commit -qm ignore; mkdir modules; "
+                   "echo 1 > modules/m; echo 2 > modules/n");
+    project_ok(&p, vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err));
+    int dir = project_upper(&p, "mkdir modules; echo changed > modules/m; mknod modules/n c 0 0; echo A > a");
+    project_ok(&p, vh_change_read(&p.target, p.arena, &base, dir, VH_CHANGE_UPPER, &change, &p.err));
+    assert_int_equal(change.count, 3);
+    project_ok(&p, vh_change_ignore(&p.target, p.arena, &base, &change, &p.err));
+    assert_int_equal(change.count, 1);
+    assert_true(vh_str_is(change.path[0].path, "a"));
     close(dir);
     project_remove(&p);
 }
@@ -288,10 +363,8 @@ the_line_moves_by_compare_and_set(void **state)
     struct project_task one;
     struct project_task two;
     struct vh_git_id tip;
-    struct vh_git_id merged;
-    struct vh_git_id again;
-    struct vh_git_id tree;
-    struct vh_conflicts conflicts;
+    struct vh_line_merged merged;
+    struct vh_line_merged again;
     bool on_line = false;
     seed(&p, &base);
     project_work(&p, "t1", &base, "echo A > a", &one);
@@ -306,28 +379,28 @@ the_line_moves_by_compare_and_set(void **state)
     project_ok(&p, vh_line_probe(&p.target, p.arena, "t1", "t1/2/publish/0", &tip, &on_line, &p.err));
     assert_string_equal(tip.hex, "");
     project_ok(&p, vh_line_tip(&p.target, p.arena, &tip, &p.err));
-    assert_int_equal(vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &tree, &conflicts, &p.err),
-                     VIV_E_CONFLICT);
-    assert_int_equal(conflicts.count, 1);
+    assert_int_equal(vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &p.err), VIV_E_CONFLICT);
+    assert_int_equal(merged.conflicts.count, 1);
     assert_string_equal(project_out(&p, "git cat-file blob %s; git cat-file blob %s; git cat-file blob %s",
-                                    conflicts.conflict[0].base.hex, conflicts.conflict[0].ours.hex,
-                                    conflicts.conflict[0].theirs.hex),
+                                    merged.conflicts.conflict[0].base.hex, merged.conflicts.conflict[0].ours.hex,
+                                    merged.conflicts.conflict[0].theirs.hex),
                         "a\nA\nAA");
     project_work(&p, "t2", &base, "echo n > n", &two);
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &tree, &conflicts, &p.err));
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &again, &tree, &conflicts, &p.err));
-    assert_string_equal(merged.hex, again.hex);
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &merged, &p.err));
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &tip, &two.commit, &again, &p.err));
+    assert_string_equal(merged.commit.hex, again.commit.hex);
     project_sh(&p, "git branch viv/t2");
-    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err), VIV_E_EXISTS);
+    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err), VIV_E_EXISTS);
     assert_non_null(strstr(p.err.text, "branch 'viv/t2' names"));
     project_sh(&p, "git branch -q -D viv/t2 viv/t1; git branch viv");
-    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err), VIV_E_EXISTS);
+    assert_int_equal(vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err), VIV_E_EXISTS);
     assert_non_null(strstr(p.err.text, "cannot name the result"));
     project_sh(&p, "git branch -q -D viv");
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged, &p.err));
-    assert_string_equal(project_out(&p, "git log --format=%%s refs/viv/line/main; git diff --name-only viv/t2~ viv/t2"),
-                        "do the work\ndo the work\nseed\nn");
-    assert_int_equal(vh_line_advance(&p.target, p.arena, "a/b", &tip, &merged, &p.err), VIV_E_INVALID);
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &tip, &merged.commit, &p.err));
+    assert_string_equal(
+        project_out(&p, "git log --format=%%s refs/viv/line/main; git diff --name-only viv/t2~ viv/t2"),
+        "do the work\ndo the work\nseed\nn");
+    assert_int_equal(vh_line_advance(&p.target, p.arena, "a/b", &tip, &merged.commit, &p.err), VIV_E_INVALID);
     project_remove(&p);
 }
 
@@ -387,12 +460,14 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(upper_layers_are_read_as_changes),
+        cmocka_unit_test(a_real_overlay_is_read),
         cmocka_unit_test(copies_are_compared_with_the_base),
         cmocka_unit_test(what_no_result_may_hold),
         cmocka_unit_test(a_commit_is_the_change_and_nothing_else),
         cmocka_unit_test(what_cannot_be_committed),
         cmocka_unit_test(goals_make_subjects),
         cmocka_unit_test(ignored_files_stay_out),
+        cmocka_unit_test(brought_files_stay_out),
         cmocka_unit_test(the_line_moves_by_compare_and_set),
         cmocka_unit_test(a_crash_around_git_is_probed),
     };

@@ -28,7 +28,7 @@ static viv_status
 move_to(struct project *p, const char *task, const struct vh_git_id *commit, struct vh_conflicts *ret_conflicts)
 {
     enum vh_branch_outcome outcome = 0;
-    struct vh_branch_request request = { .task = task, .commit = *commit };
+    struct vh_branch_request request = {.task = task, .commit = *commit};
     return vh_branch_move(&p->target, p->arena, &request, &outcome, ret_conflicts, &p->err);
 }
 
@@ -42,8 +42,7 @@ two_tasks_and_a_hand_edit(void **state)
     struct vh_base two;
     struct project_task first;
     struct project_task second;
-    struct vh_git_id merged;
-    struct vh_git_id tree;
+    struct vh_line_merged merged;
     struct vh_conflicts conflicts;
     seed(&p);
     project_capture(&p, false, &one);
@@ -53,10 +52,9 @@ two_tasks_and_a_hand_edit(void **state)
     project_work(&p, "t2", &two, "echo t2 > b; chmod +x b", &second);
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &one.line, &first.commit, &p.err));
     project_ok(&p, move_to(&p, "t1", &first.commit, &conflicts));
-    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &first.commit, &second.commit, &merged, &tree, &conflicts,
-                                 &p.err));
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &first.commit, &merged, &p.err));
-    project_ok(&p, move_to(&p, "t2", &merged, &conflicts));
+    project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &first.commit, &second.commit, &merged, &p.err));
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &first.commit, &merged.commit, &p.err));
+    project_ok(&p, move_to(&p, "t2", &merged.commit, &conflicts));
     assert_string_equal(project_out(&p, "cat a b c untracked; test -x b; ls -A"),
                         "t1\nt2\nby hand\nnew\na\nb\nc\nd\nl\nuntracked");
     /* The next base has it all, and the hand edits on top. */
@@ -77,7 +75,7 @@ two_tasks_and_a_hand_edit(void **state)
                         "t3");
     assert_string_equal(project_print(&p, p.root), before);
     /* And then line and folder cannot be joined: both versions are named. */
-    struct vh_base_options options = { .time_s = 3 };
+    struct vh_base_options options = {.time_s = 3};
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &one, &conflicts, &p.err), VIV_E_CONFLICT);
     assert_int_equal(conflicts.count, 1);
     project_remove(&p);
@@ -118,12 +116,13 @@ only_what_changed_is_read_again(void **state)
     assert_string_not_equal(again.tree.hex, base.tree.hex);
     assert_string_equal(project_out(&p, "git --git-dir=../home/store/folder.git show %s:a", again.commit.hex), "A");
     /* A damaged cache costs time, nothing else. */
-    project_sh(&p, "for f in ../home/store/folder-*.cache; do printf x | dd of=$f bs=1 seek=200 conv=notrunc 2>/dev/null;"
-                   " done; chmod -x b");
+    project_sh(
+        &p, "for f in ../home/store/folder-*.cache; do printf x | dd of=$f bs=1 seek=200 conv=notrunc 2>/dev/null;"
+            " done; chmod -x b");
     project_capture(&p, false, &again);
-    assert_string_equal(project_out(&p, "git --git-dir=../home/store/folder.git ls-tree %s b | cut -c1-6",
-                                    again.commit.hex),
-                        "100644");
+    assert_string_equal(
+        project_out(&p, "git --git-dir=../home/store/folder.git ls-tree %s b | cut -c1-6", again.commit.hex),
+        "100644");
     project_remove(&p);
 }
 
@@ -134,18 +133,18 @@ what_is_left_out_and_what_is_too_much(void **state)
     struct project p;
     struct vh_base base;
     struct vh_conflicts conflicts;
-    struct vh_base_options options = { .files_max = 3 };
+    struct vh_base_options options = {.files_max = 3};
     seed(&p);
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_LIMIT);
     assert_non_null(strstr(p.err.text, "4 files or more to copy, allowed 3; name a smaller part with --scope DIR"));
-    options = (struct vh_base_options){ .bytes_max = 5 };
+    options = (struct vh_base_options){.bytes_max = 5};
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_LIMIT);
     assert_non_null(strstr(p.err.text, "6 bytes or more to copy, allowed 5; name a smaller part with --scope DIR"));
     project_sh(&p, "mkfifo pipe; mkdir .vivarium empty; : > .vivarium/db; git init -q nested; : > nested/f");
     project_capture(&p, false, &base);
-    assert_string_equal(project_out(&p, "git --git-dir=../home/store/folder.git ls-tree -r --name-only %s",
-                                    base.commit.hex),
-                        "a\nb\nc\nd/s/x\nl\nnested/f");
+    assert_string_equal(
+        project_out(&p, "git --git-dir=../home/store/folder.git ls-tree -r --name-only %s", base.commit.hex),
+        "a\nb\nc\nd/s/x\nl\nnested/f");
     assert_int_equal(base.count, 2);
     assert_true(vh_str_is(base.path[0].path, "nested/.git"));
     assert_true(vh_str_is(base.path[1].path, "pipe"));
@@ -177,8 +176,8 @@ static viv_status
 roll_back(struct project *p, const struct vh_git_id *commit, struct vh_git_id *ret_commit,
           enum vh_branch_outcome *ret_outcome, struct vh_conflicts *ret_conflicts)
 {
-    struct vh_rollback_request request = { .task = "t1", .commit = *commit, .effect = "t1/1/rollback/0",
-                                           .log_head = "def", .time_s = 2000000200 };
+    struct vh_rollback_request request = {
+        .task = "t1", .commit = *commit, .effect = "t1/1/rollback/0", .log_head = "def", .time_s = 2000000200};
     *ret_outcome = 0;
     return vh_rollback(&p->target, p->arena, &request, ret_commit, ret_outcome, ret_conflicts, &p->err);
 }
@@ -225,17 +224,19 @@ rollback_undoes_exactly_the_task(void **state)
     project_sh(&p, "echo hand > c; echo u > u");
     project_ok(&p, roll_back(&p, &work.commit, &commit, &outcome, &conflicts));
     assert_int_equal(outcome, VH_BRANCH_MOVED);
-    assert_string_equal(project_out(&p, "cat a b c d/s/x other u; readlink l; test -x b && ! test -x a && ! test -e n && "
-                                        "echo fine"),
-                        "a\nb\nhand\nx\nt2\nu\n/etc\nfine");
+    assert_string_equal(
+        project_out(&p, "cat a b c d/s/x other u; readlink l; test -x b && ! test -x a && ! test -e n && "
+                        "echo fine"),
+        "a\nb\nhand\nx\nt2\nu\n/etc\nfine");
     if (repository) {
         assert_string_equal(project_out(&p, "git status --porcelain; git log -1 --format=%%B%%H main"),
                             vh_arena_format(p.arena,
                                             " M c\n?? u\nRoll back: do the work\n\nViv-Task: t1\n"
                                             "Viv-Effect: t1/1/rollback/0\nViv-Log-Head: def\nViv-Undoes: %s\n%s",
                                             work.commit.hex, commit.hex));
-        assert_string_equal(project_out(&p, "git diff --stat main viv/t1~ | tail -1; git diff --name-only main viv/t1~"),
-                            " 1 file changed, 1 deletion(-)\nother");
+        assert_string_equal(
+            project_out(&p, "git diff --stat main viv/t1~ | tail -1; git diff --name-only main viv/t1~"),
+            " 1 file changed, 1 deletion(-)\nother");
     }
     project_ok(&p, roll_back(&p, &work.commit, &again, &outcome, &conflicts));
     assert_string_equal(again.hex, commit.hex);
@@ -247,8 +248,8 @@ static void
 rollback_is_refused_when_a_path_differs(void **state)
 {
     bool repository = *state == NULL;
-    static const char *const edits[] = { "echo mine > a", "chmod -x a", "rm l; ln -s elsewhere l", "echo back > b",
-                                         "rm n/n" };
+    static const char *const edits[] = {"echo mine > a", "chmod -x a", "rm l; ln -s elsewhere l", "echo back > b",
+                                        "rm n/n"};
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
         struct project p;
         struct project_task work;
@@ -284,11 +285,13 @@ rollback_on_a_line_that_went_on(void **state)
     project_work(&p, "t2", &base, "echo AA > a; chmod +x a", &other);
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &base.line, &other.commit, &p.err));
     assert_int_equal(roll_back(&p, &work.commit, &commit, &outcome, &conflicts), VIV_E_CONFLICT);
-    const char *says = vh_arena_format(p.arena, "'a' is no longer what the task left: '%s' is there, '%s' was left",
-                                       project_out(&p, "git rev-parse viv/t2:a"), project_out(&p, "git rev-parse viv/t1:a"));
+    const char *says =
+        vh_arena_format(p.arena, "'a' is no longer what the task left: '%s' is there, '%s' was left",
+                        project_out(&p, "git rev-parse viv/t2:a"), project_out(&p, "git rev-parse viv/t1:a"));
     assert_non_null(strstr(p.err.text, says));
-    struct vh_rollback_request request = { .task = "t9", .commit = work.commit, .effect = "t9/1/rollback/0" };
-    assert_int_equal(vh_rollback(&p.target, p.arena, &request, &commit, &outcome, &conflicts, &p.err), VIV_E_INVALID);
+    struct vh_rollback_request request = {.task = "t9", .commit = work.commit, .effect = "t9/1/rollback/0"};
+    assert_int_equal(vh_rollback(&p.target, p.arena, &request, &commit, &outcome, &conflicts, &p.err),
+                     VIV_E_INVALID);
     assert_non_null(strstr(p.err.text, "is not the work of task 't9'"));
     assert_string_equal(project_out(&p, "git for-each-ref --format='%%(refname)' refs/viv"), "refs/viv/line/main");
     project_remove(&p);
@@ -315,8 +318,8 @@ static void
 a_crash_in_a_rollback_is_completed(void **state)
 {
     (void)state;
-    static const char *const places[] = { "rollback.checked", "rollback.committed", "rollback.advanced",
-                                          "move.exchanged", "move.referenced" };
+    static const char *const places[] = {"rollback.checked", "rollback.committed", "rollback.advanced",
+                                         "move.exchanged", "move.referenced"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         struct project p;
         struct project_task work;

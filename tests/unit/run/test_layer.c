@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a task would work on a tree that is not its base, or a crash would leave half a base in the cache. */
+/* If this fails, a task would work on a tree that is not its base, or a crash would leave half a base in the cache.
+ */
 #include "../../support/cm.h"
 
 #include <stdio.h>
@@ -15,7 +16,7 @@
 static void
 tree_of(struct project *p, const char *commit, struct vh_git_id *ret_tree)
 {
-    assert_true(vh_git_parse_id((struct viv_str){ project_out(p, "git rev-parse %s^{tree}", commit), 40 }, ret_tree));
+    assert_true(vh_git_parse_id((struct viv_str){project_out(p, "git rev-parse %s^{tree}", commit), 40}, ret_tree));
 }
 
 static void
@@ -32,11 +33,12 @@ whole_trees_are_as_git_has_them(void **state)
     struct vh_git_id tree;
     struct vh_layers layers;
     project_make(&p, true);
-    project_sh(&p, "mkdir -p x/y; echo a > x/y/a; echo p > p; chmod +x p; ln -s /etc/passwd out; ln -s p in; : > empty; "
-                   "echo odd > \"$(printf 'n\\nl \\377')\"; head -c 200000 /dev/zero > big; git add -A; git commit -qm x");
+    project_sh(
+        &p, "mkdir -p x/y; echo a > x/y/a; echo p > p; chmod +x p; ln -s /etc/passwd out; ln -s p in; : > empty; "
+            "echo odd > \"$(printf 'n\\nl \\377')\"; head -c 200000 /dev/zero > big; git add -A; git commit -qm x");
     project_open(&p);
     /* Nothing at all is a tree too. */
-    put(&p, &(struct vh_git_id){ { 0 } }, NULL, &layers);
+    put(&p, &(struct vh_git_id){{0}}, NULL, &layers);
     assert_string_equal(project_out(&p, "ls -A '%s'", layers.path[0]), "");
     tree_of(&p, "HEAD", &tree);
     umask(077);
@@ -84,10 +86,24 @@ layers_stack_and_flatten(void **state)
 {
     (void)state;
     static const char *const steps[] = {
-        "echo 2 > a", "git rm -q -r d", "mkdir d; echo new > d/n", "git rm -q -r d; echo file > d",
-        "rm d; mkdir d; echo again > d/again", "git mv e/f/g e/f/h", "rm b; ln -s a b", "chmod +x a", "git rm -q -r e",
-        "echo 1 > e", "rm e; mkdir -p e/f; echo x > e/f/g", "echo 3 > a", "echo 4 > a", "echo 5 > a", "echo 6 > a",
-        "echo 7 > a", "echo 8 > a", "rm -rf d e",
+        "echo 2 > a",
+        "git rm -q -r d",
+        "mkdir d; echo new > d/n",
+        "git rm -q -r d; echo file > d",
+        "rm d; mkdir d; echo again > d/again",
+        "git mv e/f/g e/f/h",
+        "rm b; ln -s a b",
+        "chmod +x a",
+        "git rm -q -r e",
+        "echo 1 > e",
+        "rm e; mkdir -p e/f; echo x > e/f/g",
+        "echo 3 > a",
+        "echo 4 > a",
+        "echo 5 > a",
+        "echo 6 > a",
+        "echo 7 > a",
+        "echo 8 > a",
+        "rm -rf d e",
     };
     struct project p;
     struct vh_git_id tree;
@@ -115,6 +131,17 @@ layers_stack_and_flatten(void **state)
         }
         near = tree;
     }
+    /* Who must copy gets one whole folder, although the cache has only a layer. */
+    project_sh(&p, "git checkout -q HEAD~3");
+    tree_of(&p, "HEAD", &tree);
+    for (int again = 0; again < 2; again++) {
+        put(&p, &tree, NULL, &layers);
+        assert_int_equal(layers.count, 1);
+        assert_string_equal(project_print(&p, layers.path[0]), project_print(&p, p.root));
+    }
+    assert_non_null(strstr(layers.path[0], "/whole-"));
+    put(&p, &tree, &(struct vh_git_id){ { 0 } }, &layers);
+    assert_true(layers.count > 1);
     assert_int_equal(highest, VIV_LAYERS_MAX);
     assert_int_equal(flattened, 1);
     project_remove(&p);
@@ -141,7 +168,7 @@ static void
 a_crash_leaves_a_whole_entry_or_none(void **state)
 {
     (void)state;
-    static const char *const places[] = { "layer.written", "layer.synced", "layer.renamed" };
+    static const char *const places[] = {"layer.written", "layer.synced", "layer.renamed"};
     for (size_t i = 0; i < 3; i++) {
         struct project p;
         struct wanted wanted;
@@ -160,6 +187,46 @@ a_crash_leaves_a_whole_entry_or_none(void **state)
     }
 }
 
+/* Two workers want one tree at once: the second finds the first one's entry in the very last step. */
+struct meeting {
+    struct vh_seam seam;
+    struct project *project;
+    const struct vh_git_id *tree;
+    int armed;
+};
+
+static void
+meet(void *data, const char *name)
+{
+    struct meeting *meeting = data;
+    struct vh_layers layers;
+    if (meeting->armed && strcmp(name, "layer.synced") == 0) {
+        meeting->armed = 0;
+        put(meeting->project, meeting->tree, NULL, &layers);
+    }
+}
+
+static void
+two_workers_make_one_entry(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_git_id tree;
+    struct vh_layers layers;
+    project_make(&p, true);
+    project_sh(&p, "echo a > a; git add -A; git commit -qm x");
+    project_open(&p);
+    tree_of(&p, "HEAD", &tree);
+    struct meeting meeting = {*vh_seam_real(), &p, &tree, 1};
+    meeting.seam.place = meet;
+    meeting.seam.data = &meeting;
+    p.tools.seam = &meeting.seam;
+    put(&p, &tree, NULL, &layers);
+    assert_int_equal(meeting.armed, 0);
+    assert_string_equal(project_out(&p, "ls -A ../home/trees | grep -v recent"), tree.hex);
+    project_remove(&p);
+}
+
 /* Trees that git itself would not check out. */
 static void
 hostile_trees_are_refused(void **state)
@@ -169,11 +236,16 @@ hostile_trees_are_refused(void **state)
         const char *make;
         const char *says;
     } rows[] = {
-        { "printf '100644 ..\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'", "'..', which no file may have" },
-        { "printf '100644 .GIT\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'", "'.GIT', which no file may have" },
-        { "printf '100644 a/b\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'; printf '120000 a\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'", "cannot" },
-        { "printf '120000 a\\0'; echo $E | perl -ne 'chomp; print pack q(H*), $_'", "has a target of 0 bytes" },
-        { "printf '100644 gone\\0'; echo 1111111111111111111111111111111111111111 | perl -ne 'chomp; print pack q(H*), $_'", "lacks blob 1111" },
+        {"printf '100644 ..\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'", "'..', which no file may have"},
+        {"printf '100644 .GIT\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'",
+         "'.GIT', which no file may have"},
+        {"printf '100644 a/b\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'; printf '120000 a\\0'; echo $B "
+         "| perl -ne 'chomp; print pack q(H*), $_'",
+         "cannot"},
+        {"printf '120000 a\\0'; echo $E | perl -ne 'chomp; print pack q(H*), $_'", "has a target of 0 bytes"},
+        {"printf '100644 gone\\0'; echo 1111111111111111111111111111111111111111 | perl -ne 'chomp; print pack "
+         "q(H*), $_'",
+         "lacks blob 1111"},
     };
     struct project p;
     project_make(&p, true);
@@ -187,7 +259,7 @@ hostile_trees_are_refused(void **state)
                                       "E=$(git hash-object -w --stdin < /dev/null); { %s; } | "
                                       "git hash-object -t tree --literally -w --stdin",
                                       rows[i].make);
-        assert_true(vh_git_parse_id((struct viv_str){ hex, 40 }, &tree));
+        assert_true(vh_git_parse_id((struct viv_str){hex, 40}, &tree));
         viv_status status = vh_layer_materialise(&p.target, p.arena, &tree, NULL, 1, &layers, &p.err);
         if (status == VIV_OK || !strstr(p.err.text, rows[i].says)) {
             fail_msg("row %zu: %d '%s' lacks '%s'", i, status, p.err.text, rows[i].says);
@@ -204,6 +276,7 @@ main(void)
         cmocka_unit_test(whole_trees_are_as_git_has_them),
         cmocka_unit_test(layers_stack_and_flatten),
         cmocka_unit_test(a_crash_leaves_a_whole_entry_or_none),
+        cmocka_unit_test(two_workers_make_one_entry),
         cmocka_unit_test(hostile_trees_are_refused),
     };
     return cmocka_run_group_tests_name("layer", tests, NULL, NULL);

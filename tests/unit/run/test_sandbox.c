@@ -189,6 +189,21 @@ bounds_hold(struct world *world, struct vh_keeper *keeper)
     assert_int_equal(result.end, VH_EXEC_TIMED_OUT);
     assert_int_equal(result.stages[0].signal, SIGKILL);
     assert_true(result.wall_ns < 5 * SECOND_NS);
+    /* The caller's own deadline, and a descriptor that says stop. */
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[1]);
+    struct vh_exec_watch watches[] = {
+        {.deadline_ns = world->seam->monotonic_ns(NULL) + SECOND_NS / 10}, {.cancel_fd = ends[0]}};
+    exec.wall_ns = 100 * SECOND_NS;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, &watches[i], &result, &err),
+                         VIV_OK);
+        assert_int_equal(result.end, i ? VH_EXEC_CANCELLED : VH_EXEC_TIMED_OUT);
+        assert_true(result.stages[0].signal == SIGKILL || /* or even before it began */
+                    result.stages[0].start_errno == ECANCELED);
+    }
+    close(ends[0]);
     /* The keeper is still of use. */
     world_expect(world, keeper, "cat one", "1\n");
 }
@@ -212,6 +227,10 @@ requests_are_checked(struct world *world, struct vh_keeper *keeper)
     assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err),
                      VIV_E_INVALID);
     assert_string_equal(err.text, "folder '/etc' is absolute, allowed: below the workspace");
+    exec.cwd = "no/such";
+    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err), VIV_OK);
+    assert_int_equal(result.stages[0].start_errno, ENOENT);
+    assert_string_equal(result.stages[0].start_step, "cwd");
     exec.cwd = NULL;
     exec.env = (const char *const[]){"=nothing"};
     exec.env_count = 1;

@@ -3,6 +3,7 @@
  * mounts outlive the thing that was to hold them. */
 #include "sandbox_world.h"
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 /* ---- every step made to fail ---- */
@@ -279,7 +280,12 @@ spare_is_killed(struct world *world, struct vh_keeper *keeper)
 {
     pid_t pids[4];
     vh_sandbox_close(keeper);
-    if (children_of(vh_launcher_pid(world->launcher), pids, 4) == 1) {
+    bool has_spare = vh_keeper_profile(keeper)->variant != VH_SANDBOX_REDUCED_COPY;
+    for (int i = 0; has_spare && children_of(vh_launcher_pid(world->launcher), pids, 4) == 0; i++) {
+        assert_true(i < 2000);
+        poll(NULL, 0, 5);
+    }
+    if (has_spare) {
         int gone = watch(pids[0]);
         assert_int_equal(kill(pids[0], SIGKILL), 0);
         wait_gone(gone);
@@ -325,6 +331,7 @@ test_host_is_killed(void **state)
         pid_t pids[3];
         world_make(&world, NULL);
         vh_launcher_stop(world.launcher);
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
         assert_int_equal(pipe2(numbers, O_CLOEXEC), 0);
         pid_t host = fork();
         if (host == 0) {
@@ -348,6 +355,10 @@ test_host_is_killed(void **state)
         for (size_t j = 0; j < 3; j++) {
             wait_gone(watched[j]);
         }
+        while (waitpid(-1, NULL, 0) > 0) {
+            continue; /* they came to us, and all of them end */
+        }
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
         world_end(&world);
     }
 }
@@ -420,10 +431,12 @@ test_nothing_is_left(void **state)
             assert_int_equal(vh_fs_remove_tree(world.seam, AT_FDCWD, world.work, &err), VIV_OK);
             assert_int_equal(mkdir(world.work, 0700), 0);
         }
+        /* But for the spare, which is empty. */
         pid_t pids[4];
-        size_t spares = world_variants[i] == VH_SANDBOX_REDUCED_COPY ? 0 : 1;
-        assert_int_equal(children_of(vh_launcher_pid(world.launcher), pids, 4), spares);
-        assert_int_equal(spares ? children_of(pids[0], pids, 4) : 0, 0);
+        size_t most = world_variants[i] == VH_SANDBOX_REDUCED_COPY ? 0 : 1;
+        size_t count = children_of(vh_launcher_pid(world.launcher), pids, 4);
+        assert_in_range(count, 0, most);
+        assert_int_equal(count ? children_of(pids[0], pids, 4) : 0, 0);
         world_end(&world);
     }
     assert_string_equal(read_mounts(after, sizeof after), before);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events in words, for people: what happened, not how the machine calls it. */
+#include "follow.h"
+
+#include <string.h>
+
+#include "base/str.h"
+
+#define WORDS(...) vh_arena_format(cli->arena, __VA_ARGS__)
+#define LINE_MAX_BYTES 200
+#define TAIL_LINES 5
+
+static struct viv_str
+data_str(const struct vh_json *event, const char *key)
+{
+    return vh_json_str(vh_json_get(event, "data"), key);
+}
+
+static int64_t
+data_int(const struct vh_json *event, const char *key)
+{
+    return vh_json_int(vh_json_get(event, "data"), key, 0);
+}
+
+static const struct vh_json *
+data_get(const struct vh_json *event, const char *key)
+{
+    return vh_json_get(vh_json_get(event, "data"), key);
+}
+
+static const char *
+line_of(struct vh_cli *cli, struct viv_str text)
+{
+    return vh_cli_line(cli, text, LINE_MAX_BYTES);
+}
+
+static const char *
+failure_of(struct vh_cli *cli, const struct vh_json *event)
+{
+    return line_of(cli, vh_json_str(data_get(event, "failure"), "text"));
+}
+
+/* The last lines of a text, each on a line of its own, indented. */
+static const char *
+tail_of(struct vh_cli *cli, struct viv_str text)
+{
+    struct vh_buf buf;
+    uint64_t from = text.len;
+    while (text.len && text.data[text.len - 1] == '\n') {
+        text.len--;
+    }
+    from = text.len;
+    for (int lines = 0; from > 0 && lines < TAIL_LINES; from--) {
+        lines += text.data[from - 1] == '\n';
+        if (lines == TAIL_LINES) {
+            break;
+        }
+    }
+    vh_buf_init(&buf, cli->arena, 8192);
+    while (from < text.len) {
+        const char *end = memchr(text.data + from, '\n', (size_t)(text.len - from));
+        uint64_t len = end ? (uint64_t)(end - text.data) - from : text.len - from;
+        vh_buf_text(&buf, "\n      ");
+        vh_buf_text(&buf, line_of(cli, (struct viv_str){ text.data + from, len }));
+        from += len + 1;
+    }
+    return buf.len && !buf.failed ? buf.data : "";
+}
+
+/* What an effect is about: its program, or its path. */
+static const char *
+effect_words(struct vh_cli *cli, const struct vh_json *event)
+{
+    const struct vh_json *what = data_get(event, "what");
+    const struct vh_json *stages = vh_json_get(vh_json_get(what, "spec"), "stages");
+    struct vh_buf buf;
+    if (!stages) {
+        return line_of(cli, vh_json_str(what, "path"));
+    }
+    vh_buf_init(&buf, cli->arena, 4096);
+    for (const struct vh_json *stage = stages->child; stage && !buf.failed; stage = stage->next) {
+        const struct vh_json *argv = vh_json_get(stage, "argv");
+        vh_buf_text(&buf, stage == stages->child ? "" : " | ");
+        for (const struct vh_json *word = argv ? argv->child : NULL; word && !buf.failed; word = word->next) {
+            vh_buf_text(&buf, word == argv->child ? "" : " ");
+            vh_buf_str(&buf, word->text);
+        }
+    }
+    return buf.len ? line_of(cli, (struct viv_str){ buf.data, buf.len }) : "...";
+}
+
+static const char *
+words_of_effect(struct vh_cli *cli, const struct vh_json *event, struct viv_str kind)
+{
+    struct viv_str effect = data_str(event, "effect");
+    bool command = vh_str_is(effect, "exec");
+    const char *name = command ? "command" : line_of(cli, effect);
+    if (vh_str_is(kind, "effect.started")) {
+        const char *about = effect_words(cli, event);
+        return *about ? WORDS("%s: %s", command ? "runs" : name, about) : NULL;
+    }
+    if (vh_str_is(kind, "effect.refused")) {
+        return WORDS("%s denied: %s (%s)", name, effect_words(cli, event), line_of(cli, data_str(event, "reason")));
+    }
+    if (vh_str_is(kind, "effect.asked")) {
+        return WORDS("%s needs a person's word: %s (%s)", name, effect_words(cli, event),
+                     line_of(cli, data_str(event, "reason")));
+    }
+    struct viv_str text = data_str(event, "text");
+    struct viv_str errors = data_str(event, "errors");
+    int64_t code = data_int(event, "exit_code");
+    if (code) {
+        return WORDS("%s ended with exit code %lld%s%s%s", name, (long long)code, text.len ? ", " : "",
+                     line_of(cli, text), tail_of(cli, errors.len ? errors : data_str(event, "output")));
+    }
+    return text.len ? WORDS("%s: %s", name, line_of(cli, text)) : NULL;
+}
+
+static const char *
+words_of_reasons(struct vh_cli *cli, const struct vh_json *event)
+{
+    const struct vh_json *reasons = data_get(event, "reasons");
+    struct vh_buf buf;
+    vh_buf_init(&buf, cli->arena, 8192);
+    vh_buf_text(&buf, "attempt rejected; the next one is told why:");
+    int count = 0;
+    for (const struct vh_json *r = reasons ? reasons->child : NULL; r && count < TAIL_LINES; r = r->next, count++) {
+        vh_buf_text(&buf, "\n      ");
+        struct viv_str text = r->type == VH_JSON_STRING ? r->text : vh_json_str(r, "text");
+        vh_buf_text(&buf, line_of(cli, text.len ? text : vh_json_print(cli->arena, r)));
+    }
+    return buf.failed ? "attempt rejected" : buf.data;
+}
+
+/* States with a word for people; the others show by what follows. */
+static const char *
+words_of_state(struct vh_cli *cli, struct viv_str state, struct viv_str reason)
+{
+    static const struct {
+        const char *state;
+        const char *words;
+        bool always;
+    } rows[] = {
+        { "blocked", "waits for other tasks", true },    { "pending", "waits for a worker", false },
+        { "ready", "done", true },                       { "failed", "failed", true },
+        { "awaiting_approval", "waits for a person", false }, { "expanded", "split into steps", true },
+        { "cancelled", "cancelled", true },              { "rolled_back", "rolled back", true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (vh_str_is(state, rows[i].state) && (rows[i].always || reason.len)) {
+            return WORDS("%s%s%s", rows[i].words, reason.len ? ": " : "", vh_cli_line(cli, reason, 300));
+        }
+    }
+    return NULL;
+}
+
+static const char *
+words_of_task(struct vh_cli *cli, const struct vh_json *event, struct viv_str kind)
+{
+    if (vh_str_is(kind, "task.rejected")) {
+        return words_of_reasons(cli, event);
+    }
+    if (vh_str_is(kind, "task.asked")) {
+        return WORDS("a person must decide: %s", vh_cli_line(cli, data_str(event, "text"), 300));
+    }
+    if (vh_str_is(kind, "task.delayed")) {
+        return WORDS("tried again later: %s", line_of(cli, data_str(event, "reason")));
+    }
+    if (vh_str_is(kind, "task.submitted")) {
+        return "queued";
+    }
+    if (vh_str_is(kind, "task.child")) {
+        return WORDS("a step of %s", line_of(cli, data_str(event, "parent")));
+    }
+    if (vh_str_is(kind, "task.claimed")) {
+        return WORDS("taken by worker %s", line_of(cli, data_str(event, "worker")));
+    }
+    return words_of_state(cli, (struct viv_str){ kind.data + 5, kind.len - 5 }, data_str(event, "reason"));
+}
+
+static const char *
+words_of_gate(struct vh_cli *cli, const struct vh_json *event)
+{
+    static const char *const stages[][2] = { { "needs_qa", "quality check" },
+                                             { "integration", "check of the merged result" },
+                                             { "e2e", "end-to-end check" } };
+    struct viv_str outcome = data_str(event, "outcome"), stage = data_str(event, "stage");
+    const struct vh_json *findings = data_get(event, "findings");
+    const char *name = line_of(cli, stage);
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        name = vh_str_is(stage, stages[i][0]) ? stages[i][1] : name;
+    }
+    if (vh_str_is(outcome, "not_configured")) {
+        return WORDS("%s: none is configured", name);
+    }
+    struct viv_str text = vh_json_str(findings ? findings->child : NULL, "text");
+    const char *failure = failure_of(cli, event);
+    return WORDS("%s: %s%s%s%s", name, line_of(cli, outcome), *failure ? ", " : "", failure, tail_of(cli, text));
+}
+
+static const char *
+words_of_publish(struct vh_cli *cli, const struct vh_json *event)
+{
+    struct viv_str commit = data_str(event, "published");
+    if (commit.len >= 12) {
+        return WORDS("published as %.12s", commit.data);
+    }
+    const char *failure = failure_of(cli, event);
+    return *failure ? WORDS("not published: %s", failure) : "nothing to publish";
+}
+
+static const char *
+words_of_decision(struct vh_cli *cli, const struct vh_json *event, struct viv_str kind)
+{
+    static const char *const verdicts[] = { "denied", "a person must decide", "allowed" };
+    int64_t verdict = data_int(event, "verdict");
+    if (vh_str_is(kind, "intent.captured")) {
+        return WORDS("intent captured, confidence %lld of 1000", (long long)data_int(event, "confidence_permille"));
+    }
+    if (vh_str_is(kind, "safety.report")) {
+        const struct vh_json *checks = vh_json_get(data_get(event, "report"), "checks");
+        return WORDS("safety: %s, %u checks", verdicts[verdict >= 0 && verdict <= 2 ? verdict : 0],
+                     checks ? checks->count : 0);
+    }
+    if (vh_str_is(kind, "route.chosen")) {
+        struct viv_str route = data_str(event, "route");
+        const char *at = route.len ? memchr(route.data, '@', (size_t)route.len) : NULL;
+        route.len = at ? (uint64_t)(at - route.data) : route.len;
+        return route.len == 0                  ? "nobody can do it"
+               : vh_str_is(route, "executor") ? "done by the command given"
+                                              : WORDS("done by skill %s", line_of(cli, route));
+    }
+    if (vh_str_is(kind, "change.frozen")) {
+        struct viv_str tree = data_str(event, "tree");
+        long long paths = (long long)data_int(event, "paths_all");
+        return WORDS("result frozen: %lld path%s changed%s%.*s", paths, paths == 1 ? "" : "s",
+                     tree.len >= 12 ? ", tree " : "", tree.len >= 12 ? 12 : 0, tree.len >= 12 ? tree.data : "");
+    }
+    if (vh_str_is(kind, "integration.made")) {
+        const char *failure = failure_of(cli, event);
+        return *failure ? WORDS("merge: %s", failure) : NULL;
+    }
+    if (vh_str_is(kind, "review.made")) {
+        const struct vh_json *findings = data_get(event, "findings");
+        return WORDS("review: %lld of 1000%s%s", (long long)data_int(event, "score_permille"),
+                     findings && findings->child ? ", " : "",
+                     line_of(cli, vh_json_str(findings ? findings->child : NULL, "text")));
+    }
+    return NULL;
+}
+
+static const char *
+words_of_people(struct vh_cli *cli, const struct vh_json *event, struct viv_str kind)
+{
+    static const char *const rows[][2] = {
+        { "cancel.requested", "cancel asked for" },     { "retry.requested", "another try asked for" },
+        { "approval.given", "approved" },               { "approval.refused", "rejected" },
+        { "answer.given", "answered" },                 { "rollback.requested", "rollback asked for" },
+        { "queue.imported", "queue file brought in" },  { "plugin.installed", "plugin installed" },
+        { "plugin.removed", "plugin removed" },         { "trust.changed", "trust changed" },
+        { "policy.loaded", "policy in force" },         { "host.started", "host started" },
+        { "host.stopped", "host stopped" },             { "lease.expired", "the worker that had it is gone" },
+        { "calls.made", "skill called" },               { "clock.stepped", "the clock went back" },
+        { "home.created", "home made" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (vh_str_is(kind, rows[i][0])) {
+            struct viv_str what = data_str(event, "note");
+            what = what.len ? what : data_str(event, "id");
+            what = what.len ? what : data_str(event, "skill");
+            return WORDS("%s%s%s", rows[i][1], what.len ? ": " : "", line_of(cli, what));
+        }
+    }
+    return NULL;
+}
+
+const char *
+vh_follow_words(struct vh_cli *cli, const struct vh_json *event)
+{
+    struct viv_str kind = vh_json_str(event, "kind");
+    if (vh_str_starts(kind, "task.")) {
+        return words_of_task(cli, event, kind);
+    }
+    if (vh_str_starts(kind, "effect.")) {
+        return words_of_effect(cli, event, kind);
+    }
+    if (vh_str_is(kind, "gate.answered")) {
+        return words_of_gate(cli, event);
+    }
+    if (vh_str_is(kind, "publish.finished")) {
+        return words_of_publish(cli, event);
+    }
+    if (vh_str_is(kind, "budget.held") || vh_str_is(kind, "budget.settled")) {
+        return WORDS("budget: %s %s", vh_cli_money(cli, data_int(event, "micro")),
+                     vh_str_is(kind, "budget.held") ? "held" : "spent");
+    }
+    if (vh_str_is(kind, "budget.refused")) {
+        return WORDS("over budget: %s", line_of(cli, data_str(event, "reason")));
+    }
+    if (vh_str_is(kind, "rollback.finished")) {
+        const char *failure = failure_of(cli, event);
+        return *failure ? WORDS("not rolled back: %s", failure) : NULL;
+    }
+    if (vh_str_is(kind, "plugin.blamed") || vh_str_is(kind, "command.refused")) {
+        return WORDS("%s: %s", vh_str_is(kind, "plugin.blamed") ? "plugin at fault" : "refused",
+                     line_of(cli, data_str(event, "text")));
+    }
+    const char *words = words_of_decision(cli, event, kind);
+    return words ? words : words_of_people(cli, event, kind);
+}

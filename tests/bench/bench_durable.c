@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Durable steps: what a task costs in syncs, bytes and time on the disk at hand, beside the disk's own sync rate in the
+ * same run, and how fast a log is verified and folded. A task here is three commands: submitted (on disk before it is
+ * answered), claimed (logged), cancelled (on disk).
+ *
+ *   tools/bench durable [--json] [--tasks N] [--events N]      in TMPDIR or /tmp */
+#include "../support/cm.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../support/home.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "bench.h"
+#include "core/chain.h"
+#include "core/fold.h"
+#include "core/memory.h"
+#include "keep/reader.h"
+#include "keep/verify.h"
+
+#define SYNCS 300
+#define PRODUCERS_MAX 32
+
+struct work {
+    pthread_t thread;
+    struct home *home;
+    int number;
+    int64_t tasks;
+    int64_t *samples_ns;
+};
+
+static void
+raw_syncs(struct bench *bench, const char *folder)
+{
+    char path[128], block[4096];
+    static int64_t samples[SYNCS];
+    memset(block, 'x', sizeof block);
+    snprintf(path, sizeof path, "%s/raw", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    for (int i = 0; i < SYNCS; i++) {
+        int64_t from = bench_now_ns();
+        bench->failed = bench->failed || pwrite(fd, block, sizeof block, 4096 * (i % 64)) < 0 || fdatasync(fd);
+        samples[i] = bench_now_ns() - from;
+    }
+    close(fd);
+    bench_samples(bench, "raw write of 4 KiB and fdatasync", samples, SYNCS);
+}
+
+static void *
+produce(void *data)
+{
+    struct work *w = data;
+    for (int64_t i = 0; i < w->tasks; i++) {
+        char task[32];
+        struct vh_answer answer = { 0 };
+        struct viv_error err = VIV_ERROR_INIT;
+        struct vh_arena *arena = vh_arena_create(NULL, 0);
+        snprintf(task, sizeof task, "p%d-%lld", w->number, (long long)i);
+        int64_t from = bench_now_ns();
+        const struct home_words words[] = {
+            { "task.submitted", task, "", "{\"goal\":\"count the words of a text\",\"attempts_max\":3}" },
+            { "task.claimed", task, "", "{\"worker\":\"w\"}" },
+            { "cancel.requested", task, "", "{}" },
+        };
+        bool good = true;
+        for (size_t j = 0; j < 3; j++) {
+            good = good && home_say_in(w->home, arena, &words[j], &answer, &err) == VIV_OK;
+        }
+        w->samples_ns[i] = good ? bench_now_ns() - from : -1;
+        vh_arena_destroy(arena);
+    }
+    return NULL;
+}
+
+struct sizes {
+    int64_t events;
+    int64_t bytes;
+};
+
+static bool
+add_size(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct sizes *sizes = data;
+    (void)seq;
+    (void)hash;
+    sizes->events++;
+    sizes->bytes += (int64_t)line.len;
+    return true;
+}
+
+static void
+lifecycle(struct bench *bench, struct home *home, int producers, int64_t tasks)
+{
+    struct work work[PRODUCERS_MAX];
+    char what[96];
+    int64_t each = tasks / producers;
+    int64_t *samples = calloc((size_t)(each * producers), sizeof *samples);
+    if (!samples) {
+        bench->failed = true;
+        return;
+    }
+    int64_t from = bench_now_ns();
+    for (int i = 0; i < producers; i++) {
+        work[i] = (struct work){ .home = home, .number = producers * 100 + i, .tasks = each,
+                                 .samples_ns = samples + i * each };
+        bench->failed = bench->failed || pthread_create(&work[i].thread, NULL, produce, &work[i]);
+    }
+    for (int i = 0; i < producers; i++) {
+        pthread_join(work[i].thread, NULL);
+    }
+    int64_t took = bench_now_ns() - from;
+    for (int64_t i = 0; i < each * producers; i++) {
+        bench->failed = bench->failed || samples[i] < 0;
+    }
+    snprintf(what, sizeof what, "submit, claim, cancel: %d producers", producers);
+    bench_samples(bench, what, samples, (size_t)(each * producers));
+    snprintf(what, sizeof what, "tasks a second: %d producers", producers);
+    bench_value(bench, what, (double)(each * producers) * 1e9 / (double)took, "1/s");
+    free(samples);
+}
+
+/* Counters are read after the sequencer has ended; one commit each for its start and its end is not the tasks'. */
+static void
+counts(struct bench *bench, struct home *home, int producers, int64_t tasks)
+{
+    struct sizes sizes = { 0 };
+    char what[96];
+    (void)vh_reader_events(home->store, 0, (struct viv_str){ NULL, 0 }, add_size, &sizes, NULL);
+    double count = (double)(tasks / producers * producers);
+    snprintf(what, sizeof what, "commits a task: %d producers", producers);
+    bench_value(bench, what, (double)(vh_store_commits(home->store) - 2) / count, "");
+    if (producers == 1 && (double)(vh_store_commits(home->store) - 2) > 2.02 * count) {
+        bench->failed = true; /* submit and cancel, nothing else */
+    }
+    snprintf(what, sizeof what, "events a task: %d producers", producers);
+    bench_value(bench, what, (double)(sizes.events - 2) / count, "");
+    snprintf(what, sizeof what, "bytes of log a task: %d producers", producers);
+    bench_value(bench, what, (double)sizes.bytes / count, "B");
+}
+
+static void
+one_home(struct bench *bench, int producers, int64_t tasks)
+{
+    struct home home;
+    struct stat file;
+    char path[128];
+    home_new(&home);
+    lifecycle(bench, &home, producers, tasks);
+    bench->failed = bench->failed || vh_sequencer_stop(home.sequencer, NULL);
+    counts(bench, &home, producers, tasks);
+    snprintf(path, sizeof path, "%s-wal", home.path);
+    if (stat(path, &file) == 0) {
+        bench_value(bench, "size of the write-ahead log at the end", (double)file.st_size / 1024, "KiB");
+    }
+    vh_store_close(home.store);
+    vh_arena_destroy(home.arena);
+    (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, home.folder, NULL); /* a leftover in /tmp is no result */
+}
+
+/* ---- reading ---- */
+
+struct reading {
+    struct vh_state_ops state;
+    struct vh_hash head;
+    bool fold;
+    bool failed;
+};
+
+static bool
+read_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct reading *reading = data;
+    struct vh_event event;
+    (void)seq;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    bool good = vh_chain_add(&reading->head, line) &&
+                memcmp(reading->head.bytes, hash->bytes, VH_HASH_BYTES) == 0;
+    if (good && reading->fold) {
+        good = !vh_event_decode(arena, line, &event, NULL) && !vh_fold(&reading->state, arena, &event, NULL);
+    }
+    vh_arena_destroy(arena);
+    reading->failed = reading->failed || !good;
+    return good;
+}
+
+static void
+reading_rates(struct bench *bench, int64_t events)
+{
+    struct home home;
+    home_new(&home);
+    int64_t *samples = calloc((size_t)events, sizeof *samples);
+    struct work work[PRODUCERS_MAX];
+    int64_t each = events / 5 / PRODUCERS_MAX + 1; /* five events a task */
+    for (int i = 0; i < PRODUCERS_MAX; i++) {
+        work[i] = (struct work){ .home = &home, .number = i, .tasks = each, .samples_ns = samples };
+        bench->failed = bench->failed || pthread_create(&work[i].thread, NULL, produce, &work[i]);
+    }
+    for (int i = 0; i < PRODUCERS_MAX; i++) {
+        pthread_join(work[i].thread, NULL);
+    }
+    free(samples);
+    bench->failed = bench->failed || vh_sequencer_stop(home.sequencer, NULL);
+    double count = (double)vh_store_seq(home.store);
+    static const char *const what[] = { "verify the chain", "verify and fold into arrays" };
+    for (int fold = 0; fold < 2; fold++) {
+        struct vh_arena *arena = vh_arena_create(NULL, 0);
+        struct vh_memory *memory = vh_memory_create(arena);
+        struct reading reading = { .state = vh_memory_state(memory), .fold = fold };
+        int64_t from = bench_now_ns();
+        struct viv_str all = { NULL, 0 };
+        bench->failed = bench->failed || vh_reader_events(home.store, 0, all, read_event, &reading, NULL) ||
+                        reading.failed;
+        bench_value(bench, what[fold], count * 1e9 / (double)(bench_now_ns() - from), "events/s");
+        vh_arena_destroy(arena);
+    }
+    struct vh_verify_result verified;
+    int64_t from = bench_now_ns();
+    bench->failed = bench->failed || vh_verify_log(home.store, &verified, NULL) || verified.bad_seq;
+    bench_value(bench, "log verify", count * 1e9 / (double)(bench_now_ns() - from), "events/s");
+    struct vh_rebuild_result rebuilt;
+    from = bench_now_ns();
+    bench->failed = bench->failed || vh_verify_rebuild(home.store, false, &rebuilt, NULL) || !rebuilt.same;
+    bench_value(bench, "log rebuild, into tables", count * 1e9 / (double)(bench_now_ns() - from), "events/s");
+    vh_store_close(home.store);
+    vh_arena_destroy(home.arena);
+    (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, home.folder, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct bench bench;
+    char folder[64];
+    const char *below = getenv("TMPDIR");
+    bench_begin(&bench, "durable", argc, argv);
+    int64_t tasks = bench_option(&bench, "tasks", 600);
+    int64_t events = bench_option(&bench, "events", 20000);
+    snprintf(folder, sizeof folder, "%s/viv-bench-XXXXXX", below && *below ? below : "/tmp");
+    if (!mkdtemp(folder)) {
+        perror(folder);
+        return 1;
+    }
+    raw_syncs(&bench, folder);
+    (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, folder, NULL);
+    one_home(&bench, 1, tasks);
+    one_home(&bench, PRODUCERS_MAX, tasks * 4);
+    reading_rates(&bench, events);
+    return bench_end(&bench);
+}
