@@ -212,10 +212,6 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
     source->trusted = trusts;
     source->data = app;
-    source->arena = vh_arena_create(NULL, 0);
-    if (!source->arena) {
-        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
-    }
     run->seam = app->seam;
     run->arena = app->arena;
     run->home = app->home;
@@ -268,9 +264,8 @@ vh_app_unbuild(struct vh_app *app)
     vh_store_close(app->store);
     app->store = NULL;
     if (app->run.policy_source) {
-        vh_arena_destroy(app->run.policy_source->arena);
+        vh_policy_end(&app->run);
         app->run.policy_source = NULL;
-        app->run.policy = NULL;
     }
 }
 

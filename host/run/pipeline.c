@@ -123,7 +123,9 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
                   const struct vh_pipeline_watch *watch, struct viv_error *err)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
-    if (!arena) {
+    struct vh_run_policy *policy = arena ? vh_policy_now(run) : NULL;
+    if (!policy) {
+        vh_arena_destroy(arena);
         return vh_error_set(err, VIV_E_MEMORY, "worker", "no memory for a task");
     }
     struct vh_work work = {
@@ -131,7 +133,7 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
         .arena = arena,
         .worker = worker,
         .cancel = watch->cancel,
-        .policy = vh_policy_now(run),
+        .policy = policy,
         .stage = VH_STR("execute"),
         .started_ns = run->seam->monotonic_ns(run->seam->data),
     };
@@ -142,5 +144,6 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
     }
     vh_workspace_close(&work);
     vh_arena_destroy(arena);
+    vh_policy_give(run, policy);
     return status;
 }

@@ -35,6 +35,8 @@ struct vh_run_policy {
     struct viv_str digest; /* hex, of `json` */
     const struct vh_json *root;
     bool project_trusted;
+    struct vh_arena *arena; /* all of it */
+    uint32_t users;         /* claims that began with it, and one while it is in force; under the source's lock */
 };
 
 struct vh_run {
@@ -55,7 +57,7 @@ struct vh_run {
     const char *profile_text;
     const char *fail_step; /* tests: the set-up step that is told to fail */
     struct vh_run_plugins plugins;
-    const struct vh_run_policy *_Atomic policy; /* in force; see policy.h */
+    struct vh_run_policy *policy; /* in force; under the source's lock, see policy.h */
     struct vh_policy_source *policy_source;
     struct viv_str actor_name; /* of the person who runs the host */
     int64_t uid;
