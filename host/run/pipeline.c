@@ -81,6 +81,7 @@ work_on(struct vh_work *work, struct viv_error *err)
             return VIV_OK;
         }
         work->asked = false;
+        vh_run_keep(work);
         struct viv_error fault = VIV_ERROR_INIT;
         viv_status status = handlers[work->ask.what](work, &fault);
         if (status == VIV_OK) {
@@ -92,6 +93,7 @@ work_on(struct vh_work *work, struct viv_error *err)
             if (status) {
                 return status;
             }
+            work->ordinal = work->ask.task.effects;
             continue;
         }
         if (status == VIV_E_STORE) {
@@ -102,6 +104,9 @@ work_on(struct vh_work *work, struct viv_error *err)
                vh_task_phase_name(work->ask.what), fault.text);
         (void)give_back(work, fault.text); /* it says so itself */
         return VIV_OK;
+    }
+    if (work->ask.what != VH_PHASE_IDLE) { /* nobody else could take it */
+        (void)give_back(work, "too many answers in one claim");
     }
     return VIV_OK;
 }

@@ -86,6 +86,7 @@ struct vh_work {
     bool base_known;
     struct vh_workspace *workspace; /* of the present phase, or NULL */
     struct viv_str stage;           /* name of the gate stage, or "execute" */
+    struct vh_arena *passing;       /* memory of the effect that passed last, with the row in `ask`; or NULL */
     int64_t started_ns;
     int64_t effects; /* performed, for the price */
     bool asked;      /* an effect ended the run with a question */
@@ -96,10 +97,15 @@ struct vh_work {
 viv_status vh_run_answer(struct vh_work *work, const char *kind, struct vh_json *data, struct vh_answer *ret_answer,
                          struct viv_error *err);
 
+/* The row in `ask` stays readable until the claim ends, whatever effects come: for who hands out texts of it. */
+void vh_run_keep(struct vh_work *work);
+
 /* "failure" of an answer: class is "infrastructure", "plugin", "conflict", ...; text for people. */
 void vh_run_failure(struct vh_work *work, struct vh_json *data, const char *class, const char *text);
 /* Infrastructure or plugin, by the status of what failed. */
 const char *vh_run_class(viv_status status);
+/* The worker was told to stop: whatever a plugin made of that, the task is not to blame. */
+bool vh_run_cancelled(const struct vh_work *work);
 
 /* Member of the policy by path "a.b"; NULL when it is not there. */
 const struct vh_json *vh_run_setting(const struct vh_run_policy *policy, const char *path);
