@@ -96,6 +96,21 @@ viv run "let the kraken crash now" -C "$R" -- sh -c 'echo by hand > kraken.txt'
 expect_code 0 "with a command"
 same "the file" "$(cat "$R/kraken.txt")" "by hand"
 
+story "what the policy keeps from readers, a skill does not read: no folder is handed out, each read is judged"
+mkdir "$P/private"
+printf 'int secret;\nint word;\n' >"$P/private/p.c"
+git -C "$P" add -A && git -C "$P" commit -qm "private"
+by_skill "$P" viv.count_lines 7 "count the lines of C under ."
+same "folder handed out" "$(events "$P" "$task" execute.finished folder_granted)" 1
+user_policy 'branch: follow
+paths: {read: {deny: ["private/**"]}}'
+viv run "count the lines of C under ." -C "$P"
+task=$(last_task)
+same "folder handed out" "$(events "$P" "$task" execute.finished folder_granted | sort -u)" 0
+refute "the private lines were counted" grep -qE '(^|[^0-9])7([^0-9]|$)' "$SCRATCH/out"
+viv skill call viv.search_text --input '{"text":"secret"}' -C "$P"
+refute "a call read it" grep -q "private" "$SCRATCH/out"
+
 story "every effect and grant denied: each bundled skill fails clean"
 user_policy 'branch: follow
 paths: {read: {deny: ["**"]}, write: {deny: ["**"]}}'
