@@ -158,7 +158,7 @@ vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_error *err)
         status = vh_json_read(app->arena, text, &home, err);
     }
     if (status) {
-        return vh_error_extend(err, status, "home '%s'", app->home_path);
+        return vh_error_extend(err, status, "'%s/home.json'", app->home_path);
     }
     int64_t version = vh_json_int(home, "version", 0);
     if (version != HOME_VERSION) {
@@ -225,6 +225,10 @@ vh_app_find(struct vh_app *app, const char *start, struct viv_error *err)
     char *real = realpath(start, path);
     if (!real) {
         return vh_error_errno(err, VIV_E_NOT_FOUND, "home", "cannot find '%s'", start);
+    }
+    if (!vh_str_utf8(vh_str(path))) {
+        return vh_error_set(err, VIV_E_INVALID, "home", "folder '%s' is not UTF-8 and could not be recorded; rename it",
+                            path);
     }
     for (;;) {
         char candidate[VIV_PATH_MAX + 16];
@@ -351,6 +355,10 @@ vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
     char path[VIV_PATH_MAX + 1];
     if (!realpath(folder, path)) {
         return vh_error_errno(err, VIV_E_NOT_FOUND, "home", "cannot find '%s'", folder);
+    }
+    if (!vh_str_utf8(vh_str(path))) {
+        return vh_error_set(err, VIV_E_INVALID, "home", "folder '%s' is not UTF-8 and could not be recorded; rename it",
+                            path);
     }
     app->project = vh_arena_text(app->arena, path);
     app->home_path = vh_arena_format(app->arena, "%s/" HOME_NAME, path);

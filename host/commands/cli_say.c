@@ -26,6 +26,7 @@ exit_of(viv_status status)
     case VIV_E_LIMIT:
     case VIV_E_UNSUPPORTED:
     case VIV_E_DENIED:
+    case VIV_E_VERSION:
     case VIV_E_PLUGIN:
     case VIV_E_TIMEOUT:
     case VIV_E_CANCELLED:
@@ -197,7 +198,7 @@ print_options(const char *title, const struct vh_cli_option *options)
     for (const struct vh_cli_option *o = options; o->name; o++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        printf("  %-18s %s\n", left, o->text);
+        printf("  %-18s  %s\n", left, o->text);
     }
 }
 
@@ -212,14 +213,14 @@ vh_cli_help_of(const struct vh_cli_command *command)
         line += len + (end ? 1 : 0);
     }
     if (command->usage) {
-        printf("\nusage: vivhost %s %s\n", command->name, command->usage);
+        printf("\nusage: vivhost %s%s%s\n", command->name, *command->usage ? " " : "", command->usage);
     } else {
         puts("\nusage:");
     }
     for (const struct vh_cli_verb *v = command->verbs; v && v->name; v++) {
         char left[96];
         snprintf(left, sizeof left, "vivhost %s %s %s", command->name, v->name, v->words);
-        printf("  %-44s %s\n", left, v->text);
+        printf("  %-44s  %s\n", left, v->text);
     }
     print_options("options", command->options);
     print_options("everywhere", vh_cli_everywhere);

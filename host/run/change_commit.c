@@ -109,9 +109,8 @@ vh_change_discard(const struct vh_target *target, struct vh_arena *arena, const 
     if (!ref) {
         return vh_error_set(err, VIV_E_INVALID, "change", "task id '%.40s' cannot be part of a reference", task);
     }
-    const char *words[] = { "update-ref", "-d", ref, NULL };
-    struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words };
-    return vh_git_run(target, arena, &ask, NULL, err);
+    vh_git_drop(target, arena, ref);
+    return VIV_OK;
 }
 
 /* ---- ignore rules ---- */

@@ -56,6 +56,22 @@ EXEC_REFUSED = [
 ]
 
 
+STATUSES = ("queued in_progress completed failed awaiting_community_review pending_review approved requeue needs_qa "
+            "needs_integration needs_e2e ready_for_merge subtask_started subtask_completed subtask_failed safety_blocked").split()
+QUEUE = {"version": "1.1", "tasks": []}
+ENTRY = {"id": "a", "prompt": "p"}
+QUEUE_TAKEN = [
+    {}, {"version": "1.0", "unknown": {"a": 1.5}}, {"tasks": [ENTRY]}, {"completed": [1], "failed": ["x"]},
+    {"tasks": [ENTRY | {"depends_on": ["b"], "max_budget": 0.1, "min_budget": None, "mode": "local", "vendor": [0.5]}]},
+]
+QUEUE_REFUSED = [
+    ({"version": "2.0"}, "/version"), ({"tasks": {}}, "/tasks"), ({"tasks": ["a"]}, "/tasks/0"), ({"tasks": [{}]}, "/tasks/0/id"),
+    ({"completed": {}}, "/completed"), ({"tasks": [ENTRY | {"id": "../a"}]}, "/tasks/0/id"), ({"tasks": [ENTRY | {"id": "a" * 97}]}, "/tasks/0/id"),
+    ({"tasks": [ENTRY | {"mode": "x"}]}, "/tasks/0/mode"), ({"tasks": [ENTRY | {"max_budget": "1"}]}, "/tasks/0/max_budget"),
+    ({"tasks": [ENTRY | {"depends_on": "b"}]}, "/tasks/0/depends_on"), ({"tasks": [ENTRY | {"depends_on": ["a"] * 257}]}, "/tasks/0/depends_on"),
+]
+
+
 class Contracts(unittest.TestCase):
     def taken(self, contract, value):
         self.assertEqual(contract.problems(value), [], value)
@@ -95,12 +111,66 @@ class Contracts(unittest.TestCase):
         page = (SOURCE / "docs/write-a-plugin.md").read_text(encoding="utf-8")
         self.taken(contract, json.loads(re.search(r"(?s)```json file=manifest.json\n(.*?)```", page)[1]))
 
+    def test_queue(self):
+        contract = schema("queue")
+        for change in QUEUE_TAKEN:
+            self.taken(contract, QUEUE | change)
+        for change, at in QUEUE_REFUSED:
+            self.refused(contract, QUEUE | change, at)
+        page = (CONTRACT / "queue.md").read_text(encoding="utf-8")
+        self.taken(contract, json.loads(re.search(r"(?s)```json\n(.*?)```", page)[1]))
+
+    def test_the_page_of_the_queue_has_every_status_and_state(self):
+        page = (CONTRACT / "queue.md").read_text(encoding="utf-8")
+        for status in STATUSES:
+            self.assertIn(f"| `{status}` |", page)
+        states = re.findall(r'X\([A-Z_0-9]+, "([a-z_0-9]+)"\)', (SOURCE / "host/core/task.h").read_text(encoding="utf-8").split("VH_PHASE_TABLE")[0])
+        kinds = re.findall(r'^    \{ "([a-z_.]+)",', (SOURCE / "host/core/event.c").read_text(encoding="utf-8"), re.M)
+        for state in set(states) - {"none"}:
+            self.assertIn(f"`{state}`", page)
+        for kind in re.findall(r"`((?:task|gate|review|publish|execute|safety|retry|approval)\.[a-z_.]+)`", page):
+            self.assertIn(kind, kinds)
+
+    def test_socket(self):
+        contract = schema("socket")
+        source = "".join((SOURCE / name).read_text(encoding="utf-8") for name in ("host/run/control.c",))
+        ops = re.findall(r'^    \{ "([a-z]+)", (?:op|vh_control)_[a-z]+ \},', source, re.M)
+        self.assertGreater(len(ops), 20)
+        self.assertEqual(sorted(ops), sorted(load(CONTRACT / "socket.schema.json")["properties"]["op"]["enum"]))
+        page = (CONTRACT / "socket.md").read_text(encoding="utf-8")
+        for op in ops:
+            self.assertIn(f"`{op}`", page)
+            self.taken(contract, {"op": op})
+        for value, at in (({}, "/op"), ({"op": "format"}, "/op"), ({"op": "tasks", "after": -1}, "/after"), ({"op": "status", "x": 1}, "/x")):
+            self.refused(contract, value, at)
+
     def test_exec(self):
         contract = schema("exec")
         for value in EXEC_TAKEN:
             self.taken(contract, value)
         for value, at in EXEC_REFUSED:
             self.refused(contract, value, at)
+
+    def test_pages_name_each_request_status_and_command(self):
+        """If this fails, a client's author reads of a request that is not there, or misses one."""
+        page = (SOURCE / "docs/contract/socket.md").read_text(encoding="utf-8")
+        code = (SOURCE / "host/run/control.c").read_text(encoding="utf-8")
+        ops = re.findall(r'\{ "([a-z]+)", (?:op|vh_control)_', code)
+        self.assertGreater(len(ops), 15)
+        rows = re.findall(r"(?m)^\| ((?:`[a-z]+`(?:, )?)+) \|", page)
+        self.assertEqual(set(ops), {word for row in rows for word in re.findall(r"`([a-z]+)`", row)})
+        page = (SOURCE / "docs/contract/queue.md").read_text(encoding="utf-8")
+        code = (SOURCE / "host/commands/queue_write.c").read_text(encoding="utf-8")
+        states = dict(re.findall(r'X\(([A-Z0-9_]+), "(\w+)"\)', (SOURCE / "host/core/task.h").read_text(encoding="utf-8")))
+        rows = re.findall(r'\{VH_STATE_(\w+), "(\w+)", VH_QUEUE_(\w+)\}', code.replace("{ ", "{").replace(" }", "}"))
+        self.assertEqual(len(rows), 12)
+        for state, word, into in rows:
+            self.assertRegex(page, rf"\| `{states[state]}` \| `{word}`[^|]*\| `{into.lower()}` \|")
+        self.assertEqual(len(re.findall(r"(?m)^\| `\w+` \| `(?:task|publish|approval|safety)\.", page)), 16)
+        page = (SOURCE / "docs/contract/cli.md").read_text(encoding="utf-8")
+        table = (SOURCE / "host/commands/cli_table.c").read_text(encoding="utf-8")
+        for name in set(re.findall(r'(?m)^    \{ "([a-z]+)", "', table)) - {"work", "completion"}:
+            self.assertRegex(page, rf"`{name}\b")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,13 @@ class Links(unittest.TestCase):
         names = LINK.findall((SOURCE / "docs/tour.md").read_text(encoding="utf-8"))
         self.assertGreater(len(set(names)), 40)
 
+    def test_sources_send_readers_to_pages_that_are_there(self):
+        for folder in ("host", "plugin-api", "plugins", "skills"):
+            for path in (SOURCE / folder).rglob("*.[ch]"):
+                for page in re.findall(r"\bdocs/[a-z0-9/._-]+\.(?:md|json)\b", path.read_text(encoding="utf-8", errors="replace")):
+                    with self.subTest(source=str(path)):
+                        self.assertTrue((SOURCE / page).is_file() or page.startswith("docs/reference/"), page)
+
     def test_the_index_has_every_page(self):
         text = (SOURCE / "docs/README.md").read_text(encoding="utf-8")
         for page in sorted((SOURCE / "docs").glob("*.md")):

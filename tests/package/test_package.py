@@ -106,6 +106,11 @@ class Package(unittest.TestCase):
                                           input=f"#include <{name}>\nextern int unit;\n", capture_output=True, text=True)
                     self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_plugins_and_skills_of_the_tree_are_there_and_no_others(self):
+        built = {path.parent.name for kind in ("plugins", "skills") for path in (SOURCE / kind).glob("*/manifest.json")}
+        there = {path.stem for path in self.prefix.glob("lib*/**/vivarium/1/*.so")} - {"gate_has_file"}
+        self.assertEqual(there, built)
+
     def test_programs_pages_and_contracts_are_there(self):
         for name in ("share/vivarium/gen/manifest.py", "share/vivarium/contract/manifest.schema.json"):
             self.assertTrue((self.prefix / name).is_file(), name)

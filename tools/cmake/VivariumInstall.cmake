@@ -15,9 +15,13 @@ foreach(program IN ITEMS vivhost vivpack vivcheck)
 endforeach()
 
 # Plugins and skills go as they were built: the host knows the digests of the bundled ones, so nothing is stripped here.
+# Those of tests stay here.
 get_property(plugins GLOBAL PROPERTY VIV_PLUGIN_TARGETS)
 foreach(plugin IN LISTS plugins)
-    install(TARGETS ${plugin} LIBRARY DESTINATION ${viv_plugin_dir})
+    get_target_property(folder ${plugin} SOURCE_DIR)
+    if(NOT folder MATCHES "^${PROJECT_SOURCE_DIR}/tests/")
+        install(TARGETS ${plugin} LIBRARY DESTINATION ${viv_plugin_dir})
+    endif()
 endforeach()
 
 foreach(kit IN ITEMS viv_plugin_kit viv_plugin_kit_json)

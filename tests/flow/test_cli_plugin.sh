@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# Plugins put in and taken out. Without this test: a file that breaks a rule could be installed, an unsigned plugin could
+# run inside the host or keep it from starting, a removal could take what is bundled, and none of it could be seen later.
+. "$(dirname "$0")/lib.sh"
+flow_begin
+F=$VIV_BUILD/tests/fault
+[ -e "$F/good.so" ] || skip "the faulty plugins are not built"
+P=$SCRATCH/project
+make_repo "$P"
+make_home "$P"
+
+known() { "$VIVHOST" plugin list -C "$P" --json | grep -c "\"id\":\"$1\""; }
+# refused FILE WORDS: not installed, with rule and cure.
+refused() {
+    viv plugin install "$1" -C "$P"
+    expect_code 1 "install of $1"
+    said "$2"
+}
+
+story "refusals"
+bundled=$("$VIVHOST" plugin list -C "$P" | wc -l)
+refused "$F/no_note.so" "cure: build it with viv_add_plugin"
+refused "$F/newer_abi.so" "use a newer host"
+refused "$F/execstack.so" "cure: link with -z noexecstack"
+refused "$F/text_relocation.so" "rule '"
+refused "$F/extra_export.so" "rule '"
+refused "$F/machine_made.so" "is made by a machine"
+refused "$F/experimental.so" "the policy must allow experimental plugins"
+refused "$F/unknown_interface.so" "fault.unknown_interface"
+refused /dev/null "file name 'null' is not allowed"
+refused "$SCRATCH/none.so" "cannot find"
+head -c 3000 "$F/good.so" >"$SCRATCH/torn.so"
+refused "$SCRATCH/torn.so" "torn.so"
+head -c 100000 /dev/urandom >"$SCRATCH/noise.so"
+refused "$SCRATCH/noise.so" "noise.so"
+cp "$F/good.so" "$SCRATCH/good.so"
+echo "vivarium-signature 1 00 00" >"$SCRATCH/good.so.sig"
+refused "$SCRATCH/good.so" "signature"
+same "plugins after refusals" "$("$VIVHOST" plugin list -C "$P" | wc -l)" "$bundled"
+
+story "an unsigned skill"
+viv plugin install "$F/skill.so" -C "$P"
+expect_code 0 "install of a skill"
+said "fault.skill_00000 1.0.0 installed, trust: unsigned"
+same "it is known" "$(known fault.skill_00000)" 1
+viv skill list -C "$P"
+said '"look under {root:path}"'
+viv skill info fault.skill_00000 -C "$P"
+expect_code 0 "its manifest"
+viv route "look under docs" -C "$P"
+expect_code 0 "its sentence"
+said "fault.skill_00000"
+refused "$F/skill.so" "is installed already, the same bytes"
+
+story "an unsigned plugin that is no skill"
+viv plugin install "$F/good.so" -C "$P"
+expect_code 0 "install of a critic"
+said "it never runs inside the host"
+viv doctor -C "$P"
+expect_code 0 "doctor"
+said "fault.good 1.2.3: not signed by your key"
+viv run "say hello" --id hello -C "$P" -- echo hello
+expect_code 0 "a run beside it"
+same "who reviewed" "$(events "$P" hello review.made by.id)" viv.critic_rubric
+
+story "out again"
+viv plugin remove viv.find_files -C "$P"
+expect_code 1 "removal of a bundled one"
+said "is bundled with the program; disable it in the policy instead"
+viv plugin remove fault.skill_00001 -C "$P"
+expect_code 1 "removal of an unknown one"
+viv plugin remove fault.good 9.9.9 -C "$P"
+expect_code 1 "removal of a version that is not there"
+viv plugin remove fault.good 1.2.3 -C "$P"
+expect_code 0 "removal"
+viv plugin remove fault.skill_00000 -C "$P"
+expect_code 0 "removal of the skill"
+same "plugins at the end" "$("$VIVHOST" plugin list -C "$P" | wc -l)" "$bundled"
+viv route "look under docs" -C "$P"
+expect_code 1 "its sentence, which nobody understands any more"
+viv log show -C "$P"
+same "installs recorded" "$(grep -c 'plugin.installed' "$SCRATCH/out")" 2
+same "removals recorded" "$(grep -c 'plugin.removed' "$SCRATCH/out")" 2
+
+story "while another host works"
+viv_begin work work -C "$P" --workers 1
+working() { "$VIVHOST" workers -C "$P" | grep -q w1; }
+until_true "a worker" working
+viv plugin install "$F/skill.so" -C "$P"
+expect_code 0 "install as a client"
+viv route "look under docs" -C "$P"
+expect_code 0 "the other host routes by it at once"
+viv submit "look under docs" --id looked -C "$P"
+settled() { case "$(state_of "$P" looked)" in ready | failed | awaiting_approval) true ;; *) false ;; esac; }
+until_true "the task of the new skill" settled
+expect "the new skill was chosen" grep -q fault.skill_00000 <(events "$P" looked route.chosen route)
+kill -INT "$pid_work"
+viv_end work
+flow_end
