@@ -37,4 +37,8 @@ void vh_policy_give(struct vh_run *run, struct vh_run_policy *policy);
 /* When nobody works any more. */
 void vh_policy_end(struct vh_run *run);
 
+/* Whether no layer narrows what may be read, and neither does the capability (JSON, or empty). Only then may a folder be
+ * handed out as a whole; otherwise each read is an effect that is judged. */
+bool vh_policy_reads_all(const struct vh_run_policy *policy, struct vh_arena *arena, struct viv_str capability);
+
 #endif
