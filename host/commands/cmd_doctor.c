@@ -21,6 +21,7 @@ struct doctor {
     struct vh_cli *cli;
     struct vh_json *checks;
     bool missing;
+    bool denied; /* the home is not one this user may work in */
 };
 
 static void
@@ -269,6 +270,7 @@ open_home(struct doctor *d)
         return false;
     }
     status = vh_app_open(&cli->app, VH_APP_WORK, 0, &err);
+    d->denied = status == VIV_E_DENIED;
     if (status == VIV_OK) {
         check(d, "home", FINE, cli->app.home_path);
         return true;
@@ -304,5 +306,5 @@ vh_cli_doctor(struct vh_cli *cli)
         vh_json_set_int(cli->arena, value, "ok", !d.missing);
         vh_cli_print_json(cli, value);
     }
-    return d.missing ? VH_EXIT_FAILED : VH_EXIT_OK;
+    return d.denied ? VH_EXIT_HOME : d.missing ? VH_EXIT_FAILED : VH_EXIT_OK;
 }
