@@ -117,7 +117,7 @@ load_plugin(struct vh_app *app, struct vh_plugin_set *set, const struct vh_regis
         return status;
     }
     if (file.trust == VH_TRUST_UNSIGNED) {
-        vh_log(VH_LOG_INFO, "plugin", "'%s' is not signed by you and not asked; 'vivhost doctor' says more",
+        vh_log(VH_LOG_WARNING, "plugin", "'%s' is not signed by you and not asked; 'vivhost doctor' says more",
                file.manifest->id);
         return VIV_OK; /* no plugin */
     }

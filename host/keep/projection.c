@@ -104,6 +104,7 @@ put_task(void *data, const struct vh_task *task, struct viv_error *err)
             }
         }
         status = vh_store_run(store, sql, err);
+        store->openings += vh_state_claimable(task);
     }
     vh_arena_destroy(arena);
     return status;

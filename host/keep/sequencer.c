@@ -79,16 +79,20 @@ run_one(struct vh_sequencer *s, struct vh_request *request)
     }
 }
 
+/* On the sequencer's thread, after something was logged or committed. */
 static void
 changed(struct vh_sequencer *s, int64_t committed)
 {
+    int64_t openings = vh_store_openings(s->store);
     pthread_mutex_lock(&s->mutex);
     s->changes++;
+    s->openings += openings != s->openings_seen;
     if (committed) {
         s->committed = committed;
     }
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
+    s->openings_seen = openings;
 }
 
 static viv_status
@@ -278,25 +282,42 @@ vh_sequencer_committed(struct vh_sequencer *sequencer)
     return committed;
 }
 
-int64_t
-vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
+/* `number` is guarded by the mutex. */
+static int64_t
+wait_for(struct vh_sequencer *s, const int64_t *number, int64_t seen, int64_t deadline_ns)
 {
     struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000),
                               .tv_nsec = (long)(deadline_ns % 1000000000) };
-    pthread_mutex_lock(&sequencer->mutex);
+    pthread_mutex_lock(&s->mutex);
     int waited = 0;
-    while (sequencer->changes == seen && !sequencer->dead && !sequencer->stop && waited == 0) {
-        waited = pthread_cond_timedwait(&sequencer->changed, &sequencer->mutex, &until);
+    while (*number == seen && !s->dead && !s->stop && waited == 0) {
+        waited = pthread_cond_timedwait(&s->changed, &s->mutex, &until);
     }
-    int64_t changes = sequencer->changes;
-    pthread_mutex_unlock(&sequencer->mutex);
-    return changes;
+    int64_t now = *number;
+    pthread_mutex_unlock(&s->mutex);
+    return now;
+}
+
+int64_t
+vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
+{
+    return wait_for(sequencer, &sequencer->changes, seen, deadline_ns);
+}
+
+int64_t
+vh_sequencer_wait_task(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
+{
+    return wait_for(sequencer, &sequencer->openings, seen, deadline_ns);
 }
 
 void
 vh_sequencer_wake(struct vh_sequencer *sequencer)
 {
-    changed(sequencer, 0);
+    pthread_mutex_lock(&sequencer->mutex);
+    sequencer->changes++;
+    sequencer->openings++;
+    pthread_cond_broadcast(&sequencer->changed);
+    pthread_mutex_unlock(&sequencer->mutex);
 }
 
 bool

@@ -40,6 +40,7 @@ struct vh_sequencer {
     struct vh_request *first;
     struct vh_request **last;
     int64_t changes;
+    int64_t openings; /* grew: there may be a task to take */
     int64_t committed;
     int64_t epoch;
     bool stop;
@@ -49,6 +50,7 @@ struct vh_sequencer {
     int64_t time_us;
     int64_t open_since_ns;
     int64_t commits;
+    int64_t openings_seen; /* of the store */
     bool clock_noted;
 };
 

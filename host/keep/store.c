@@ -375,3 +375,9 @@ vh_store_commits(const struct vh_store *store)
 {
     return store->commits;
 }
+
+int64_t
+vh_store_openings(const struct vh_store *store)
+{
+    return store->openings;
+}

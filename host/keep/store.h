@@ -66,5 +66,7 @@ viv_status vh_store_checkpoint(struct vh_store *store, struct viv_error *err);
 
 /* Counters for tests and benchmarks: commits, bytes of event lines. */
 int64_t vh_store_commits(const struct vh_store *store);
+/* Rises with every row of a task that a worker could take. */
+int64_t vh_store_openings(const struct vh_store *store);
 
 #endif

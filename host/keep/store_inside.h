@@ -43,6 +43,7 @@ struct vh_store {
     int64_t time_us;
     int64_t first_seq; /* of the open batch */
     int64_t commits;
+    int64_t openings;
     struct vh_hash head;
     struct vh_hash mark_head; /* to go back to on undo */
     int64_t mark_seq;

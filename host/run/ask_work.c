@@ -38,8 +38,10 @@ base_json(struct vh_work *work, const struct vh_base *base)
 {
     struct vh_json *json = vh_json_object(work->arena);
     struct vh_json *paths = vh_json_array(work->arena);
+    vh_json_set_text(work->arena, json, "branch", work->target.branch ? work->target.branch : "");
     vh_json_set_text(work->arena, json, "commit", base->commit.hex);
     vh_json_set_text(work->arena, json, "line", base->line.hex);
+    vh_json_set_text(work->arena, json, "line_ref", work->target.line);
     for (size_t i = 0; i < base->count && i < PATHS_IN_EVENT; i++) {
         struct vh_json *path = vh_json_object(work->arena);
         vh_json_set_str(work->arena, path, "path", vh_tree_escape(work->arena, base->path[i].path));
@@ -74,6 +76,8 @@ vh_ask_base(struct vh_work *work, struct viv_error *err)
     }
     if (status == VIV_OK) {
         work->base_known = true;
+        work->target.pin_line = work->pin_line = work->target.line;
+        work->target.pin_branch = work->pin_branch = work->target.branch;
         vh_json_set_text(work->arena, data, "commit", work->base.commit.hex);
         vh_json_set_text(work->arena, data, "tree", work->base.seen.hex);
         vh_json_set(data, "base", base_json(work, &work->base));

@@ -3,9 +3,12 @@
  *
  *   root/   files, or only what differs from the entry that the stamp names
  *   list    the whole list, as `ls-tree -r -z` writes it, without what a task never sees
- *   stamp   {"files":N,"parent":"TREE or empty","time_s":T,"tree":"TREE"}
+ *   stamp   {"boot":"ID or empty","files":N,"parent":"TREE or empty","time_s":T,"tree":"TREE"}
  *
- * Entries never change after the rename that makes them visible. */
+ * Entries never change after the rename that makes them visible. A whole entry is synced before it. A layer is not:
+ * syncing the file system for a file or two would have every task pay for whatever else the machine writes. A crash of
+ * the host loses nothing of it; a power cut can, so its stamp names the start of the machine ("boot"), no other start
+ * uses it, and the host's next start removes it. */
 #include "layer.h"
 
 #include <errno.h>
@@ -47,6 +50,12 @@ read_stamp(const struct vh_git_tools *tools, struct vh_arena *arena, const char 
     *ret_parent = (struct vh_git_id){ { 0 } };
     if (!path || vh_fs_read(tools->seam, arena, tools->home, path, STAMP_MAX, &text, NULL) ||
         vh_json_read(arena, text, &stamp, NULL) || !vh_str_is(vh_json_str(stamp, "tree"), tree->hex)) {
+        return false;
+    }
+    struct viv_str boot = vh_json_str(stamp, "boot");
+    char now[VH_LAYER_BOOT];
+    vh_layer_boot(tools->seam, now);
+    if (boot.len && !vh_str_is(boot, now)) {
         return false;
     }
     struct viv_str parent = vh_json_str(stamp, "parent");
@@ -148,6 +157,7 @@ struct making {
     struct vh_tree_diff diff; /* against the parent's list */
     const char *name;         /* "trees/.new-..." */
     const char *prefix;       /* of its final name: "" or "whole-" */
+    char boot[VH_LAYER_BOOT]; /* "" for what is synced */
 };
 
 static viv_status
@@ -273,6 +283,7 @@ static viv_status
 write_stamp(struct making *making)
 {
     struct vh_json *stamp = vh_json_object(making->arena);
+    vh_json_set_text(making->arena, stamp, "boot", making->boot);
     vh_json_set_int(making->arena, stamp, "files", (int64_t)making->list.count);
     vh_json_set_text(making->arena, stamp, "parent", making->parent.hex);
     vh_json_set_int(making->arena, stamp, "time_s", making->time_s);
@@ -281,7 +292,7 @@ write_stamp(struct making *making)
     return text.len ? write_beside(making, "stamp", text) : no_memory(making->err);
 }
 
-/* One sync of the file system instead of one for each file, then the name. */
+/* One sync of the file system instead of one for each file, then the name. A layer only gets its name. */
 static viv_status
 put_in_place(struct making *making)
 {
@@ -292,7 +303,7 @@ put_in_place(struct making *making)
         return no_memory(making->err);
     }
     VH_PLACE(seam, "layer.written");
-    if (seam->sync_all(seam->data, tools->home)) {
+    if (!making->boot[0] && seam->sync_all(seam->data, tools->home)) {
         return vh_error_errno(making->err, VIV_E_IO, "layer", "cannot sync tree '%s'", making->tree->hex);
     }
     VH_PLACE(seam, "layer.synced");
@@ -303,7 +314,7 @@ put_in_place(struct making *making)
         return vh_error_errno(making->err, VIV_E_IO, "layer", "cannot put tree '%s' in place", making->tree->hex);
     }
     VH_PLACE(seam, "layer.renamed");
-    return vh_fs_sync_folder(seam, tools->home, "trees", making->err);
+    return making->boot[0] ? VIV_OK : vh_fs_sync_folder(seam, tools->home, "trees", making->err);
 }
 
 static viv_status
@@ -314,6 +325,9 @@ make_entry(struct making *making)
     uint64_t tag = 0;
     if (seam->random(seam->data, &tag, sizeof tag)) {
         return vh_error_errno(making->err, VIV_E_IO, "layer", "no random bytes for a name");
+    }
+    if (making->parent.hex[0]) {
+        vh_layer_boot(seam, making->boot); /* unknown: synced like a whole one */
     }
     making->name = vh_arena_format(making->arena, "trees/" NEW_PREFIX "%016llx", (unsigned long long)tag);
     if (!making->name) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trees on disk, read-only by use: HOME/trees/TREE/{root,list,stamp}. An entry is whole, or a layer over another
  * entry that its stamp names: only changed files, and whiteouts (character device 0/0) for what is gone. Overlay
- * mounts stack them. An entry is built under another name, synced and renamed, so it is there whole or not at all;
+ * mounts stack them. An entry is built under another name, synced and renamed, so it is there whole or not at all
+ * (layers, which are cheap to make again, are not synced: only the start of the machine that made one believes in it);
  * `list` is always the complete list of the tree. What must be whole although a layer of it is there already is
  * HOME/trees/whole-TREE. Files carry the time of their commit. */
 #ifndef VH_LAYER_H
@@ -30,7 +31,11 @@ viv_status vh_layer_list(const struct vh_target *target, struct vh_arena *arena,
 viv_status vh_layer_verify(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
                            struct viv_error *err);
 
-/* At start: remove what a crash left half made. */
+/* At start: remove what a crash left half made, and layers of an earlier start of the machine. */
 viv_status vh_layer_clean(const struct vh_git_tools *tools, struct vh_arena *arena, struct viv_error *err);
+
+/* For the files of the cache only: the kernel's name for this start of the machine, "" where it has none. */
+#define VH_LAYER_BOOT 48
+void vh_layer_boot(const struct vh_seam *seam, char ret_boot[VH_LAYER_BOOT]);
 
 #endif

@@ -8,8 +8,11 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "target.h"
+
+#define STAMP_MAX 4096
 
 /* Look for `entry` from the newest layer down, as the overlay does. */
 static viv_status
@@ -68,6 +71,38 @@ vh_layer_verify(const struct vh_target *target, struct vh_arena *arena, const st
     return status;
 }
 
+void
+vh_layer_boot(const struct vh_seam *seam, char ret_boot[VH_LAYER_BOOT])
+{
+    int fd = seam->open(seam->data, AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY, 0);
+    ssize_t got = fd >= 0 ? seam->read(seam->data, fd, ret_boot, VH_LAYER_BOOT - 1) : 0;
+    ret_boot[got > 0 ? got : 0] = '\0';
+    ret_boot[strcspn(ret_boot, "\n")] = '\0';
+    if (fd >= 0) {
+        seam->close(seam->data, fd);
+    }
+}
+
+/* A layer that was not synced and may have lost its bytes since: its stamp names another start, or is damaged. */
+static bool
+is_stale(const struct vh_git_tools *tools, struct vh_arena *arena, const char *name)
+{
+    char boot[VH_LAYER_BOOT];
+    struct viv_str text;
+    struct vh_json *stamp = NULL;
+    const char *path = vh_arena_format(arena, "trees/%s/stamp", name);
+    if (!path || !vh_fs_exists(tools->seam, tools->home, path)) {
+        return false; /* no entry, but something beside them */
+    }
+    if (vh_fs_read(tools->seam, arena, tools->home, path, STAMP_MAX, &text, NULL) ||
+        vh_json_read(arena, text, &stamp, NULL)) {
+        return true;
+    }
+    struct viv_str made = vh_json_str(stamp, "boot");
+    vh_layer_boot(tools->seam, boot);
+    return made.len && !vh_str_is(made, boot);
+}
+
 viv_status
 vh_layer_clean(const struct vh_git_tools *tools, struct vh_arena *arena, struct viv_error *err)
 {
@@ -77,9 +112,10 @@ vh_layer_clean(const struct vh_git_tools *tools, struct vh_arena *arena, struct 
         return VIV_OK;
     }
     for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
-        bool temporary = strncmp(names.name[i], ".new-", 5) == 0 || strstr(names.name[i], ".tmp");
-        const char *path = temporary ? vh_arena_format(arena, "trees/%s", names.name[i]) : NULL;
-        if (temporary && !path) {
+        bool useless = strncmp(names.name[i], ".new-", 5) == 0 || strstr(names.name[i], ".tmp") ||
+                       is_stale(tools, arena, names.name[i]);
+        const char *path = useless ? vh_arena_format(arena, "trees/%s", names.name[i]) : NULL;
+        if (useless && !path) {
             return vh_error_set(err, VIV_E_MEMORY, "layer", "no memory to clean the cache of trees");
         }
         status = path ? vh_fs_remove_tree(tools->seam, tools->home, path, err) : VIV_OK;

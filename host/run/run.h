@@ -80,6 +80,8 @@ struct vh_work {
     const struct vh_run_policy *policy;
     struct vh_target target;
     bool target_open;
+    const char *pin_line; /* of the base: where the task began is where its result goes */
+    const char *pin_branch;
     struct vh_base base;
     bool base_known;
     struct vh_workspace *workspace; /* of the present phase, or NULL */

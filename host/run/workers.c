@@ -56,7 +56,7 @@ work(void *data)
     int64_t seen = 0;
     while (!atomic_load(&worker->all->stop)) {
         struct viv_error err = VIV_ERROR_INIT;
-        int64_t before = vh_sequencer_wait(run->sequencer, -1, 0);
+        int64_t before = vh_sequencer_wait_task(run->sequencer, -1, 0);
         viv_status status = one_task(worker, &err);
         note(worker, "");
         if (status == VIV_E_STORE || status == VIV_E_FENCED || vh_sequencer_dead(run->sequencer, NULL)) {
@@ -64,12 +64,12 @@ work(void *data)
             return NULL;
         }
         if (status == VIV_E_NOT_FOUND) {
-            seen = vh_sequencer_wait(run->sequencer, before,
-                                     run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS);
+            seen = vh_sequencer_wait_task(run->sequencer, before,
+                                          run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS);
         } else if (status) {
             vh_log(VH_LOG_WARNING, "worker", "%s", err.text);
-            seen = vh_sequencer_wait(run->sequencer, seen,
-                                     run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS);
+            seen = vh_sequencer_wait_task(run->sequencer, seen,
+                                          run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS);
         }
     }
     return NULL;

@@ -8,6 +8,16 @@
 
 #define ROUNDS_MAX 10000000
 
+/* Who else used the machine: figures of a busy one are worth their least and their ratios. */
+static void
+note_load(struct bench *bench)
+{
+    double load = 0;
+    if (getloadavg(&load, 1) == 1) {
+        bench_value(bench, "load of the machine, last minute", load, "");
+    }
+}
+
 void
 bench_begin(struct bench *bench, const char *name, int argc, char **argv)
 {
@@ -18,8 +28,9 @@ bench_begin(struct bench *bench, const char *name, int argc, char **argv)
     int64_t rounds = bench_option(bench, "rounds", 1000);
     bench->rounds = rounds > 0 && rounds <= ROUNDS_MAX ? (uint64_t)rounds : 1000;
     if (!bench->json) {
-        printf("%s, %llu rounds\n", name, (unsigned long long)bench->rounds);
+        printf("%s\n", name);
     }
+    note_load(bench);
 }
 
 int64_t
@@ -66,8 +77,8 @@ bench_samples(struct bench *bench, const char *what, int64_t *samples_ns, size_t
                count, least, median, p99);
         printf("\"what\":\"%s\"}\n", what);
     } else {
-        printf("  %-44s median %10.1f us   p99 %10.1f us   least %10.1f us\n", what, (double)median / 1e3,
-               (double)p99 / 1e3, (double)least / 1e3);
+        printf("  %-44s least %10.1f us   median %10.1f us   p99 %10.1f us   of %zu\n", what, (double)least / 1e3,
+               (double)median / 1e3, (double)p99 / 1e3, count);
     }
 }
 
@@ -76,16 +87,18 @@ bench_run(struct bench *bench, const char *what, bool (*once)(void *data), void 
 {
     int64_t *samples = calloc(bench->rounds, sizeof *samples);
     bool good = samples != NULL;
-    for (uint64_t i = 0; i < bench->rounds / 10 + 1 && good; i++) {
+    int64_t end = bench_now_ns() + BENCH_ROW_NS;
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < bench->rounds / 10 + 1 && good && bench_now_ns() < end - BENCH_ROW_NS / 2; i++) {
         good = once(data);
     }
-    for (uint64_t i = 0; i < bench->rounds && good; i++) {
+    while (count < bench->rounds && good && (count == 0 || bench_now_ns() < end)) {
         int64_t start = bench_now_ns();
         good = once(data);
-        samples[i] = bench_now_ns() - start;
+        samples[count++] = bench_now_ns() - start;
     }
     if (good) {
-        bench_samples(bench, what, samples, bench->rounds);
+        bench_samples(bench, what, samples, count);
     } else {
         bench->failed = true;
         fprintf(stderr, "%s: '%s' failed\n", bench->name, what);
@@ -106,5 +119,6 @@ bench_value(struct bench *bench, const char *what, double value, const char *uni
 int
 bench_end(struct bench *bench)
 {
+    note_load(bench);
     return bench->failed ? 1 : 0;
 }

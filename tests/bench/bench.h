@@ -31,6 +31,9 @@ int64_t bench_option(const struct bench *bench, const char *name, int64_t fallba
 
 int64_t bench_now_ns(void);
 
+/* No row takes longer: on a slow machine it ends with fewer rounds, at least one, and says how many. */
+#define BENCH_ROW_NS INT64_C(5000000000)
+
 /* Run `once` for a warm-up and then `rounds` times; report nanoseconds per call. `once` returns false to fail the
  * benchmark. */
 void bench_run(struct bench *bench, const char *what, bool (*once)(void *data), void *data);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Durable steps: what a task costs in syncs, bytes and time on the disk at hand, beside the disk's own sync rate in the
- * same run, and how fast a log is verified and folded. A task here is three commands: submitted (on disk before it is
+/* Measures durable steps: what a task costs in syncs, bytes and time, and how fast a log is verified and folded. Beside
+ * them stands the disk's own sync rate of the same run. A task here is three commands: submitted (on disk before it is
  * answered), claimed (logged), cancelled (on disk).
  *
  *   tools/bench durable [--json] [--tasks N] [--events N]      in TMPDIR or /tmp */

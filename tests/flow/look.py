@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the flow tests look at: members of JSON, stopped processes of tasks, and what a test leaves behind.
 
-usage: look.py field PATH | events KIND PATH | stopped MARK | left SCRATCH HOME"""
+usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK | left SCRATCH HOME"""
 import json
 import os
+import socket
+import struct
 import sys
 
 
@@ -22,6 +24,29 @@ def events(kind, path):
         event = json.loads(line)["event"]
         if event["kind"] == kind:
             print(at(event.get("data", {}), path))
+
+
+def sizes(kind):
+    """Events of a kind ("" for all) and their bytes in canonical form, as the log has them."""
+    count = total = 0
+    for line in sys.stdin:
+        event = json.loads(line)["event"]
+        if kind in ("", event["kind"]):
+            count += 1
+            total += len(json.dumps(event, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode())
+    print(count, total)
+
+
+def ask(project, request):
+    """One request to the host's socket; the path goes through the folder's descriptor, since socket paths are short."""
+    home = os.open(os.path.join(project, ".vivarium"), os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(f"/proc/self/fd/{home}/host.sock")
+        body = json.dumps(json.loads(request), separators=(",", ":"), sort_keys=True).encode()
+        client.sendall(struct.pack("<I", len(body)) + body)
+        file = client.makefile("rb")
+        (size,) = struct.unpack("<I", file.read(4))
+        print(file.read(size).decode())
 
 
 def read(pid, name):
@@ -73,6 +98,10 @@ def main(words):
         print(at(json.load(sys.stdin), words[1]))
     elif words[0] == "events":
         events(words[1], words[2])
+    elif words[0] == "bytes":
+        sizes(words[1])
+    elif words[0] == "ask":
+        ask(words[1], words[2])
     elif words[0] == "stopped":
         stopped(words[1])
     elif words[0] == "left":

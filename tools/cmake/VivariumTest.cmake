@@ -5,7 +5,7 @@ function(viv_add_test name label)
     target_link_libraries(${name} PRIVATE viv_build_flags cmocka ${arg_LIBRARIES})
     add_test(NAME ${label}/${name} COMMAND ${name})
     if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT 60)
+        set(arg_TIMEOUT 180)
     endif()
     if(VIV_SANITIZE) # instrumented code on a busy machine
         math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 5")

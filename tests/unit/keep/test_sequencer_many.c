@@ -404,12 +404,37 @@ nobody_of_a_dying_batch_is_told_done(void **state)
     close_failing(&home, VIV_OK);
 }
 
+/* Idle workers that looked after every change would have the sequencer answer them instead of those who work. */
+static void
+only_a_task_to_take_wakes_a_worker(void **state)
+{
+    (void)state;
+    struct home home;
+    const char *goal = "{\"goal\":\"g\",\"attempts_max\":1}";
+    home_new(&home);
+    int64_t none = vh_sequencer_wait_task(home.sequencer, -1, 0);
+    (void)home_must(&home, "task.submitted", "a", goal);
+    int64_t one = vh_sequencer_wait_task(home.sequencer, none, INT64_MAX / 2);
+    assert_int_not_equal(one, none);
+    int64_t changes = vh_sequencer_wait(home.sequencer, -1, 0);
+    (void)home_walk(&home, "a", VH_PHASE_PUBLISH);
+    assert_int_not_equal(vh_sequencer_wait(home.sequencer, -1, 0), changes);
+    assert_int_equal(vh_sequencer_wait_task(home.sequencer, one, 0), one);
+    (void)home_must(&home, "task.submitted", "b", goal);
+    int64_t two = vh_sequencer_wait_task(home.sequencer, one, INT64_MAX / 2);
+    assert_int_not_equal(two, one);
+    vh_sequencer_wake(home.sequencer);
+    assert_int_not_equal(vh_sequencer_wait_task(home.sequencer, two, INT64_MAX / 2), two);
+    home_end(&home);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_holder_and_one_first_answer),
         cmocka_unit_test(a_busy_host_stops_and_keeps_its_word),
+        cmocka_unit_test(only_a_task_to_take_wakes_a_worker),
         cmocka_unit_test(a_failed_store_never_says_done),
         cmocka_unit_test(nobody_of_a_dying_batch_is_told_done),
     };
