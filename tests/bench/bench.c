@@ -25,6 +25,7 @@ bench_begin(struct bench *bench, const char *name, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         bench->json = bench->json || strcmp(argv[i], "--json") == 0;
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a row is there when it is measured, also in a pipe */
     int64_t rounds = bench_option(bench, "rounds", 1000);
     bench->rounds = rounds > 0 && rounds <= ROUNDS_MAX ? (uint64_t)rounds : 1000;
     if (!bench->json) {
