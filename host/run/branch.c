@@ -41,7 +41,7 @@ begin(struct vh_target *target, struct vh_arena *arena, const struct vh_branch_r
     if (status) {
         return status;
     }
-    if (!target->branch) {
+    if (!target->branch || target->away) {
         *ret_outcome = VH_BRANCH_DETACHED;
         return VIV_OK;
     }
@@ -79,7 +79,7 @@ check_head(struct vh_move *move)
 {
     struct vh_target now = *move->target;
     viv_status status = vh_target_refresh(&now, move->arena, move->err);
-    bool same = now.branch && strcmp(now.branch, move->branch) == 0 && vh_git_same(&now.head, &move->old);
+    bool same = now.branch && !now.away && strcmp(now.branch, move->branch) == 0 && vh_git_same(&now.head, &move->old);
     if (status || same) {
         return status;
     }

@@ -109,12 +109,27 @@ vh_change_discard(const struct vh_target *target, struct vh_arena *arena, const 
     if (!ref) {
         return vh_error_set(err, VIV_E_INVALID, "change", "task id '%.40s' cannot be part of a reference", task);
     }
-    const char *words[] = { "update-ref", "-d", ref, NULL };
-    struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words };
-    return vh_git_run(target, arena, &ask, NULL, err);
+    vh_git_drop(target, arena, ref);
+    return VIV_OK;
 }
 
 /* ---- ignore rules ---- */
+
+/* Where the person's tree has a link or a file in place of a folder of the path, no rule below can speak, and git
+ * refuses to be asked. */
+static bool
+can_be_asked(const struct vh_target *target, int root, struct viv_str path)
+{
+    int dir = -1;
+    const char *name = NULL;
+    viv_status status = memchr(path.data, '/', (size_t)path.len)
+                            ? vh_tree_parent(target, root, path, false, &dir, &name, NULL)
+                            : VIV_OK;
+    if (dir >= 0) {
+        target->tools->seam->close(target->tools->seam->data, dir);
+    }
+    return status == VIV_OK || status == VIV_E_NOT_FOUND;
+}
 
 /* Paths that are not in the commit the task stands on: new ones, and those only brought along. */
 static viv_status
@@ -124,14 +139,22 @@ list_new(const struct vh_target *target, struct vh_arena *arena, const struct vh
     struct vh_tree tree = { 0 };
     viv_status status = vh_git_same(&base->seen, &base->tree) ? VIV_OK
                                                               : vh_layer_list(target, arena, &base->tree, &tree, err);
+    const struct vh_seam *seam = target->tools->seam;
     bool other = !vh_git_same(&base->seen, &base->tree);
+    int root = seam->open(seam->data, AT_FDCWD, target->root, O_RDONLY | O_DIRECTORY, 0);
+    if (status == VIV_OK && root < 0) {
+        return vh_error_errno(err, VIV_E_IO, "change", "cannot open '%s'", target->root);
+    }
     for (size_t i = 0; i < change->count && status == VIV_OK; i++) {
         const struct vh_change_path *path = &change->path[i];
         bool is_new = other ? !vh_tree_find(&tree, path->path) : path->kind == VH_CHANGE_ADDED;
-        if (is_new) {
+        if (is_new && can_be_asked(target, root, path->path)) {
             vh_buf_text(buf, "./"); /* so that no name begins like a pattern's magic */
             vh_buf_add(buf, path->path.data, (size_t)path->path.len + 1);
         }
+    }
+    if (root >= 0) {
+        seam->close(seam->data, root);
     }
     return status ? status : buf->failed ? no_memory(err) : VIV_OK;
 }

@@ -17,8 +17,9 @@ struct vh_effect {
     const char *kind;   /* "exec" ... */
     const char *path;   /* normalised, "." for the root */
     const char *target;
-    struct vh_json *spec; /* of an exec: {"pipelines":[...]} or {"shell":text}, "cwd", "timeout_ns" */
+    struct vh_json *spec; /* of an exec: the document, with "pipelines" or "shell" when it is a shell's text */
     char digest[VH_HASH_HEX];
+    char kept[VH_HASH_HEX]; /* where the content store has the output, when that is not its own digest */
     int64_t ordinal;
     struct viv_effect_outcome *outcome;
 };
@@ -26,6 +27,11 @@ struct vh_effect {
 /* Read and normalise what is asked for; VIV_E_DENIED for paths that leave the workspace, VIV_E_INVALID for a spec
  * that is none. */
 viv_status vh_effect_read_request(struct vh_effect *effect, struct viv_error *err);
+/* The exec document of the request, checked member by member. */
+viv_status vh_effect_command(struct vh_effect *effect, struct viv_error *err);
+/* "a//./b/" -> "a/b", "" -> ".". Absolute paths, "..", NUL and over-long ones are denied. */
+viv_status vh_effect_normalise(struct vh_arena *arena, struct viv_str path, const char **ret_path,
+                               struct viv_error *err);
 /* {"kind","path","target","spec","bytes"} for the safety plugin and the digest. */
 struct vh_json *vh_effect_json(const struct vh_effect *effect, struct vh_arena *arena);
 

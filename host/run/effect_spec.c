@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is asked for, made plain: paths without "." and "..", commands as pipelines of argv. */
+/* What is asked for, made plain: paths without "." and "..". Commands: effect_command.c. */
 #include "effect_inside.h"
 
-#include "run/shell.h"
+#include "run/tree.h"
 
 static viv_status
 denied_path(struct viv_str path, const char *why, struct viv_error *err)
@@ -12,9 +12,8 @@ denied_path(struct viv_str path, const char *why, struct viv_error *err)
                         (int)(path.len > 80 ? 80 : path.len), path.len ? path.data : "", why);
 }
 
-/* "a//./b/" -> "a/b", "" -> ".". Absolute paths, "..", NUL and over-long ones are denied. */
-static viv_status
-normalise(struct vh_arena *arena, struct viv_str path, const char **ret_path, struct viv_error *err)
+viv_status
+vh_effect_normalise(struct vh_arena *arena, struct viv_str path, const char **ret_path, struct viv_error *err)
 {
     if (path.len > VIV_PATH_MAX || (path.len && memchr(path.data, '\0', (size_t)path.len))) {
         return denied_path(path, "is too long or holds a NUL", err);
@@ -53,91 +52,6 @@ normalise(struct vh_arena *arena, struct viv_str path, const char **ret_path, st
     return VIV_OK;
 }
 
-/* Whether a stage is `sh -c TEXT`; gives the text. */
-static bool
-is_shell(const struct vh_json *stage, struct viv_str *ret_text)
-{
-    static const char *const shells[] = { "sh", "bash", "dash", "/bin/sh", "/bin/bash", "/usr/bin/sh", "/bin/dash",
-                                          "/usr/bin/bash", "/usr/bin/dash" };
-    const struct vh_json *argv = vh_json_get(stage, "argv");
-    if (!argv || argv->count != 3 || !vh_str_is(argv->child->next->text, "-c")) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {
-        if (vh_str_is(argv->child->text, shells[i])) {
-            *ret_text = argv->child->next->next->text;
-            return true;
-        }
-    }
-    return false;
-}
-
-static viv_status
-check_stages(const struct vh_json *stages, struct viv_error *err)
-{
-    if (!stages || stages->type != VH_JSON_ARRAY || stages->count == 0 || stages->count > VIV_STAGES_MAX) {
-        return vh_error_set(err, VIV_E_INVALID, "effect", "'stages' must be a list of 1 to %d programs",
-                            VIV_STAGES_MAX);
-    }
-    for (const struct vh_json *stage = stages->child; stage; stage = stage->next) {
-        const struct vh_json *argv = vh_json_get(stage, "argv");
-        if (!argv || argv->type != VH_JSON_ARRAY || argv->count == 0 || argv->count > VIV_ARGV_MAX) {
-            return vh_error_set(err, VIV_E_INVALID, "effect", "'argv' must be a list of 1 to %d words", VIV_ARGV_MAX);
-        }
-        for (const struct vh_json *word = argv->child; word; word = word->next) {
-            bool text = word->type == VH_JSON_STRING;
-            if (!text || (word->text.len && memchr(word->text.data, '\0', (size_t)word->text.len))) {
-                return vh_error_set(err, VIV_E_INVALID, "effect", "a word of 'argv' is not a text without NUL");
-            }
-        }
-    }
-    return VIV_OK;
-}
-
-/* One shell stage inside the grammar becomes what it says; outside of it the text stays, marked. */
-static void
-open_shell(struct vh_effect *effect, const struct vh_json *stages)
-{
-    struct viv_str text;
-    const char *why = NULL;
-    if (stages->count != 1 || !is_shell(stages->child, &text)) {
-        return;
-    }
-    struct vh_json *parsed = vh_shell_parse(effect->arena, text, &why);
-    if (parsed) {
-        vh_json_set(effect->spec, "pipelines", vh_json_clone(effect->arena, vh_json_get(parsed, "pipelines")));
-        vh_json_set_int(effect->arena, effect->spec, "parsed", 1);
-        return;
-    }
-    vh_json_set_str(effect->arena, effect->spec, "shell", text);
-    vh_json_set_text(effect->arena, effect->spec, "shell_why", why);
-}
-
-static viv_status
-read_exec(struct vh_effect *effect, struct viv_error *err)
-{
-    struct vh_json *spec = NULL;
-    viv_status status = vh_json_import(effect->arena, effect->request->spec_json, &spec, err);
-    if (status) {
-        return vh_error_extend(err, status, "exec document");
-    }
-    const struct vh_json *stages = vh_json_get(spec, "stages");
-    status = check_stages(stages, err);
-    if (status) {
-        return status;
-    }
-    effect->spec = spec;
-    const char *cwd = NULL;
-    status = normalise(effect->arena, vh_json_str(spec, "cwd"), &cwd, err);
-    if (status == VIV_OK) {
-        vh_json_set_text(effect->arena, spec, "cwd", cwd);
-        open_shell(effect, stages);
-    }
-    return status ? status
-           : spec->failed ? vh_error_set(err, VIV_E_MEMORY, "effect", "no memory for an exec document")
-                          : VIV_OK;
-}
-
 static const char *
 kind_name(uint32_t kind)
 {
@@ -158,13 +72,13 @@ vh_effect_read_request(struct vh_effect *effect, struct viv_error *err)
     bool named = request->kind == VIV_EFFECT_SKILL || request->kind == VIV_EFFECT_ASK;
     effect->path = named ? vh_arena_text_of(effect->arena, request->path) : NULL;
     if (!named) {
-        status = normalise(effect->arena, request->path, &effect->path, err);
+        status = vh_effect_normalise(effect->arena, request->path, &effect->path, err);
     }
     if (status == VIV_OK && request->kind == VIV_EFFECT_MOVE) {
-        status = normalise(effect->arena, request->target, &effect->target, err);
+        status = vh_effect_normalise(effect->arena, request->target, &effect->target, err);
     }
     if (status == VIV_OK && request->kind == VIV_EFFECT_EXEC) {
-        return read_exec(effect, err);
+        return vh_effect_command(effect, err);
     }
     if (status == VIV_OK && request->spec_json.len) {
         status = vh_json_import(effect->arena, request->spec_json, &effect->spec, err);

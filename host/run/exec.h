@@ -41,6 +41,7 @@ struct vh_exec {
     size_t error_max;
     uint64_t flood_bytes; /* both streams together: beyond it everything is killed; 0 for no such
                              bound */
+    struct vh_hasher *output_hasher; /* gets every byte of standard output too; may be NULL */
 };
 
 /* Lets a caller end the wait early. Either may be absent. */

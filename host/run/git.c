@@ -336,3 +336,13 @@ vh_git_unlock(const struct vh_target *target, struct vh_arena *arena, const char
         (void)seam->unlink(seam->data, AT_FDCWD, path, 0); /* git says so itself when it stays */
     }
 }
+
+void
+vh_git_drop(const struct vh_target *target, struct vh_arena *arena, const char *ref)
+{
+    const struct vh_seam *seam = target->tools->seam;
+    char *path = ref ? vh_arena_format(arena, "%s/%s", target->common_dir, ref) : NULL;
+    if (path && seam->unlink(seam->data, AT_FDCWD, path, 0) && errno != ENOENT) {
+        vh_log(VH_LOG_WARNING, "git", "reference '%s' stays: it only keeps its objects alive", ref);
+    }
+}

@@ -102,6 +102,10 @@ bool vh_git_parse_id(struct viv_str text, struct vh_git_id *ret_id);
  * older than a few seconds, where git holds such a lock for milliseconds. */
 void vh_git_unlock(const struct vh_target *target, struct vh_arena *arena, const char *ref);
 
+/* Drop one of our own references without git, which would lock the packed ones for it: a git killed in that moment
+ * would leave the person's repository locked. One that was packed meanwhile stays and only keeps its objects alive. */
+void vh_git_drop(const struct vh_target *target, struct vh_arena *arena, const char *ref);
+
 static inline bool
 vh_git_same(const struct vh_git_id *a, const struct vh_git_id *b)
 {

@@ -104,9 +104,9 @@ vh_line_advance(const struct vh_target *target, struct vh_arena *arena, const ch
     const char *name = vh_arena_format(arena, "refs/heads/viv/%s", task);
     const char *old = expected->hex[0] ? expected->hex : VH_GIT_ZEROS;
     const char *input = vh_arena_format(arena,
-                                        "start\nupdate %s %s %.*s\ncreate %s %s\ndelete refs/viv/held/%s\n"
+                                        "start\nupdate %s %s %.*s\ncreate %s %s\n"
                                         "prepare\ncommit\n",
-                                        target->line, commit->hex, target->hex_len, old, name, commit->hex, task);
+                                        target->line, commit->hex, target->hex_len, old, name, commit->hex);
     if (!name || !input) {
         return no_memory(err);
     }
@@ -121,7 +121,11 @@ vh_line_advance(const struct vh_target *target, struct vh_arena *arena, const ch
     if (status == VIV_E_IO) {
         return not_advanced(target, arena, name, expected, commit, &said, err);
     }
-    return status ? vh_error_set(err, status, "line", "%s", said.text) : VIV_OK;
+    if (status) {
+        return vh_error_set(err, status, "line", "%s", said.text);
+    }
+    vh_git_drop(target, arena, vh_arena_format(arena, "refs/viv/held/%s", task));
+    return VIV_OK;
 }
 
 /* ---- merge ---- */

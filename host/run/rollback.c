@@ -121,9 +121,9 @@ advance(struct undo *undo, const struct vh_git_id *commit)
 {
     const struct vh_target *target = undo->target;
     const char *input = vh_arena_format(undo->arena,
-                                        "start\nupdate %s %s %s\ndelete refs/viv/held/%s\n"
+                                        "start\nupdate %s %s %s\n"
                                         "prepare\ncommit\n",
-                                        target->line, commit->hex, undo->base.line.hex, undo->held);
+                                        target->line, commit->hex, undo->base.line.hex);
     const char *words[] = { "update-ref", "-m", "viv: rolled back", "--stdin", NULL };
     if (!input) {
         return no_memory(undo);
@@ -131,6 +131,9 @@ advance(struct undo *undo, const struct vh_git_id *commit)
     struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words, .input = vh_str(input) };
     vh_git_unlock(target, undo->arena, target->line);
     viv_status status = vh_git_run(target, undo->arena, &ask, NULL, undo->err);
+    if (status == VIV_OK) {
+        vh_git_drop(target, undo->arena, vh_arena_format(undo->arena, "refs/viv/held/%s", undo->held));
+    }
     return status == VIV_E_IO ? vh_error_extend(undo->err, VIV_E_CONFLICT, "the line moved meanwhile") : status;
 }
 

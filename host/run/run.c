@@ -23,6 +23,18 @@ vh_run_class(viv_status status)
 }
 
 void
+vh_run_keep(struct vh_work *work)
+{
+    work->passing = NULL; /* its parent's end is its end */
+}
+
+bool
+vh_run_cancelled(const struct vh_work *work)
+{
+    return work->cancel && atomic_load(work->cancel);
+}
+
+void
 vh_run_failure(struct vh_work *work, struct vh_json *data, const char *class, const char *text)
 {
     struct vh_json *failure = vh_json_object(work->arena);
@@ -120,6 +132,18 @@ vh_run_clean(struct vh_arena *arena, struct viv_str text, size_t max)
     return whole;
 }
 
+/* A pin counts from the moment that both the target and the base are known. */
+static viv_status
+pin(struct vh_work *work, struct viv_error *err)
+{
+    if (!work->target_open || !work->pin_line || work->target.pin_line) {
+        return VIV_OK;
+    }
+    work->target.pin_line = work->pin_line;
+    work->target.pin_branch = work->pin_branch;
+    return vh_target_refresh(&work->target, work->arena, err);
+}
+
 viv_status
 vh_run_target(struct vh_work *work, struct viv_error *err)
 {
@@ -132,7 +156,7 @@ vh_run_target(struct vh_work *work, struct viv_error *err)
     }
     viv_status status = vh_target_open(&work->run->tools, work->arena, path, &work->target, err);
     work->target_open = status == VIV_OK;
-    return status;
+    return status ? status : pin(work, err);
 }
 
 struct vh_git_id
@@ -170,8 +194,14 @@ vh_run_base(struct vh_work *work, struct viv_error *err)
     base->tip = vh_run_id(vh_json_str(doc, "tip"));
     base->time_s = vh_json_int(doc, "time_s", 0);
     base->seen_time_s = vh_json_int(doc, "seen_time_s", 0);
+    struct viv_str line = vh_json_str(doc, "line_ref"), branch = vh_json_str(doc, "branch");
+    work->pin_line = line.len ? vh_arena_text_of(work->arena, line) : NULL;
+    work->pin_branch = branch.len ? vh_arena_text_of(work->arena, branch) : NULL;
+    if ((line.len && !work->pin_line) || (branch.len && !work->pin_branch)) {
+        return vh_error_set(err, VIV_E_MEMORY, "run", "no memory for the base");
+    }
     work->base_known = true;
-    return VIV_OK;
+    return pin(work, err);
 }
 
 const char *

@@ -259,6 +259,7 @@ run_locked(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_exe
     if (status) {
         return status;
     }
+    waiting.streams[0].also = exec->output_hasher;
     waiting.limit_ns = exec->wall_ns > INT64_MAX / 4
                            ? INT64_MAX / 2
                            : start_ns + exec->wall_ns + VH_SANDBOX_GRACE_NS;

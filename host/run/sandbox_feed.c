@@ -41,6 +41,9 @@ keep(struct vh_feed_stream *stream, const char *bytes, size_t len)
     size_t room = stream->kept.max - 1 - stream->kept.len; /* one is for the NUL */
     stream->total_bytes += len;
     vh_hasher_add(&stream->hasher, bytes, len);
+    if (stream->also) {
+        vh_hasher_add(stream->also, bytes, len);
+    }
     vh_buf_add(&stream->kept, bytes, len < room ? len : room);
 }
 

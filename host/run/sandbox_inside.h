@@ -91,6 +91,7 @@ struct vh_feed_stream {
     struct vh_buf kept;
     uint64_t total_bytes;
     struct vh_hasher hasher;
+    struct vh_hasher *also; /* a second one, of the caller's, over several streams; may be NULL */
 };
 
 /* Two pipes for a child's output; `ret_child` gets the writing ends. */

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "run/shell_words.h"
 #include <viv/limits.h>
 
 #define PIPELINES_MAX 64
 
-enum token { END, WORD, PIPE, AND, OR, SEMICOLON, LESS, GREAT, APPEND, ERROR_GREAT, ERROR_APPEND,
+enum token { END, WORD, PIPE, AND, OR, SEMICOLON, NEWLINE, LESS, GREAT, APPEND, ERROR_GREAT, ERROR_APPEND,
         ERROR_TO_OUTPUT, BAD };
 
 struct lexer {
@@ -90,6 +91,16 @@ take_quoted(struct lexer *lex, char *buf, size_t *len)
     return true;
 }
 
+static bool
+is_number(const char *word, size_t len)
+{
+    size_t digits = 0;
+    while (digits < len && word[digits] >= '0' && word[digits] <= '9') {
+        digits++;
+    }
+    return len > 0 && digits == len;
+}
+
 static enum token
 take_word(struct lexer *lex)
 {
@@ -121,6 +132,9 @@ take_word(struct lexer *lex)
         buf[len++] = c;
         lex->at++;
     }
+    if (is_number(buf, len) && (peek(lex, 0) == '<' || peek(lex, 0) == '>')) {
+        return outside(lex, "a descriptor");
+    }
     lex->word = (struct viv_str){ buf, len };
     return WORD;
 }
@@ -148,8 +162,9 @@ next(struct lexer *lex)
     case '&':
         return d == '&' ? take_operator(lex, 2, AND) : outside(lex, "a command in the background");
     case ';':
+        return d == ';' ? outside(lex, ";;") : take_operator(lex, 1, SEMICOLON);
     case '\n':
-        return d == ';' && c == ';' ? outside(lex, ";;") : take_operator(lex, 1, SEMICOLON);
+        return take_operator(lex, 1, NEWLINE);
     case '<':
         return d == '<' || d == '&' || d == '>' || d == '(' ? outside(lex, "a here document or descriptor")
                                                             : take_operator(lex, 1, LESS);
@@ -172,44 +187,7 @@ next(struct lexer *lex)
     default:
         break;
     }
-    if (c >= '0' && c <= '9' && (d == '<' || d == '>')) {
-        return outside(lex, "a descriptor");
-    }
     return take_word(lex);
-}
-
-/* First words that are not programs, or behave otherwise in a shell. */
-static const char *
-not_a_program(struct viv_str word)
-{
-    static const char *const words[] = {
-        "if",     "then", "else",   "elif",    "fi",     "for",    "while",   "until", "do",     "done",   "case",
-        "esac",   "in",   "select", "function", "time",  "cd",     "export",  "set",   "unset",  "exec",   "eval",
-        "source", ".",    ":",      "read",    "return", "exit",   "trap",    "umask", "ulimit", "alias",  "unalias",
-        "shift",  "wait", "jobs",   "fg",      "bg",     "command", "type",   "local", "readonly", "getopts", "hash",
-        "builtin", "declare", "typeset", "let", "pushd", "popd",   "shopt",   "break", "continue", "times",
-    };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (vh_str_is(word, words[i])) {
-            return "a word of the shell itself";
-        }
-    }
-    return NULL;
-}
-
-static bool
-is_assignment(struct viv_str word)
-{
-    for (uint64_t i = 0; i < word.len; i++) {
-        char c = word.data[i];
-        if (c == '=') {
-            return i > 0;
-        }
-        if (!(c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (i && c >= '0' && c <= '9'))) {
-            return false;
-        }
-    }
-    return false;
 }
 
 struct parser {
@@ -224,12 +202,20 @@ take_redirection(struct parser *p, struct vh_json *stage)
         enum token token;
         const char *path;
         const char *append;
+        const char *later; /* opened after this one whatever the order of words, so that it must not stand before it */
     } table[] = {
-        { LESS, "stdin", NULL },          { GREAT, "stdout", NULL },        { APPEND, "stdout", "append" },
-        { ERROR_GREAT, "stderr", NULL },  { ERROR_APPEND, "stderr", "error_append" },
+        { LESS, "input_path", NULL, "output_path" },
+        { GREAT, "output_path", NULL, "error_path" },
+        { APPEND, "output_path", "output_append", "error_path" },
+        { ERROR_GREAT, "error_path", NULL, NULL },
+        { ERROR_APPEND, "error_path", "error_append", NULL },
     };
     struct vh_arena *arena = p->lex.arena;
     if (p->token == ERROR_TO_OUTPUT) {
+        if (vh_json_get(stage, "error_path")) {
+            outside(&p->lex, "several redirections of one stream");
+            return false;
+        }
         vh_json_set_int(arena, stage, "error_to_output", 1);
         p->token = next(&p->lex);
         return true;
@@ -242,8 +228,16 @@ take_redirection(struct parser *p, struct vh_json *stage)
             outside(&p->lex, "several redirections of one stream");
             return false;
         }
+        if (vh_json_get(stage, "error_path") || (table[i].later && vh_json_get(stage, table[i].later))) {
+            outside(&p->lex, "redirections in another order than < > 2>");
+            return false;
+        }
         if (next(&p->lex) != WORD || p->lex.word.len == 0) {
             outside(&p->lex, "a redirection without a file");
+            return false;
+        }
+        if (!vh_shell_words_inside(p->lex.word)) {
+            outside(&p->lex, "a redirection to a file outside of the workspace");
             return false;
         }
         vh_json_set_str(arena, stage, table[i].path, p->lex.word);
@@ -259,19 +253,11 @@ take_redirection(struct parser *p, struct vh_json *stage)
 static bool
 check_word(struct parser *p, const struct vh_json *argv)
 {
-    struct viv_str word = p->lex.word;
-    if (argv->count == 0 && !p->lex.quoted) {
-        if (not_a_program(word) || is_assignment(word)) {
-            outside(&p->lex, is_assignment(word) ? "an assignment" : not_a_program(word));
-            return false;
-        }
+    const char *why = vh_shell_words_outside(argv, p->lex.word);
+    if (why) {
+        outside(&p->lex, why);
     }
-    bool escapes = memchr(word.len ? word.data : "", '\\', (size_t)word.len) != NULL;
-    if (argv->count && escapes && vh_str_is(argv->child->text, "echo")) {
-        outside(&p->lex, "an echo with a backslash");
-        return false;
-    }
-    return true;
+    return !why;
 }
 
 static struct vh_json *
@@ -327,10 +313,10 @@ parse_pipeline(struct parser *p)
 static struct vh_json *
 parse_list(struct parser *p)
 {
-    static const char *const names[] = { [AND] = "and", [OR] = "or", [SEMICOLON] = "then" };
+    static const char *const names[] = { [AND] = "and", [OR] = "or", [SEMICOLON] = "then", [NEWLINE] = "then" };
     struct vh_json *list = vh_json_array(p->lex.arena);
     const char *op = NULL;
-    while (p->token == SEMICOLON) {
+    while (p->token == NEWLINE) {
         p->token = next(&p->lex);
     }
     while (p->token != END) {
@@ -343,13 +329,13 @@ parse_list(struct parser *p)
             vh_json_set_text(p->lex.arena, pipeline, "op", op);
         }
         vh_json_push(list, pipeline);
-        if (p->token != AND && p->token != OR && p->token != SEMICOLON) {
+        bool may_end = p->token == SEMICOLON || p->token == NEWLINE;
+        if (p->token != AND && p->token != OR && !may_end) {
             break;
         }
         op = names[p->token];
-        bool may_end = p->token == SEMICOLON;
         p->token = next(&p->lex);
-        while (p->token == SEMICOLON && may_end) {
+        while (p->token == NEWLINE) { /* of a second ';' a shell says that it is wrong */
             p->token = next(&p->lex);
         }
         if (p->token == END && !may_end) {

@@ -313,6 +313,8 @@ vh_target_open(const struct vh_git_tools *tools, struct vh_arena *arena, const c
     return status;
 }
 
+static const char detached_prefix[] = "refs/viv/detached/";
+
 /* HEAD as a file: "ref: refs/heads/x" or an object name. */
 static viv_status
 read_head(struct vh_target *target, struct vh_arena *arena, struct viv_error *err)
@@ -338,7 +340,7 @@ read_head(struct vh_target *target, struct vh_arena *arena, struct viv_error *er
         return vh_error_set(err, VIV_E_UNSUPPORTED, "target", "HEAD of '%s' is neither a branch nor a commit",
                             target->root);
     }
-    target->line = vh_arena_format(arena, "refs/viv/detached/%s", target->head.hex);
+    target->line = vh_arena_format(arena, "%s%s", detached_prefix, target->head.hex);
     return target->line ? VIV_OK : no_memory(err);
 }
 
@@ -443,10 +445,24 @@ vh_target_ref(const struct vh_target *target, struct vh_arena *arena, const char
     return known ? VIV_OK : ask_ref(target, arena, ref, ret_id, err);
 }
 
+static void
+to_pin(struct vh_target *target)
+{
+    target->away = strcmp(target->line, target->pin_line) != 0;
+    target->line = target->pin_line;
+    target->branch = target->pin_branch;
+    if (!target->branch && vh_str_starts(vh_str(target->line), detached_prefix)) {
+        (void)vh_git_parse_id(vh_str(target->line + sizeof detached_prefix - 1), &target->head); /* as we named it */
+    }
+}
+
 viv_status
 vh_target_refresh(struct vh_target *target, struct vh_arena *arena, struct viv_error *err)
 {
     viv_status status = target->kind == VH_TARGET_FOLDER ? VIV_OK : read_head(target, arena, err);
+    if (status == VIV_OK && target->pin_line) {
+        to_pin(target);
+    }
     if (status || !target->branch) {
         return status;
     }

@@ -30,6 +30,9 @@ struct vh_target {
     bool author_fallback;    /* no user.email is set: "Vivarium <vivarium@localhost>" stands in */
     bool linked;             /* a linked worktree */
     bool trust_mode;         /* core.fileMode: executable bits mean something */
+    const char *pin_line;    /* a task began on this line and stays with it, whatever is checked out; NULL: no pin */
+    const char *pin_branch;  /* its branch; NULL when the pin is a detached commit */
+    bool away;               /* pinned, and something else is checked out now */
     int hex_len;             /* 40 or 64 */
     bool keep;               /* in copies only: what git makes goes to the private directory (VH_GIT_KEEP) */
     const char *excludes[3]; /* ignore files besides .gitignore; ends in NULL */
@@ -39,7 +42,7 @@ struct vh_target {
 viv_status vh_target_open(const struct vh_git_tools *tools, struct vh_arena *arena, const char *path,
                           struct vh_target *ret_target, struct viv_error *err);
 
-/* Read HEAD and the branch's tip again: `branch`, `line` and `head` as they are now. */
+/* Read HEAD and the branch's tip again: `branch`, `line` and `head` as they are now; with a pin those of the pin. */
 viv_status vh_target_refresh(struct vh_target *target, struct vh_arena *arena, struct viv_error *err);
 
 /* The commit a reference names, or "". */

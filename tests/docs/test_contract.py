@@ -157,7 +157,8 @@ class Contracts(unittest.TestCase):
         code = (SOURCE / "host/run/control.c").read_text(encoding="utf-8")
         ops = re.findall(r'\{ "([a-z]+)", (?:op|vh_control)_', code)
         self.assertGreater(len(ops), 15)
-        self.assertEqual(set(ops), set(re.findall(r"(?m)^\| `([a-z]+)` \|", page)))
+        rows = re.findall(r"(?m)^\| ((?:`[a-z]+`(?:, )?)+) \|", page)
+        self.assertEqual(set(ops), {word for row in rows for word in re.findall(r"`([a-z]+)`", row)})
         page = (SOURCE / "docs/contract/queue.md").read_text(encoding="utf-8")
         code = (SOURCE / "host/commands/queue_write.c").read_text(encoding="utf-8")
         states = dict(re.findall(r'X\(([A-Z0-9_]+), "(\w+)"\)', (SOURCE / "host/core/task.h").read_text(encoding="utf-8")))
@@ -165,7 +166,7 @@ class Contracts(unittest.TestCase):
         self.assertEqual(len(rows), 12)
         for state, word, into in rows:
             self.assertRegex(page, rf"\| `{states[state]}` \| `{word}`[^|]*\| `{into.lower()}` \|")
-        self.assertEqual(len(re.findall(r"(?m)^\| `\w+` \| `(?:task|publish|approval|safety)\.", page)), 16)
+        self.assertEqual(len(re.findall(r"(?m)^\| `\w+` \| `(?:task|publish|approval|safety|execute|review|gate)\.", page)), 16)
         page = (SOURCE / "docs/contract/cli.md").read_text(encoding="utf-8")
         table = (SOURCE / "host/commands/cli_table.c").read_text(encoding="utf-8")
         for name in set(re.findall(r'(?m)^    \{ "([a-z]+)", "', table)) - {"work", "completion"}:

@@ -93,7 +93,7 @@ check_sight() {
     expect "the attempts came to their end" grep -q '^end of attempts$' "$P/seen.txt"
     same "files in sight" "$(section files)" ""
     same "content in sight" "$(section content)" ""
-    same "environment" "$(section environment)" "HOME LANG PATH PWD TMPDIR TZ USER VIV_ATTEMPT VIV_TASK "
+    same "environment" "$(section environment)" "HOME LANG PATH PWD TMPDIR TZ USER VIV_ATTEMPT VIV_REASONS VIV_TASK "
     [ "$(section processes)" -le 8 ] || fail "$(section processes) processes in sight"
     refute "a connection went out" grep -q '^connected' "$P/seen.txt"
     same "refused connections" "$(grep -c '^refused' "$P/seen.txt")" 3

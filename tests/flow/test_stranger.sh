@@ -83,7 +83,7 @@ viv run "harmless" -C "$P" -- sh -c 'echo x >> one.txt'
 expect_code 4 "a home that others can write"
 said "chmod 700"
 chmod 700 "$P/.vivarium"
-for words in "run harmless -- true" "submit harmless -- true" "work --drain" "queue list" "inbox" "log show" "doctor"; do
+for words in "run harmless -- true" "submit harmless -- true" "work --drain" "queue list" "inbox" "log show"; do
     # shellcheck disable=SC2086
     set -- $words
     first=$1
