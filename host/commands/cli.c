@@ -16,8 +16,8 @@ atomic_uint vh_cli_stop;
 atomic_uint vh_cli_patience = 1;
 
 /* The first asks for an end. Ctrl-C once more than the command has patience for is obeyed here: what is left behind is
- * what a crash leaves, and the next start cleans it up. Other signals come in pairs from programs that end whole groups,
- * so they only ever ask. */
+ * what a crash leaves, and the next start cleans it up. Other signals come in pairs from programs that end whole
+ * groups, so they only ever ask. */
 static void
 on_signal(int signal)
 {
