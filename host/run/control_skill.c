@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include "run/policy.h"
 #include "run/router.h"
 #include "run/skill.h"
 
@@ -162,7 +163,7 @@ vh_control_call(struct vh_controlling *c)
     struct vh_skill_call call = {
         .skill = vh_json_str(c->request, "skill"),
         .input_json = input ? vh_json_print(c->arena, input) : VH_STR("{}"),
-        .root_fd = fd,
+        .root_fd = vh_policy_reads_all(vh_policy_now(c->run), c->arena, (struct viv_str){ NULL, 0 }) ? fd : -1,
         .now_us = c->run->seam->wall_us(c->run->seam->data),
     };
     status = vh_skill_run(c->run, c->arena, &call, &result, &c->err);

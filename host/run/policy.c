@@ -342,3 +342,22 @@ vh_policy_end(struct vh_run *run)
     drop(run->policy);
     run->policy = NULL;
 }
+
+bool
+vh_policy_reads_all(const struct vh_run_policy *policy, struct vh_arena *arena, struct viv_str capability)
+{
+    struct vh_json *layers = NULL, *able = NULL;
+    if (!policy || vh_json_import(arena, policy->layers, &layers, NULL) || layers->type != VH_JSON_ARRAY) {
+        return false;
+    }
+    for (const struct vh_json *layer = layers->child; layer; layer = layer->next) {
+        if (vh_json_get(vh_json_get(layer, "paths"), "read")) {
+            return false;
+        }
+    }
+    if (capability.len == 0) {
+        return true;
+    }
+    const struct vh_json *read = vh_json_import(arena, capability, &able, NULL) ? NULL : vh_json_get(able, "read");
+    return read && read->count == 1 && vh_str_is(read->child->text, "**");
+}

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "run/effect.h"
+#include "run/policy.h"
 #include "run/runner_plan.h"
 #include "run/skill_file.h"
 #include "run/workspace.h"
@@ -198,7 +199,7 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
                              .goal = work->ask.task.goal, .attempt = (uint32_t)work->ask.task.attempt };
     struct vh_skill_call call = {
         .input_json = work->ask.task.route_input,
-        .root_fd = vh_keeper_root(vh_workspace_keeper(work)),
+        .root_fd = -1,
         .now_us = work->ask.task.expires_us - VH_STEP_LEASE_US,
         .service = serve_effect,
         .task = &task,
@@ -206,9 +207,15 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
     call.skill = split_route(work->ask.task.route, work->arena, &call.digest_hex);
     struct vh_effect_origin origin = { .work = work, .plugin = call.skill };
     struct vh_skill_file *kept = NULL;
+    bool granted = false;
     viv_status status = vh_skill_file_take(work->run, call.skill, call.digest_hex, &kept, &fault);
     if (status == VIV_OK) {
         origin.manifest = kept->file.manifest;
+        granted = origin.manifest->folder_read &&
+                  vh_policy_reads_all(work->policy, work->arena, work->ask.task.capability);
+    }
+    if (granted) {
+        call.root_fd = vh_keeper_root(vh_workspace_keeper(work));
     }
     call.service_data = &origin;
     if (status == VIV_OK) {
@@ -219,6 +226,7 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
         return VIV_OK;
     }
     struct vh_json *data = vh_json_object(work->arena);
+    vh_json_set_int(work->arena, data, "folder_granted", granted);
     if (status == VIV_OK) {
         set_result(work, data, &result);
         return vh_run_answer(work, "execute.finished", data, NULL, err);

@@ -34,7 +34,8 @@ an_untrusted_project_only_narrows(void **state)
         { "{}", "{\"critic\":{\"threshold_permille\":501}}", "{\"critic\":{\"threshold_permille\":501}}" },
         { "{\"critic\":{\"threshold_permille\":900}}", "{\"critic\":{\"threshold_permille\":800}}",
           "{\"critic\":{\"threshold_permille\":900}}" },
-        { "{\"critic\":{\"other\":1,\"threshold_permille\":100}}", "{\"critic\":{\"more\":2,\"threshold_permille\":600}}",
+        { "{\"critic\":{\"other\":1,\"threshold_permille\":100}}",
+                "{\"critic\":{\"more\":2,\"threshold_permille\":600}}",
           "{\"critic\":{\"other\":1,\"threshold_permille\":600}}" },
         /* A limit where the user has none replaced the default, whatever it was. */
         { "{}", "{\"limits\":{\"time_ns\":999999}}", "{\"ceilings\":{\"time_ns\":999999}}" },

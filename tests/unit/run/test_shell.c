@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a command that a person wrote for a shell does something else here than in a shell: another output,
- * another exit code, other files; or safety judges a structure that is not what runs. Generated lines inside the grammar
- * run both ways in the same kind of folder; lines outside of it are left to the shell, and their first reason is named. */
+ * another exit code, other files; or safety judges a structure that is not what runs. Generated lines inside
+ * the grammar
+ * run both ways in the same kind of folder; lines outside of it are left to the shell, and their first reason
+ * is named. */
 #include "sandbox_world.h"
 
 #include "run/pipelines.h"
