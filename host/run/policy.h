@@ -34,8 +34,8 @@ viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
  * but a policy that denies everything, and says so. */
 const struct vh_run_policy *vh_policy_now(struct vh_run *run);
 
-/* Whether no layer narrows what may be read, and neither does the capability (JSON, or empty). Only then may a folder be
- * handed out as a whole; otherwise each read is an effect that is judged. */
+/* Whether no layer narrows what may be read, and neither does the capability (JSON, or empty). Only then may a folder
+ * be handed out as a whole; otherwise each read is an effect that is judged. */
 bool vh_policy_reads_all(const struct vh_run_policy *policy, struct vh_arena *arena, struct viv_str capability);
 
 #endif
