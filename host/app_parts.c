@@ -212,10 +212,6 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
     source->trusted = trusts;
     source->data = app;
-    source->arena = vh_arena_create(NULL, 0);
-    if (!source->arena) {
-        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
-    }
     run->seam = app->seam;
     run->arena = app->arena;
     run->home = app->home;
@@ -268,16 +264,17 @@ vh_app_unbuild(struct vh_app *app)
     vh_store_close(app->store);
     app->store = NULL;
     if (app->run.policy_source) {
-        vh_arena_destroy(app->run.policy_source->arena);
+        vh_policy_end(&app->run);
         app->run.policy_source = NULL;
-        app->run.policy = NULL;
     }
 }
 
 /* ---- recovery ---- */
 
+#define HELD_MAX 4096 /* leases of one host: it has at most 64 workers */
+
 struct held {
-    struct vh_app *app;
+    struct vh_arena *arena; /* all rows are read, whatever their number */
     struct viv_str *id;
     int64_t *lease;
     size_t count;
@@ -287,7 +284,7 @@ static bool
 take_held(void *data, const struct vh_task *task)
 {
     struct held *held = data;
-    if (task->leased && held->count < 4096) {
+    if (task->leased && held->count < HELD_MAX) {
         held->id[held->count] = task->id;
         held->lease[held->count++] = task->lease;
     }
@@ -298,37 +295,43 @@ static viv_status
 read_held(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct held *held = data;
-    return vh_reader_tasks(store, held->app->arena, (struct viv_str){ NULL, 0 }, 0, take_held, held, err);
+    return vh_reader_tasks(store, held->arena, (struct viv_str){ NULL, 0 }, 0, take_held, held, err);
 }
 
 static viv_status
-expire(struct vh_app *app, struct viv_str task, int64_t lease, struct viv_error *err)
+expire(struct vh_app *app, struct vh_arena *arena, struct viv_str task, int64_t lease, struct viv_error *err)
 {
-    struct vh_json *data = vh_json_object(app->arena);
-    vh_json_set_int(app->arena, data, "lease", lease);
-    vh_json_set_text(app->arena, data, "reason", "the host that held it ended");
+    struct vh_json *data = vh_json_object(arena);
+    vh_json_set_int(arena, data, "lease", lease);
+    vh_json_set_text(arena, data, "reason", "the host that held it ended");
     struct vh_command command = { .kind = VH_STR("lease.expired"),
                                   .task = task,
                                   .actor = { VH_STR("host"), VH_STR("vivhost"), app->user.uid, app->user.pid },
                                   .data = data };
     struct vh_answer answer;
-    return vh_sequencer_call(app->run.sequencer, &command, false, app->arena, &answer, err);
+    return vh_sequencer_call(app->run.sequencer, &command, false, arena, &answer, err);
 }
 
 /* Every lease of an earlier host is over: its launcher died with it, and with that everything it ran. */
 viv_status
 vh_app_recover(struct vh_app *app, struct viv_error *err)
 {
-    struct held held = { .app = app };
-    held.id = vh_arena_array(app->arena, 4096, sizeof *held.id);
-    held.lease = vh_arena_array(app->arena, 4096, sizeof *held.lease);
-    if (!held.id || !held.lease) {
-        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to recover");
+    struct held held = { .arena = vh_arena_create(NULL, 0) };
+    viv_status status = held.arena ? VIV_OK : VIV_E_MEMORY;
+    if (status == VIV_OK) {
+        held.id = vh_arena_array(held.arena, HELD_MAX, sizeof *held.id);
+        held.lease = vh_arena_array(held.arena, HELD_MAX, sizeof *held.lease);
+        status = held.id && held.lease ? VIV_OK : VIV_E_MEMORY;
     }
-    viv_status status = vh_sequencer_read(app->run.sequencer, read_held, &held, err);
+    if (status) {
+        vh_arena_destroy(held.arena);
+        return vh_error_set(err, status, "host", "no memory to recover");
+    }
+    status = vh_sequencer_read(app->run.sequencer, read_held, &held, err);
     for (size_t i = 0; i < held.count && status == VIV_OK; i++) {
         vh_log(VH_LOG_INFO, "recover", "task '%.*s' was held by a host that ended", VH_STR_ARGS(held.id[i]));
-        status = expire(app, held.id[i], held.lease[i], err);
+        status = expire(app, held.arena, held.id[i], held.lease[i], err);
     }
+    vh_arena_destroy(held.arena);
     return status ? status : vh_workspace_clean(&app->run, err);
 }

@@ -65,7 +65,8 @@ export_log(void *data)
     struct vh_app_threads *t = data;
     struct vh_app *app = t->app;
     int64_t done = 0;
-    while (!atomic_load(&t->stop_export)) {
+    /* With a dead store there is nothing to wait for any more, and no wait would last. */
+    while (!atomic_load(&t->stop_export) && !vh_sequencer_dead(app->run.sequencer, NULL)) {
         int64_t seen = vh_sequencer_wait(app->run.sequencer, -1, 0);
         int64_t committed = vh_sequencer_committed(app->run.sequencer);
         struct viv_error err = VIV_ERROR_INIT;

@@ -17,12 +17,13 @@ struct copy {
     struct viv_error *err;
 };
 
+/* As much as the file had when it was opened: one that somebody keeps writing to would have no end. */
 static viv_status
-copy_bytes(struct copy *copy, int from, int to, const char *name)
+copy_bytes(struct copy *copy, int from, int to, const char *name, uint64_t left)
 {
     const struct vh_seam *seam = copy->seam;
-    for (;;) {
-        ssize_t got = seam->read(seam->data, from, copy->chunk, CHUNK_BYTES);
+    while (left > 0) {
+        ssize_t got = seam->read(seam->data, from, copy->chunk, left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -36,20 +37,30 @@ copy_bytes(struct copy *copy, int from, int to, const char *name)
         if (status) {
             return status;
         }
+        left -= (uint64_t)got;
     }
+    return VIV_OK;
 }
 
 static viv_status
-copy_file(struct copy *copy, int from, int to, const char *name, const struct stat *stat)
+copy_file(struct copy *copy, int from, int to, const char *name)
 {
     const struct vh_seam *seam = copy->seam;
+    struct stat stat;
     int in = seam->open(seam->data, from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
     if (in < 0) {
         return vh_error_errno(copy->err, VIV_E_IO, "copy", "cannot open '%s'", name);
     }
-    int out = seam->open(seam->data, to, name, O_WRONLY | O_CREAT | O_EXCL, stat->st_mode & 0777);
+    if (seam->fstat(seam->data, in, &stat) || !S_ISREG(stat.st_mode)) { /* it was one a moment ago */
+        seam->close(seam->data, in);
+        return vh_error_set(copy->err, VIV_E_IO, "copy", "'%s' is not a regular file any more", name);
+    }
+    int out = seam->open(seam->data, to, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
     viv_status status = out < 0 ? vh_error_errno(copy->err, VIV_E_IO, "copy", "cannot write '%s'", name)
-                                : copy_bytes(copy, in, out, name);
+                                : copy_bytes(copy, in, out, name, (uint64_t)stat.st_size);
+    if (status == VIV_OK) {
+        status = vh_fs_set_mode(seam, out, stat.st_mode & 0777, copy->err); /* the umask is not the file's */
+    }
     seam->close(seam->data, in);
     if (out >= 0) {
         seam->close(seam->data, out);
@@ -74,16 +85,19 @@ copy_link(struct copy *copy, int from, int to, const char *name)
 static viv_status copy_below(struct copy *copy, int from, int to, int depth);
 
 static viv_status
-copy_folder(struct copy *copy, int from, int to, const char *name, int depth)
+copy_folder(struct copy *copy, int from, int to, const char *name, mode_t mode, int depth)
 {
     const struct vh_seam *seam = copy->seam;
-    if (seam->mkdir(seam->data, to, name, 0755)) {
+    if (seam->mkdir(seam->data, to, name, 0700)) {
         return vh_error_errno(copy->err, VIV_E_IO, "copy", "cannot make folder '%s'", name);
     }
     int in = seam->open(seam->data, from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     int out = seam->open(seam->data, to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     viv_status status = in < 0 || out < 0 ? vh_error_errno(copy->err, VIV_E_IO, "copy", "cannot open folder '%s'", name)
                                           : copy_below(copy, in, out, depth + 1);
+    if (status == VIV_OK) {
+        status = vh_fs_set_mode(seam, out, mode, copy->err);
+    }
     if (in >= 0) {
         seam->close(seam->data, in);
     }
@@ -102,11 +116,11 @@ copy_one(struct copy *copy, int from, int to, const char *name, int depth)
         return vh_error_errno(copy->err, VIV_E_IO, "copy", "cannot look at '%s'", name);
     }
     if (S_ISDIR(stat.st_mode)) {
-        status = copy_folder(copy, from, to, name, depth);
+        status = copy_folder(copy, from, to, name, stat.st_mode & 0777, depth);
     } else if (S_ISLNK(stat.st_mode)) {
         status = copy_link(copy, from, to, name);
     } else if (S_ISREG(stat.st_mode)) {
-        status = copy_file(copy, from, to, name, &stat);
+        status = copy_file(copy, from, to, name);
     } else {
         return VIV_OK; /* devices, pipes and sockets stay behind */
     }

@@ -91,6 +91,16 @@ vh_fs_write_all(const struct vh_seam *seam, int fd, struct viv_str bytes, struct
     return VIV_OK;
 }
 
+viv_status
+vh_fs_set_mode(const struct vh_seam *seam, int fd, mode_t mode, struct viv_error *err)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return seam->chmod(seam->data, AT_FDCWD, path, mode)
+               ? vh_error_errno(err, VIV_E_IO, "file", "cannot set the mode of a file")
+               : VIV_OK;
+}
+
 /* "a/b/c" -> "a/b", "c" -> "." */
 static void
 folder_of(const char *path, char ret_folder[VIV_PATH_MAX + 1])

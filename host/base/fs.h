@@ -23,6 +23,9 @@ viv_status vh_fs_replace(const struct vh_seam *seam, int dir, const char *path, 
 /* All bytes to a descriptor, in spite of short writes and interrupts. */
 viv_status vh_fs_write_all(const struct vh_seam *seam, int fd, struct viv_str bytes, struct viv_error *err);
 
+/* The mode of an open file, whatever stands at its name by now. */
+viv_status vh_fs_set_mode(const struct vh_seam *seam, int fd, mode_t mode, struct viv_error *err);
+
 /* Make a folder and its missing parents. */
 viv_status vh_fs_make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode,
                               struct viv_error *err);

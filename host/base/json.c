@@ -87,7 +87,7 @@ vh_json_set_str(struct vh_arena *arena, struct vh_json *object, const char *key,
 void
 vh_json_set_text(struct vh_arena *arena, struct vh_json *object, const char *key, const char *text)
 {
-    vh_json_set(object, key, vh_json_string(arena, vh_str(text)));
+    vh_json_set(object, key, text ? vh_json_string(arena, vh_str(text)) : NULL);
 }
 
 void

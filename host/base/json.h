@@ -38,6 +38,7 @@ struct vh_json *vh_json_string(struct vh_arena *arena, struct viv_str text);
 struct vh_json *vh_json_integer(struct vh_arena *arena, int64_t integer);
 void vh_json_set(struct vh_json *object, const char *key, struct vh_json *value);
 void vh_json_set_str(struct vh_arena *arena, struct vh_json *object, const char *key, struct viv_str text);
+/* NULL is a text there was no memory for: it marks the tree. */
 void vh_json_set_text(struct vh_arena *arena, struct vh_json *object, const char *key, const char *text);
 void vh_json_set_int(struct vh_arena *arena, struct vh_json *object, const char *key, int64_t integer);
 void vh_json_push(struct vh_json *array, struct vh_json *value);

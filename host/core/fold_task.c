@@ -309,9 +309,16 @@ delayed(struct vh_folding *fold)
 static viv_status
 approval_given(struct vh_folding *fold)
 {
-    const struct vh_json *digest = vh_json_get(fold->event->data, "digest");
+    struct viv_str digest = vh_fold_str(fold, "digest");
+    char *text = digest.len ? vh_arena_format(fold->arena, "%.*s:%.*s", VH_STR_ARGS(fold->task.awaiting),
+                                              VH_STR_ARGS(digest))
+                            : NULL;
+    struct vh_json *item = text ? vh_json_string(fold->arena, vh_str(text)) : NULL;
     fold->task.awaiting = fold->task.awaiting_digest = (struct viv_str){ NULL, 0 };
-    return digest ? append(fold, &fold->task.approved, digest) : VIV_OK;
+    if (digest.len && !item) {
+        return vh_error_set(fold->err, VIV_E_MEMORY, "fold", "no memory for an approval");
+    }
+    return item ? append(fold, &fold->task.approved, item) : VIV_OK;
 }
 
 static viv_status

@@ -307,7 +307,7 @@ vh_step_policy(struct vh_stepping *step)
 }
 
 bool
-vh_step_approved(struct vh_stepping *step, struct viv_str digest)
+vh_step_approved(struct vh_stepping *step, const char *why, struct viv_str digest)
 {
     struct vh_json *list = NULL;
     if (step->task.approved.len == 0 || digest.len == 0) {
@@ -318,8 +318,9 @@ vh_step_approved(struct vh_stepping *step, struct viv_str digest)
     if (status) {
         return false;
     }
-    for (const struct vh_json *item = list->child; item; item = item->next) {
-        if (vh_str_equal(item->text, digest)) {
+    struct viv_str wanted = vh_step_text(step, "%s:%.*s", why, VH_STR_ARGS(digest));
+    for (const struct vh_json *item = wanted.len ? list->child : NULL; item; item = item->next) {
+        if (vh_str_equal(item->text, wanted)) {
             return true;
         }
     }

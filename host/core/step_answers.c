@@ -157,7 +157,7 @@ vh_step_safety_report(struct vh_stepping *step)
     }
     int64_t verdict = vh_step_failure(step).len ? VIV_VERDICT_DENY : vh_step_int(step, "verdict", VIV_VERDICT_DENY);
     struct viv_str digest = vh_step_str(step, "digest");
-    if (verdict == VIV_VERDICT_ALLOW || (verdict == VIV_VERDICT_ASK && vh_step_approved(step, digest))) {
+    if (verdict == VIV_VERDICT_ALLOW || (verdict == VIV_VERDICT_ASK && vh_step_approved(step, "safety", digest))) {
         return VIV_OK;
     }
     struct viv_str reason = vh_step_str(step, "reason");
@@ -218,7 +218,7 @@ vh_step_effect(struct vh_stepping *step)
     }
     int64_t verdict = vh_step_int(step, "verdict", VIV_VERDICT_DENY);
     struct viv_str digest = vh_step_str(step, "digest");
-    if (verdict == VIV_VERDICT_ASK && vh_step_approved(step, digest)) {
+    if (verdict == VIV_VERDICT_ASK && vh_step_approved(step, "effect", digest)) {
         verdict = VIV_VERDICT_ALLOW;
     }
     if (verdict == VIV_VERDICT_ALLOW) {
@@ -307,7 +307,7 @@ vh_step_change_frozen(struct vh_stepping *step)
         return vh_step_reject(step, reasons);
     }
     status = vh_step_enter_gates(step, VH_STATE_NEEDS_QA);
-    if (status || verdict == VIV_VERDICT_ALLOW || vh_step_approved(step, step->task.tree)) {
+    if (status || verdict == VIV_VERDICT_ALLOW || vh_step_approved(step, "critical-surface", step->task.tree)) {
         return status;
     }
     return vh_step_ask(step, "critical-surface", step->task.tree, reason, (enum vh_state)step->task.state,

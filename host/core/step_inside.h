@@ -63,7 +63,8 @@ viv_status vh_step_wait(struct vh_stepping *step, struct viv_str reason);
 bool vh_step_settling(const struct vh_stepping *step);
 viv_status vh_step_ask(struct vh_stepping *step, const char *why, struct viv_str digest, struct viv_str text,
                        enum vh_state resume_state, enum vh_phase resume_phase);
-bool vh_step_approved(struct vh_stepping *step, struct viv_str digest);
+/* Whether a person said yes to this question about these bytes: a yes to another question about them is none. */
+bool vh_step_approved(struct vh_stepping *step, const char *why, struct viv_str digest);
 
 /* Move to `to`, which wants nothing more than its hold settled. */
 viv_status vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags);

@@ -102,7 +102,7 @@ struct vh_task {
     struct viv_str feedback;      /* JSON list of reasons of earlier rejections */
     struct viv_str awaiting;      /* why a person must decide, or empty */
     struct viv_str awaiting_digest;
-    struct viv_str approved; /* JSON list of digests a person granted */
+    struct viv_str approved; /* JSON list of what a person granted: "question:digest" */
     struct viv_str answers;  /* what a person answered to open questions */
     struct viv_str missed;   /* JSON list of skills that failed on this task; routed past */
     struct viv_str failure;  /* one line, when failed */

@@ -58,7 +58,7 @@ int64_t vh_sequencer_epoch(const struct vh_sequencer *sequencer);
 int64_t vh_sequencer_committed(struct vh_sequencer *sequencer);
 /* Number of commands that changed something; wait until it differs from `seen` or until the deadline (monotonic). */
 int64_t vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns);
-/* The same, but for workers: returns a number that changes only when there may be a task to take. A worker without a task
+/* The same, but for workers: returns a number that changes only when there may be a task to take. A worker without one
  * that looked after every change of the others would cost the sequencer more than their work. */
 int64_t vh_sequencer_wait_task(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns);
 /* Wake all waiters, for stopping. */

@@ -132,6 +132,7 @@ vh_ask_plan(struct vh_work *work, struct viv_error *err)
 static struct viv_str
 task_json(struct vh_work *work)
 {
+    static const char *const wishes[] = { "budget_micro", "feedback", "network", "prompt", "time_ns" };
     const struct vh_task *task = &work->ask.task;
     struct vh_json *json = vh_json_object(work->arena);
     vh_json_set_str(work->arena, json, "id", task->id);
@@ -144,7 +145,14 @@ task_json(struct vh_work *work)
         vh_json_set_str(work->arena, json, "skill", task->skill);
     }
     vh_json_set_str(work->arena, json, "target", task->target);
-    vh_json_set(json, "spec", vh_run_tree(work, task->spec, "{}"));
+    struct vh_json *spec = vh_run_tree(work, task->spec, "{}");
+    for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+        const struct vh_json *wish = vh_json_get(spec, wishes[i]);
+        if (wish) {
+            vh_json_set(json, wishes[i], vh_json_clone(work->arena, wish));
+        }
+    }
+    vh_json_set(json, "spec", spec);
     /* How much the sandbox holds decides what may run unread. */
     bool full = work->run->profile.variant == VH_SANDBOX_FULL;
     vh_json_set_text(work->arena, json, "profile", full ? "full" : "reduced");
@@ -211,12 +219,21 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
 viv_status
 vh_ask_budget(struct vh_work *work, struct viv_error *err)
 {
+    static const char *const bounds[][2] = { { "money_micro", "limit_micro" }, { "time_ns", "time_ns" } };
     const struct vh_plugin *plugin = work->run->plugins.economy;
     struct vh_json *what = vh_json_object(work->arena);
+    const struct vh_json *capability = vh_run_tree(work, work->ask.task.capability, "{}");
     vh_json_set_text(work->arena, what, "kind", "task");
-    const struct vh_json *limit = vh_json_get(vh_run_tree(work, work->ask.task.spec, "{}"), "budget_max_micro");
-    if (limit && limit->type == VH_JSON_INTEGER) {
-        vh_json_set_int(work->arena, what, "limit_micro", limit->integer); /* what the request itself allows */
+    /* What the request itself ruled out counts before the price is known. */
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        int64_t bound = vh_json_int(capability, bounds[i][0], -1);
+        if (bound >= 0) {
+            vh_json_set_int(work->arena, what, bounds[i][1], bound);
+        }
+    }
+    int64_t most = vh_json_int(vh_run_tree(work, work->ask.task.spec, "{}"), "budget_max_micro", -1);
+    if (most >= 0 && most < vh_json_int(what, "limit_micro", INT64_MAX)) {
+        vh_json_set_int(work->arena, what, "limit_micro", most); /* what a queue file allows */
     }
     vh_json_set_str(work->arena, what, "task", work->ask.task.id);
     struct viv_economy_estimate_request request = {

@@ -120,7 +120,9 @@ vh_ask_gate(struct vh_work *work, struct viv_error *err)
     if (work->asked) {
         return VIV_OK;
     }
-    if (status) {
+    if (vh_run_cancelled(work) && (status || answer.outcome != VIV_GATE_PASSED)) {
+        vh_run_failure(work, data, "infrastructure", "the check was stopped with its host");
+    } else if (status) {
         vh_run_failure(work, data, "plugin", fault.text);
     } else {
         struct vh_json *by = vh_json_object(work->arena);

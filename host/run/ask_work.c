@@ -16,6 +16,7 @@
 
 #define EXECUTE_NS INT64_C(3600000000000)
 #define EXCERPT_BYTES 2048 /* of an added text, for the critic */
+#define EXCERPTS_MAX 1000  /* of one change: the list must be read back whole */
 #define PATHS_IN_EVENT 50
 
 /* ---- base ---- */
@@ -96,7 +97,9 @@ executed(struct vh_work *work, viv_status status, const struct viv_error *fault,
          struct viv_error *err)
 {
     struct vh_json *data = vh_json_object(work->arena);
-    if (status) {
+    if (vh_run_cancelled(work) && (status || !done)) {
+        vh_run_failure(work, data, "infrastructure", "the work was stopped with its host");
+    } else if (status) {
         vh_run_failure(work, data, vh_run_class(status), fault->text);
     } else {
         struct vh_json *tree = vh_run_tree(work, result, "{}");
@@ -159,7 +162,7 @@ add_excerpts(struct vh_work *work, const struct vh_change *change, struct vh_jso
 {
     const struct vh_seam *seam = work->run->seam;
     struct vh_json *item = list ? list->child : NULL;
-    for (size_t i = 0; i < change->count && item; i++, item = item->next) {
+    for (size_t i = 0; i < change->count && i < EXCERPTS_MAX && item; i++, item = item->next) {
         if (change->path[i].kind == VH_CHANGE_DELETED || change->path[i].mode == 0120000) {
             continue;
         }

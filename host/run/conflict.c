@@ -10,8 +10,6 @@
 #include "run/import.h"
 #include "run/tree.h"
 
-#define HOME_STORE "/store/"
-
 /* The file at the conflict's path, if it is the version the conflict names. */
 static bool
 keep_one(struct vh_work *work, struct vh_import *import, int root, const struct vh_conflict *conflict)
@@ -58,8 +56,10 @@ keep(struct vh_work *work, const struct vh_conflicts *conflicts)
         vh_log(VH_LOG_WARNING, "conflict", "the person's versions are kept in the checkout only: %s", fault.text);
         return NULL;
     }
-    const char *place = count ? strstr(work->target.private_dir, HOME_STORE) : NULL;
-    return place ? place + 1 : NULL;
+    size_t len = strlen(work->run->home_path);
+    bool below = count && strncmp(work->target.private_dir, work->run->home_path, len) == 0 &&
+                 work->target.private_dir[len] == '/';
+    return below ? work->target.private_dir + len + 1 : NULL;
 }
 
 static struct vh_json *

@@ -5,6 +5,7 @@
 
 #define EVENTS_MAX 1000
 #define TASKS_PAGE 1000
+#define PAGE_BYTES (4u << 20) /* a page ends after so many bytes of rows, so that an answer fits into a frame */
 #define IDS_MAX 1000
 #define WAIT_MAX_NS INT64_C(5000000000)
 
@@ -61,6 +62,8 @@ struct listing {
     struct vh_json *list;
     int64_t after;
     int64_t last;
+    size_t bytes;
+    bool full; /* the page; there may be more */
 };
 
 static bool
@@ -72,9 +75,12 @@ take_task(void *data, const struct vh_task *task)
     if (whole && json && add_depends(l->c->arena, l->store, task, json, &l->c->err)) {
         return false;
     }
+    struct viv_str text = json ? vh_json_print(l->c->arena, json) : (struct viv_str){ NULL, 0 };
     vh_json_push(l->list, json);
     l->last = task->number;
-    return l->list && !l->list->failed && l->list->count < TASKS_PAGE;
+    l->bytes += (size_t)text.len;
+    l->full = l->list && (l->list->count == TASKS_PAGE || l->bytes >= PAGE_BYTES);
+    return l->list && !l->list->failed && !l->full;
 }
 
 static viv_status
@@ -99,7 +105,7 @@ vh_control_tasks(struct vh_controlling *c)
     l.last = l.after;
     viv_status status = vh_control_read(c, read_tasks, &l);
     vh_json_set_int(c->arena, c->response, "last", l.last);
-    vh_json_set_int(c->arena, c->response, "more", l.list && l.list->count == TASKS_PAGE);
+    vh_json_set_int(c->arena, c->response, "more", l.full);
     vh_json_set(c->response, "tasks", l.list);
     return status;
 }
@@ -183,7 +189,8 @@ take_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *h
     vh_json_set_text(arena, item, "hash", hex);
     vh_json_push(l->list, item);
     l->last = seq;
-    return l->list->count < EVENTS_MAX;
+    l->bytes += (size_t)line.len;
+    return l->list->count < EVENTS_MAX && l->bytes < PAGE_BYTES;
 }
 
 static viv_status

@@ -109,6 +109,9 @@ record_outcome(struct vh_effect *effect, viv_status status, const struct viv_err
         vh_json_set_int(work->arena, data, "exit_code", outcome->exit_code);
         vh_json_set_int(work->arena, data, "output_bytes", (int64_t)outcome->output.len);
         vh_json_set_str(work->arena, data, "output_digest", outcome->output_digest);
+        if (effect->kept[0]) {
+            vh_json_set_text(work->arena, data, "output_kept", effect->kept);
+        }
         if (effect->request->kind == VIV_EFFECT_EXEC) {
             vh_json_set_str(work->arena, data, "errors", vh_run_clean(work->arena, outcome->errors, EXCERPT_MAX));
             vh_json_set_str(work->arena, data, "output", vh_run_clean(work->arena, outcome->output, EXCERPT_MAX));
@@ -126,7 +129,11 @@ keep_output(struct vh_effect *effect, struct viv_error *err)
     if (effect->request->kind != VIV_EFFECT_EXEC || output.len <= EXCERPT_MAX) {
         return VIV_OK;
     }
-    return vh_blob_put(effect->work->run->seam, effect->work->run->home, output, hex, err);
+    viv_status status = vh_blob_put(effect->work->run->seam, effect->work->run->home, output, hex, err);
+    if (status == VIV_OK && (effect->outcome->flags & VIV_EFFECT_OUTPUT_CUT)) {
+        memcpy(effect->kept, hex, sizeof hex);
+    }
+    return status;
 }
 
 static viv_status
@@ -157,7 +164,8 @@ static bool
 same_stages(struct vh_work *work, const struct vh_json *a, const struct vh_json *b)
 {
     const struct vh_json *x = vh_json_get(a, "stages"), *y = vh_json_get(b, "stages");
-    return x && y && vh_str_equal(vh_json_print(work->arena, x), vh_json_print(work->arena, y));
+    struct viv_str one = x && y ? vh_json_print(work->arena, x) : (struct viv_str){ NULL, 0 };
+    return one.data && vh_str_equal(one, vh_json_print(work->arena, y));
 }
 
 /* A person has answered already: the trusted policy names this command; or it is the task's own, word for word as it
@@ -216,11 +224,10 @@ judge_and_record(struct vh_effect *effect, struct viv_error *err)
     return VIV_OK;
 }
 
-viv_status
-vh_effect_perform(void *data, struct vh_arena *arena, const struct viv_effect_request *request,
-                  struct viv_effect_outcome *ret_outcome, struct viv_error *err)
+static viv_status
+pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct viv_effect_request *request,
+     struct viv_effect_outcome *ret_outcome, struct viv_error *err)
 {
-    const struct vh_effect_origin *origin = data;
     struct viv_effect_outcome outcome = { .size = (uint32_t)sizeof outcome, .rev = 1 };
     struct vh_effect effect = {
         .origin = origin,
@@ -265,6 +272,32 @@ vh_effect_perform(void *data, struct vh_arena *arena, const struct viv_effect_re
     return VIV_OK;
 }
 
+/* What judging and recording one effect takes goes when the next has passed, not when the task ends: a skill may ask for
+ * thousands. It lives that long because the task's row came with the last answer; vh_run_keep() keeps it for longer. */
+viv_status
+vh_effect_perform(void *data, struct vh_arena *arena, const struct viv_effect_request *request,
+                  struct viv_effect_outcome *ret_outcome, struct viv_error *err)
+{
+    const struct vh_effect_origin *origin = data;
+    struct vh_work *work = origin->work;
+    struct vh_arena *whole = work->arena;
+    struct vh_arena *own = vh_arena_create(whole, 0);
+    if (!own) {
+        return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory for an effect");
+    }
+    const char *row = work->ask.task.id.data;
+    work->arena = own;
+    viv_status status = pass(origin, arena, request, ret_outcome, err);
+    work->arena = whole;
+    if (work->ask.task.id.data == row) { /* no answer came, so nothing points here */
+        vh_arena_destroy(own);
+        return status;
+    }
+    vh_arena_destroy(work->passing);
+    work->passing = own;
+    return status;
+}
+
 viv_status
 vh_effect_output(struct vh_effect *effect, struct viv_str bytes, const struct vh_hash *hash, bool cut,
                  struct viv_error *err)
@@ -306,28 +339,47 @@ vh_effect_announced(struct vh_work *work, const char *kind, struct viv_str what,
     return vh_run_answer(work, "effect.finished", data, NULL, err);
 }
 
+static viv_status
+judge_path(struct vh_work *work, const struct vh_json *path, viv_verdict *ret_verdict, struct viv_str *ret_reason,
+           struct viv_error *err)
+{
+    struct vh_json *json = vh_json_object(work->arena);
+    bool deleted = vh_str_is(vh_json_str(path, "change"), "deleted");
+    vh_json_set_text(work->arena, json, "kind", deleted ? "delete" : "write");
+    vh_json_set_str(work->arena, json, "path", vh_json_str(path, "path"));
+    vh_json_set_int(work->arena, json, "bytes", vh_json_int(path, "size", 0));
+    struct viv_str text = vh_json_print(work->arena, json);
+    if (!text.data) {
+        return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory to judge a change");
+    }
+    struct vh_json *reasons = NULL;
+    *ret_verdict = judge(work, text, &reasons);
+    *ret_reason = reason_of(work, *ret_verdict, reasons);
+    return VIV_OK;
+}
+
+/* Each path in memory of its own: a change may have tens of thousands. */
 viv_status
 vh_effect_judge_paths(struct vh_work *work, const struct vh_json *change, viv_verdict *ret_verdict,
                       struct viv_str *ret_reason, struct viv_error *err)
 {
+    struct vh_arena *whole = work->arena;
+    viv_status status = VIV_OK;
     *ret_verdict = VIV_VERDICT_ALLOW;
     *ret_reason = VH_STR("");
-    for (const struct vh_json *path = change ? change->child : NULL; path; path = path->next) {
-        struct vh_json *json = vh_json_object(work->arena);
-        bool deleted = vh_str_is(vh_json_str(path, "change"), "deleted");
-        vh_json_set_text(work->arena, json, "kind", deleted ? "delete" : "write");
-        vh_json_set_str(work->arena, json, "path", vh_json_str(path, "path"));
-        vh_json_set_int(work->arena, json, "bytes", vh_json_int(path, "size", 0));
-        struct viv_str text = vh_json_print(work->arena, json);
-        if (!text.data) {
-            return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory to judge a change");
-        }
-        struct vh_json *reasons = NULL;
-        viv_verdict verdict = judge(work, text, &reasons);
-        if (verdict < *ret_verdict) {
+    for (const struct vh_json *path = change ? change->child : NULL; path && status == VIV_OK; path = path->next) {
+        viv_verdict verdict = VIV_VERDICT_DENY;
+        struct viv_str reason = { NULL, 0 };
+        work->arena = vh_arena_create(whole, 0);
+        status = work->arena ? judge_path(work, path, &verdict, &reason, err)
+                             : vh_error_set(err, VIV_E_MEMORY, "effect", "no memory to judge a change");
+        if (status == VIV_OK && verdict < *ret_verdict) {
+            char *copy = vh_arena_text_of(whole, reason);
             *ret_verdict = verdict;
-            *ret_reason = reason_of(work, verdict, reasons);
+            *ret_reason = vh_str(copy ? copy : "");
         }
+        vh_arena_destroy(work->arena);
+        work->arena = whole;
     }
-    return VIV_OK;
+    return status;
 }

@@ -38,13 +38,15 @@ wall_limit(struct vh_effect *effect)
     const struct vh_json *capability = vh_run_tree(work, work->ask.task.capability, "{}");
     /* Gates and preparation are the policy's own work, not the task's. */
     int64_t own = vh_str_is(work->stage, "execute") ? vh_json_int(capability, "time_ns", 0) : 0;
-    const int64_t limits[] = { policy ? policy->integer : 0, own,
+    const struct vh_json *ceiling = vh_run_setting(work->policy, "ceilings.time_ns");
+    const int64_t limits[] = { policy && policy->integer > 0 ? policy->integer : WALL_NS,
+                               ceiling ? ceiling->integer : 0, own,
                                vh_json_int(effect->spec, "timeout_ns", 0) };
     int64_t least = 0;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         least = limits[i] > 0 && (least == 0 || limits[i] < least) ? limits[i] : least;
     }
-    return least ? least : WALL_NS;
+    return least;
 }
 
 viv_status

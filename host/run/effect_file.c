@@ -81,6 +81,11 @@ vh_effect_read(struct vh_effect *effect, struct viv_error *err)
         seam->close(seam->data, fd);
         return vh_error_set(err, VIV_E_INVALID, "effect", "'%s' is not a regular file", effect->path);
     }
+    if (stat.st_size > VIV_OUTPUT_STORED_MAX) { /* a digest of half of it would be a lie */
+        seam->close(seam->data, fd);
+        return vh_error_set(err, VIV_E_LIMIT, "effect", "'%s' has %lld bytes, allowed to read: %u; a program can read "
+                            "more", effect->path, (long long)stat.st_size, VIV_OUTPUT_STORED_MAX);
+    }
     struct vh_buf buf;
     vh_buf_init(&buf, effect->arena, VIV_OUTPUT_MAX);
     struct vh_arena *scratch = vh_arena_create(NULL, 0); /* not the call's: a skill may read thousands of files */
@@ -88,8 +93,9 @@ vh_effect_read(struct vh_effect *effect, struct viv_error *err)
     uint64_t total = 0;
     ssize_t got = chunk ? 1 : -1;
     vh_hasher_init(&hasher);
-    while (got > 0 && total < VIV_OUTPUT_STORED_MAX) {
-        got = seam->read(seam->data, fd, chunk, CHUNK_BYTES);
+    while (got > 0 && total < (uint64_t)stat.st_size) { /* as it was when it was opened */
+        uint64_t left = (uint64_t)stat.st_size - total;
+        got = seam->read(seam->data, fd, chunk, left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES);
         if (got > 0) {
             size_t room = VIV_OUTPUT_MAX - buf.len;
             vh_hasher_add(&hasher, chunk, (size_t)got);
@@ -123,9 +129,11 @@ replace(struct vh_effect *effect, int folder, const char *name, struct viv_error
         return failed(effect, effect->path, err);
     }
     viv_status status = vh_fs_write_all(seam, fd, effect->request->bytes, err);
+    if (status == VIV_OK) { /* by the descriptor: what a task left running may have put a link at the name */
+        status = vh_fs_set_mode(seam, fd, mode, err);
+    }
     seam->close(seam->data, fd);
-    if (status == VIV_OK && (seam->chmod(seam->data, folder, temporary, mode) ||
-                             seam->rename(seam->data, folder, temporary, folder, name, 0))) {
+    if (status == VIV_OK && seam->rename(seam->data, folder, temporary, folder, name, 0)) {
         status = failed(effect, effect->path, err);
     }
     if (status) {
@@ -152,6 +160,34 @@ vh_effect_write(struct vh_effect *effect, struct viv_error *err)
     return status ? status : vh_effect_output(effect, (struct viv_str){ NULL, 0 }, &hash, false, err);
 }
 
+/* A folder of a lower layer cannot be renamed on an overlay: it is copied, then removed. A copy that fails goes again. */
+static viv_status
+copy_over(struct vh_effect *effect, int from, const char *from_name, int to, const char *to_name,
+          struct viv_error *err)
+{
+    const struct vh_seam *seam = effect->work->run->seam;
+    int in = seam->open(seam->data, from, from_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (in < 0 || seam->mkdir(seam->data, to, to_name, 0755)) {
+        viv_status status = failed(effect, in < 0 ? effect->path : effect->target, err);
+        if (in >= 0) {
+            seam->close(seam->data, in);
+        }
+        return status;
+    }
+    int out = seam->open(seam->data, to, to_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    viv_status status = out < 0 ? failed(effect, effect->target, err) : vh_copy_tree(seam, in, out, err);
+    if (out >= 0) {
+        seam->close(seam->data, out);
+    }
+    seam->close(seam->data, in);
+    if (status) {
+        struct viv_error ignored = VIV_ERROR_INIT;
+        (void)vh_fs_remove_tree(seam, to, to_name, &ignored);
+        return status;
+    }
+    return vh_fs_remove_tree(seam, from, from_name, err);
+}
+
 viv_status
 vh_effect_move(struct vh_effect *effect, struct viv_error *err)
 {
@@ -162,23 +198,8 @@ vh_effect_move(struct vh_effect *effect, struct viv_error *err)
     int to = from < 0 ? -1 : parent_of(effect, effect->target, true, &to_name);
     viv_status status = from < 0 || to < 0 ? failed(effect, from < 0 ? effect->path : effect->target, err) : VIV_OK;
     if (status == VIV_OK && seam->rename(seam->data, from, from_name, to, to_name, 0)) {
-        /* A folder of a lower layer cannot be renamed on an overlay: it is copied, then removed. */
-        int code = errno;
-        int in = code == EXDEV ? seam->open(seam->data, from, from_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0) : -1;
-        errno = code;
-        if (in < 0 || seam->mkdir(seam->data, to, to_name, 0755)) {
-            status = failed(effect, effect->path, err);
-        } else {
-            int out = seam->open(seam->data, to, to_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-            status = out < 0 ? failed(effect, effect->target, err) : vh_copy_tree(seam, in, out, err);
-            if (out >= 0) {
-                seam->close(seam->data, out);
-            }
-            status = status ? status : vh_fs_remove_tree(seam, from, from_name, err);
-        }
-        if (in >= 0) {
-            seam->close(seam->data, in);
-        }
+        status = errno == EXDEV ? copy_over(effect, from, from_name, to, to_name, err)
+                                : failed(effect, effect->path, err);
     }
     if (from >= 0) {
         seam->close(seam->data, from);

@@ -19,6 +19,7 @@ struct vh_effect {
     const char *target;
     struct vh_json *spec; /* of an exec: the document, with "pipelines" or "shell" when it is a shell's text */
     char digest[VH_HASH_HEX];
+    char kept[VH_HASH_HEX]; /* where the content store has the output, when that is not its own digest */
     int64_t ordinal;
     struct viv_effect_outcome *outcome;
 };

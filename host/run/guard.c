@@ -72,6 +72,9 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
     }
     int64_t deadline_ns = seam->monotonic_ns(seam->data) + (call->limit_ns ? call->limit_ns : LIMIT_NS);
     struct viv_task task;
+    if (call->effects) {
+        vh_run_keep(work);
+    }
     fill_task(work, &task);
     struct vh_effect_origin origin = { .work = work, .plugin = vh_str(call->plugin->id), .by_policy = call->by_policy };
     struct vh_lend_call lent = {

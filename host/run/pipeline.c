@@ -107,6 +107,7 @@ work_on(struct vh_work *work, struct viv_error *err)
         }
         work->asked = false;
         keep_line(work);
+        vh_run_keep(work);
         struct viv_error fault = VIV_ERROR_INIT;
         viv_status status = handlers[work->ask.what](work, &fault);
         if (status == VIV_OK) {
@@ -118,6 +119,7 @@ work_on(struct vh_work *work, struct viv_error *err)
             if (status) {
                 return status;
             }
+            work->ordinal = work->ask.task.effects;
             continue;
         }
         if (status == VIV_E_STORE) {
@@ -128,6 +130,9 @@ work_on(struct vh_work *work, struct viv_error *err)
                vh_task_phase_name(work->ask.what), fault.text);
         (void)give_back(work, fault.text); /* it says so itself */
         return VIV_OK;
+    }
+    if (work->ask.what != VH_PHASE_IDLE) { /* nobody else could take it */
+        (void)give_back(work, "too many answers in one claim");
     }
     return VIV_OK;
 }
@@ -149,7 +154,9 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
                   const struct vh_pipeline_watch *watch, struct viv_error *err)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
-    if (!arena) {
+    struct vh_run_policy *policy = arena ? vh_policy_now(run) : NULL;
+    if (!policy) {
+        vh_arena_destroy(arena);
         return vh_error_set(err, VIV_E_MEMORY, "worker", "no memory for a task");
     }
     struct vh_work work = {
@@ -157,7 +164,7 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
         .arena = arena,
         .worker = worker,
         .cancel = watch->cancel,
-        .policy = vh_policy_now(run),
+        .policy = policy,
         .stage = VH_STR("execute"),
         .started_ns = run->seam->monotonic_ns(run->seam->data),
     };
@@ -169,5 +176,6 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
     leave_line(&work);
     vh_workspace_close(&work);
     vh_arena_destroy(arena);
+    vh_policy_give(run, policy);
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -9,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "run/guard.h"
+#include "run/policy_merge.h"
 #include <viv_interfaces.h>
 
 /* No layer the safety plugin can read: its calls fail, and a failed verdict is a deny. */
@@ -44,77 +46,22 @@ compile(struct vh_run *run, struct vh_arena *arena, const struct source_file *fi
     return status ? status : vh_json_import(arena, answer.policy_json, ret_policy, err);
 }
 
-static struct vh_json *
-member(struct vh_json *object, struct viv_str key)
-{
-    for (struct vh_json *m = object->child; m; m = m->next) {
-        if (vh_str_equal(m->key, key)) {
-            return m;
-        }
-    }
-    return NULL;
-}
-
-/* A trusted project's values count over the user's; lists are added. */
-static void
-merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
-{
-    for (const struct vh_json *f = from->child; f; f = f->next) {
-        struct vh_json *t = member(to, f->key);
-        char *key = vh_arena_text_of(arena, f->key);
-        if (!key) {
-            to->failed = true;
-            return;
-        }
-        if (t && t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
-            merge_trusted(arena, t, f);
-        } else if (t && t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
-            for (const struct vh_json *item = f->child; item; item = item->next) {
-                vh_json_push(t, vh_json_clone(arena, item));
-            }
-        } else {
-            vh_json_set(to, key, vh_json_clone(arena, f));
-        }
-    }
-}
-
-/* An untrusted project only narrows what the host itself reads: limits fall, the critic gets stricter, uncommitted work
- * stays unseen. Its rules narrow in the safety plugin, which gets both layers. All else it says does nothing yet. */
-static void
-merge_narrowing(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
-{
-    const struct vh_json *limits = vh_json_get(from, "limits");
-    const struct vh_json *threshold = vh_json_get(vh_json_get(from, "critic"), "threshold_permille");
-    const struct vh_json *there = vh_json_get(vh_json_get(to, "critic"), "threshold_permille");
-    struct vh_json *own = member(to, VH_STR("limits"));
-    if (limits && !own) {
-        vh_json_set(to, "limits", vh_json_clone(arena, limits));
-    }
-    for (const struct vh_json *l = limits && own ? limits->child : NULL; l; l = l->next) {
-        struct vh_json *t = member(own, l->key);
-        if (!t) {
-            char *key = vh_arena_text_of(arena, l->key);
-            vh_json_set(own, key ? key : "", key ? vh_json_clone(arena, l) : NULL);
-        } else if (l->integer < t->integer) {
-            t->integer = l->integer;
-        }
-    }
-    if (vh_json_int(from, "uncommitted", 1) == 0) {
-        vh_json_set_int(arena, to, "uncommitted", 0);
-    }
-    if (threshold && (!there || threshold->integer > there->integer)) {
-        vh_json_set(to, "critic", vh_json_clone(arena, vh_json_get(from, "critic")));
-    }
-}
-
 static viv_status
 read_file(struct vh_run *run, struct vh_arena *arena, const char *path, struct viv_str *ret_text, struct stat *ret_stat,
           struct viv_error *err)
 {
     *ret_text = (struct viv_str){ NULL, 0 };
     *ret_stat = (struct stat){ 0 };
-    if (!path || run->seam->stat(run->seam->data, AT_FDCWD, path, ret_stat, 0)) {
+    if (!path) {
         return VIV_OK;
+    }
+    if (run->seam->stat(run->seam->data, AT_FDCWD, path, ret_stat, 0)) {
+        int code = errno;
+        *ret_stat = (struct stat){ 0 };
+        errno = code;
+        /* One that is there and cannot be read may forbid what nothing else does. */
+        return code == ENOENT || code == ENOTDIR ? VIV_OK
+                                                 : vh_error_errno(err, VIV_E_IO, "policy", "cannot look at '%s'", path);
     }
     return vh_fs_read(run->seam, arena, AT_FDCWD, path, VH_POLICY_BYTES_MAX, ret_text, err);
 }
@@ -201,24 +148,34 @@ record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *p
     return vh_sequencer_call(run->sequencer, &command, false, arena, &answer, err);
 }
 
+/* The caller holds the source's lock. */
+static void
+drop(struct vh_run_policy *policy)
+{
+    if (policy && --policy->users == 0) {
+        vh_arena_destroy(policy->arena);
+    }
+}
+
 static viv_status
 put_in_force(struct vh_run *run, struct vh_json *root, struct viv_str layers, bool trusted, struct viv_error *err)
 {
-    struct vh_arena *arena = run->policy_source->arena;
-    struct vh_run_policy *policy = vh_arena_alloc(arena, sizeof *policy);
-    struct viv_str text = vh_json_print(arena, root);
-    char *hex = vh_arena_alloc(arena, VH_HASH_HEX);
-    char *copy = vh_arena_text_of(arena, layers);
-    if (!policy || !text.data || !hex || !copy) {
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_run_policy *policy = arena ? vh_arena_alloc(arena, sizeof *policy) : NULL;
+    struct viv_str text = policy ? vh_json_print(arena, root) : (struct viv_str){ NULL, 0 };
+    char *hex = policy ? vh_arena_alloc(arena, VH_HASH_HEX) : NULL;
+    char *copy = policy ? vh_arena_text_of(arena, layers) : NULL;
+    char *both = text.data && copy ? vh_arena_format(arena, "%.*s\n%s", VH_STR_ARGS(text), copy) : NULL;
+    if (both && hex) {
+        vh_hash_text(vh_str(both), hex);
+        *policy = (struct vh_run_policy){ text, (struct viv_str){ copy, layers.len }, vh_str(hex),
+                                          vh_json_clone(arena, root), trusted, arena, 1 };
+    }
+    if (!both || !hex || !hex[0] || !policy->root || policy->root->failed) {
+        vh_arena_destroy(arena);
         return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
-    char *both = vh_arena_format(arena, "%.*s\n%s", VH_STR_ARGS(text), copy);
-    vh_hash_text(vh_str(both ? both : ""), hex);
-    *policy = (struct vh_run_policy){ text, (struct viv_str){ copy, layers.len }, vh_str(hex),
-                                      vh_json_clone(arena, root), trusted };
-    if (!policy->root) {
-        return vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
-    }
+    drop(run->policy);
     run->policy = policy;
     return VIV_OK;
 }
@@ -262,7 +219,7 @@ load(struct vh_run *run, struct viv_error *err)
         vh_json_push(layers, vh_json_clone(arena, user));
         vh_json_push(layers, vh_json_clone(arena, project));
         struct viv_str text = vh_json_print(arena, layers);
-        (trusted ? merge_trusted : merge_narrowing)(arena, user, project);
+        (trusted ? vh_policy_merge_trusted : vh_policy_merge_narrowing)(arena, user, project);
         status = text.data ? put_in_force(run, user, text, trusted, err)
                            : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     }
@@ -330,26 +287,60 @@ unchanged(struct vh_run *run)
     }
     const struct vh_run_policy *policy = run->policy;
     return same(&user, &source->user_stat) && same(&project, &source->project_stat) &&
-           policy->project_trusted == source->trusted(source->data, source->project_hex);
+           policy && policy->project_trusted == source->trusted(source->data, source->project_hex);
 }
 
-const struct vh_run_policy *
+/* Everything is denied. */
+static void
+stop(struct vh_run *run)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_json *nothing = arena ? vh_json_object(arena) : NULL;
+    if (!nothing || put_in_force(run, nothing, vh_str(no_layers), false, &err)) {
+        vh_log(VH_LOG_ERROR, "policy", "no memory to put a policy in force that denies");
+        drop(run->policy);
+        run->policy = NULL; /* nobody can claim without one */
+    }
+    vh_arena_destroy(arena);
+    run->policy_source->seen[0] = '\0';
+}
+
+struct vh_run_policy *
 vh_policy_now(struct vh_run *run)
 {
     struct viv_error err = VIV_ERROR_INIT;
     pthread_mutex_lock(&run->policy_source->lock);
     if (!unchanged(run) && load_and_record(run, &err)) {
-        vh_log(VH_LOG_ERROR, "policy", "%s; everything is denied until it is mended", err.text);
-        struct vh_json *stop = vh_json_object(run->policy_source->arena);
-        struct viv_error ignored = VIV_ERROR_INIT;
-        if (stop && put_in_force(run, stop, vh_str(no_layers), false, &ignored)) {
-            vh_log(VH_LOG_ERROR, "policy", "%s", ignored.text);
+        if (strcmp(err.text, run->policy_source->fault) != 0) {
+            vh_log(VH_LOG_ERROR, "policy", "%s; everything is denied until it is mended", err.text);
+            snprintf(run->policy_source->fault, sizeof run->policy_source->fault, "%s", err.text);
         }
-        run->policy_source->seen[0] = '\0';
+        stop(run);
+    } else if (run->policy && !vh_str_is(run->policy->layers, no_layers)) {
+        run->policy_source->fault[0] = '\0';
     }
-    const struct vh_run_policy *policy = run->policy;
+    struct vh_run_policy *policy = run->policy;
+    if (policy) {
+        policy->users++;
+    }
     pthread_mutex_unlock(&run->policy_source->lock);
     return policy;
+}
+
+void
+vh_policy_give(struct vh_run *run, struct vh_run_policy *policy)
+{
+    pthread_mutex_lock(&run->policy_source->lock);
+    drop(policy);
+    pthread_mutex_unlock(&run->policy_source->lock);
+}
+
+void
+vh_policy_end(struct vh_run *run)
+{
+    drop(run->policy);
+    run->policy = NULL;
 }
 
 bool

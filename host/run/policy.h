@@ -15,12 +15,12 @@ struct vh_policy_source {
     /* Whether a person trusts the project's file with this digest. */
     bool (*trusted)(void *data, const char *digest_hex);
     void *data;
-    struct vh_arena *arena; /* of the policies in force, now and before; used under the lock only */
     pthread_mutex_t lock;
     struct stat user_stat;
     struct stat project_stat;
     char project_hex[VH_HASH_HEX]; /* of the project's file as read; "" when there is none */
     char seen[VH_HASH_HEX];        /* digest of the policy in force */
+    char fault[sizeof(((struct viv_error *)NULL)->text)]; /* said last, so that it is said once */
 };
 
 /* Read both files, compile, merge and put in force; nothing is recorded. At start, before the other plugins. */
@@ -29,10 +29,13 @@ viv_status vh_policy_read(struct vh_run *run, struct viv_error *err);
 /* The same, and record `policy.loaded`. */
 viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
 
-/* The policy for the next claim: read again when a file changed, or the trust in it. A file that has become
- * wrong keeps nothing in force
- * but a policy that denies everything, and says so. */
-const struct vh_run_policy *vh_policy_now(struct vh_run *run);
+/* The policy for the next claim, to be given back: read again when a file changed, or the trust in it. A file that has
+ * become wrong keeps nothing in force but a policy that denies everything, and says so. NULL: not even memory for that. */
+struct vh_run_policy *vh_policy_now(struct vh_run *run);
+void vh_policy_give(struct vh_run *run, struct vh_run_policy *policy);
+
+/* When nobody works any more. */
+void vh_policy_end(struct vh_run *run);
 
 /* Whether no layer narrows what may be read, and neither does the capability (JSON, or empty). Only then may a folder
  * be handed out as a whole; otherwise each read is an effect that is judged. */

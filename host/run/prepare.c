@@ -27,8 +27,14 @@ key_of(struct vh_work *work, const struct vh_json *prepare, const struct vh_git_
     if (status) {
         return status;
     }
+    if (!run.data) {
+        return vh_error_set(err, VIV_E_MEMORY, "prepare", "no memory for the command's text");
+    }
+    /* A layer of changes fits every tree with the same inputs; a whole copy fits only the one it was made of. */
+    bool copy = work->run->profile.variant == VH_SANDBOX_REDUCED_COPY;
     vh_hasher_init(&hasher);
-    vh_hasher_add(&hasher, run.data, (size_t)run.len);
+    vh_hasher_add(&hasher, copy ? "copy" : "over", 5);
+    vh_hasher_add(&hasher, run.data, (size_t)run.len + 1);
     for (const struct vh_json *input = inputs ? inputs->child : NULL; input; input = input->next) {
         struct viv_str name = input->text;
         bool prefix = name.len && name.data[name.len - 1] == '*';
@@ -44,7 +50,7 @@ key_of(struct vh_work *work, const struct vh_json *prepare, const struct vh_git_
             }
         }
     }
-    if (!inputs) {
+    if (!inputs || copy) {
         vh_hasher_add(&hasher, tree->hex, strlen(tree->hex)); /* without inputs every tree is its own */
     }
     if (!vh_hasher_finish(&hasher, &hash)) {

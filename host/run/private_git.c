@@ -67,8 +67,9 @@ vh_private_git(struct vh_work *work, const char *path, struct vh_sandbox_bind *b
     char *tip = vh_arena_format(work->arena, "%s\n", work->base.commit.hex);
     char *ref = vh_arena_format(work->arena, "refs/heads/viv/%.*s", VH_STR_ARGS(work->ask.task.id));
     if (status == VIV_OK) {
-        status = vh_fs_make_folders(work->run->seam, AT_FDCWD, vh_arena_format(work->arena, "%s/refs/heads/viv", path),
-                                    0755, err);
+        char *folder = vh_arena_format(work->arena, "%s/refs/heads/viv", path);
+        status = folder && ref ? vh_fs_make_folders(work->run->seam, AT_FDCWD, folder, 0755, err)
+                               : vh_error_set(err, VIV_E_MEMORY, "workspace", "no memory for a private git folder");
     }
     const struct {
         const char *name;
@@ -77,7 +78,7 @@ vh_private_git(struct vh_work *work, const char *path, struct vh_sandbox_bind *b
         { "HEAD", head }, { "config", format }, { ref, tip }, { "objects/info/alternates", OBJECTS "\n" },
     };
     for (size_t i = 0; i < sizeof files / sizeof *files && status == VIV_OK; i++) {
-        status = put_file(work, path, files[i].name ? files[i].name : "", files[i].text, err);
+        status = put_file(work, path, files[i].name, files[i].text, err);
     }
     if (status == VIV_OK) {
         status = fill_index(work, path, err);

@@ -2,6 +2,7 @@
 #include "router.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "template.h"
 #include <viv_interfaces.h>
@@ -17,9 +18,8 @@ struct seed {
 };
 
 struct vh_router {
-    struct vh_arena *owner;
     const struct vh_seam *seam;
-    struct vh_arena *arena; /* of the present filling */
+    struct vh_arena *arena; /* of the present filling; no child of the host's, which other threads use */
     struct seed **seeds;
     size_t count;
     uint64_t generation;
@@ -32,14 +32,21 @@ memory_alloc(void *data, uint64_t size)
     return vh_arena_alloc(data, (size_t)size);
 }
 
+static void
+end_router(void *data)
+{
+    struct vh_router *router = data;
+    vh_arena_destroy(router->arena);
+}
+
 struct vh_router *
 vh_router_create(struct vh_arena *arena, const struct vh_seam *seam)
 {
     struct vh_router *router = vh_arena_alloc(arena, sizeof *router);
-    if (router) {
-        router->owner = arena;
-        router->seam = seam;
+    if (!router || vh_arena_on_end(arena, end_router, router)) {
+        return NULL;
     }
+    router->seam = seam;
     return router;
 }
 
@@ -83,7 +90,7 @@ fill(struct vh_router *router, const struct vh_registry *registry, struct viv_er
     uint32_t cursor = 0;
     size_t room = 0;
     vh_arena_destroy(router->arena);
-    router->arena = vh_arena_create(router->owner, 0);
+    router->arena = vh_arena_create(NULL, 0);
     router->seeds = NULL;
     router->count = 0;
     router->filled = false;
@@ -96,8 +103,11 @@ fill(struct vh_router *router, const struct vh_registry *registry, struct viv_er
         for (uint32_t i = 0; status == VIV_OK && i < manifest->template_count; i++) {
             status = add_seed(router, &entry, manifest->templates[i].json, &room, err);
         }
-        if (status) {
+        if (status == VIV_E_MEMORY) {
             return status;
+        }
+        if (status) { /* one broken skill is not served; all others are */
+            vh_log(VH_LOG_WARNING, "route", "'%.*s' is left out: %s", VH_STR_ARGS(entry.id), err ? err->text : "");
         }
     }
     router->generation = vh_registry_generation(registry);

@@ -23,6 +23,18 @@ vh_run_class(viv_status status)
 }
 
 void
+vh_run_keep(struct vh_work *work)
+{
+    work->passing = NULL; /* its parent's end is its end */
+}
+
+bool
+vh_run_cancelled(const struct vh_work *work)
+{
+    return work->cancel && atomic_load(work->cancel);
+}
+
+void
 vh_run_failure(struct vh_work *work, struct vh_json *data, const char *class, const char *text)
 {
     struct vh_json *failure = vh_json_object(work->arena);

@@ -35,6 +35,8 @@ struct vh_run_policy {
     struct viv_str digest; /* hex, of `json` */
     const struct vh_json *root;
     bool project_trusted;
+    struct vh_arena *arena; /* all of it */
+    uint32_t users;         /* claims that began with it, and one while it is in force; under the source's lock */
 };
 
 struct vh_run {
@@ -55,7 +57,7 @@ struct vh_run {
     const char *profile_text;
     const char *fail_step; /* tests: the set-up step that is told to fail */
     struct vh_run_plugins plugins;
-    const struct vh_run_policy *_Atomic policy; /* in force; see policy.h */
+    struct vh_run_policy *policy; /* in force; under the source's lock, see policy.h */
     struct vh_policy_source *policy_source;
     struct viv_str actor_name; /* of the person who runs the host */
     int64_t uid;
@@ -86,6 +88,7 @@ struct vh_work {
     bool base_known;
     struct vh_workspace *workspace; /* of the present phase, or NULL */
     struct viv_str stage;           /* name of the gate stage, or "execute" */
+    struct vh_arena *passing;       /* memory of the effect that passed last, with the row in `ask`; or NULL */
     int64_t started_ns;
     int64_t effects; /* performed, for the price */
     bool asked;      /* an effect ended the run with a question */
@@ -97,10 +100,15 @@ struct vh_work {
 viv_status vh_run_answer(struct vh_work *work, const char *kind, struct vh_json *data, struct vh_answer *ret_answer,
                          struct viv_error *err);
 
+/* The row in `ask` stays readable until the claim ends, whatever effects come: for who hands out texts of it. */
+void vh_run_keep(struct vh_work *work);
+
 /* "failure" of an answer: class is "infrastructure", "plugin", "conflict", ...; text for people. */
 void vh_run_failure(struct vh_work *work, struct vh_json *data, const char *class, const char *text);
 /* Infrastructure or plugin, by the status of what failed. */
 const char *vh_run_class(viv_status status);
+/* The worker was told to stop: whatever a plugin made of that, the task is not to blame. */
+bool vh_run_cancelled(const struct vh_work *work);
 
 /* Member of the policy by path "a.b"; NULL when it is not there. */
 const struct vh_json *vh_run_setting(const struct vh_run_policy *policy, const char *path);

@@ -194,6 +194,7 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
 {
     struct vh_skill_result result = { .plugin_fault = false };
     struct viv_error fault = VIV_ERROR_INIT;
+    vh_run_keep(work);
     struct viv_task task = { .size = (uint32_t)sizeof task, .rev = 1, .id = work->ask.task.id,
                              .goal = work->ask.task.goal, .attempt = (uint32_t)work->ask.task.attempt };
     struct vh_skill_call call = {
@@ -230,8 +231,14 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
         set_result(work, data, &result);
         return vh_run_answer(work, "execute.finished", data, NULL, err);
     }
+    if (!result.plugin_fault && strcmp(vh_run_class(status), "infrastructure") == 0) {
+        vh_run_failure(work, data, "infrastructure", fault.text); /* not the skill's: it is tried again */
+        return vh_run_answer(work, "execute.finished", data, NULL, err);
+    }
     vh_log(VH_LOG_WARNING, "skill", "%s; the route goes on without it", fault.text);
-    blame(work, call.skill, fault.text);
+    if (result.plugin_fault) {
+        blame(work, call.skill, fault.text);
+    }
     vh_workspace_close(work);
     vh_json_set_str(work->arena, data, "missed", call.skill);
     vh_json_set_str(work->arena, data, "reason", vh_run_clean(work->arena, vh_str(fault.text), 300));

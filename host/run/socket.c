@@ -15,6 +15,10 @@
 #include "base/log.h"
 #include "base/str.h"
 
+#define STALL_S 30   /* a client may think as long as it likes, but not in the middle of a frame */
+#define FULL_MS 100  /* without descriptors for a client: look again */
+#define DRAIN_LOOK_NS INT64_C(200000000)
+
 struct connection {
     struct vh_socket *socket;
     int fd;
@@ -42,13 +46,18 @@ struct vh_client {
 
 /* ---- frames ---- */
 
+/* `idle`: before the first byte any time may pass. */
 static viv_status
-move_bytes(int fd, char *bytes, size_t len, bool out, struct viv_error *err)
+move_bytes(int fd, char *bytes, size_t len, bool out, bool idle, struct viv_error *err)
 {
     for (size_t at = 0; at < len;) {
         ssize_t moved = out ? send(fd, bytes + at, len - at, MSG_NOSIGNAL) : recv(fd, bytes + at, len - at, 0);
-        if (moved < 0 && errno == EINTR) {
+        if (moved < 0 && (errno == EINTR || (errno == EAGAIN && idle && at == 0))) {
             continue;
+        }
+        if (moved < 0 && errno == EAGAIN) {
+            return vh_error_set(err, VIV_E_TIMEOUT, "socket", "the other side stopped in the middle of a frame, at "
+                                "byte %zu of %zu, allowed: %d s", at, len, STALL_S);
         }
         if (moved <= 0) {
             return moved == 0 ? vh_error_set(err, VIV_E_UNAVAILABLE, "socket", "the other side is gone")
@@ -75,14 +84,14 @@ send_frame(int fd, struct vh_arena *arena, const struct vh_json *value, struct v
     for (int i = 0; i < 4; i++) {
         buf.data[i] = (char)(len >> (8 * i));
     }
-    return move_bytes(fd, buf.data, buf.len, true, err);
+    return move_bytes(fd, buf.data, buf.len, true, false, err);
 }
 
 static viv_status
 receive_frame(int fd, struct vh_arena *arena, struct vh_json **ret_value, struct viv_error *err)
 {
     unsigned char head[4];
-    viv_status status = move_bytes(fd, (char *)head, sizeof head, false, err);
+    viv_status status = move_bytes(fd, (char *)head, sizeof head, false, true, err);
     if (status) {
         return status;
     }
@@ -95,7 +104,7 @@ receive_frame(int fd, struct vh_arena *arena, struct vh_json **ret_value, struct
     if (!bytes) {
         return vh_error_set(err, VIV_E_MEMORY, "socket", "no memory for a frame of %u bytes", len);
     }
-    status = move_bytes(fd, bytes, len, false, err);
+    status = move_bytes(fd, bytes, len, false, false, err);
     return status ? status : vh_json_read(arena, (struct viv_str){ bytes, len }, ret_value, err);
 }
 
@@ -124,7 +133,7 @@ serve_one(struct connection *connection, const struct vh_control_peer *peer)
     struct vh_json *response = NULL;
     if (status == VIV_OK) {
         response = vh_control_handle(connection->socket->control, arena, request, peer, &connection->socket->stop);
-    } else if (status != VIV_E_UNAVAILABLE && arena) {
+    } else if (status != VIV_E_UNAVAILABLE && status != VIV_E_TIMEOUT && arena) {
         response = vh_control_error(arena, status, err.text); /* said once, then the connection ends */
     }
     if (response && send_frame(connection->fd, arena, response, &err) == VIV_E_LIMIT) {
@@ -178,6 +187,9 @@ take_client(struct vh_socket *socket, int fd)
         }
     }
     if (free_one) {
+        struct timeval stall = { .tv_sec = STALL_S };
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall); /* without it a client may stall its */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall); /* own thread, no other one */
         free_one->socket = socket;
         free_one->fd = fd;
         atomic_store(&free_one->done, false);
@@ -205,6 +217,8 @@ listen_on(void *data)
             int fd = accept4(socket->fd, NULL, NULL, SOCK_CLOEXEC);
             if (fd >= 0) {
                 take_client(socket, fd);
+            } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                (void)poll(&fds[1], 1, FULL_MS); /* the client stays in the queue, so that poll would not wait */
             }
         }
     }
@@ -219,6 +233,19 @@ address_of(int home)
     return address;
 }
 
+static void
+close_server(struct vh_socket *socket)
+{
+    const struct vh_seam *seam = socket->control->run->seam;
+    const int fds[] = { socket->fd, socket->wake[0], socket->wake[1] };
+    (void)seam->unlink(seam->data, socket->home, VH_SOCKET_NAME, 0); /* nobody shall knock in vain */
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+}
+
 viv_status
 vh_socket_start(struct vh_control *control, struct vh_arena *arena, int home, struct vh_socket **ret_socket,
                 struct viv_error *err)
@@ -231,19 +258,23 @@ vh_socket_start(struct vh_control *control, struct vh_arena *arena, int home, st
     }
     s->control = control;
     s->home = home;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
+    pthread_cond_init(&s->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    s->wake[0] = s->wake[1] = -1;
     (void)seam->unlink(seam->data, home, VH_SOCKET_NAME, 0); /* what a killed host left; the lock is ours */
     s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof address) ||
         seam->chmod(seam->data, home, VH_SOCKET_NAME, 0600) || listen(s->fd, 64) || pipe2(s->wake, O_CLOEXEC)) {
         viv_status status = vh_error_errno(err, VIV_E_IO, "socket", "cannot open the control socket");
-        if (s->fd >= 0) {
-            close(s->fd);
-        }
+        close_server(s);
         return status;
     }
     if (pthread_create(&s->thread, NULL, listen_on, s)) {
+        close_server(s);
         return vh_error_set(err, VIV_E_UNAVAILABLE, "socket", "cannot start the control socket's thread");
     }
     *ret_socket = s;
@@ -264,10 +295,9 @@ vh_socket_drain(struct vh_socket *socket, const atomic_uint *stop)
 {
     pthread_mutex_lock(&socket->lock);
     while (socket->clients > 0 && !(stop && atomic_load(stop))) {
-        struct timespec until;
-        int64_t at = socket->control->run->seam->wall_us(socket->control->run->seam->data) + 200000;
-        until.tv_sec = (time_t)(at / 1000000);
-        until.tv_nsec = (long)(at % 1000000) * 1000;
+        const struct vh_seam *seam = socket->control->run->seam;
+        int64_t at = seam->monotonic_ns(seam->data) + DRAIN_LOOK_NS;
+        struct timespec until = { .tv_sec = (time_t)(at / 1000000000), .tv_nsec = (long)(at % 1000000000) };
         pthread_cond_timedwait(&socket->changed, &socket->lock, &until);
     }
     pthread_mutex_unlock(&socket->lock);
@@ -291,6 +321,11 @@ vh_socket_stop(struct vh_socket *socket)
             shutdown(socket->connection[i].fd, SHUT_RDWR);
         }
     }
+    pthread_mutex_unlock(&socket->lock);
+    if (socket->control->run->sequencer) {
+        vh_sequencer_wake(socket->control->run->sequencer); /* who follows looks at `stop` */
+    }
+    pthread_mutex_lock(&socket->lock);
     while (socket->clients > 0) {
         pthread_cond_wait(&socket->changed, &socket->lock);
     }
@@ -298,9 +333,7 @@ vh_socket_stop(struct vh_socket *socket)
         collect(&socket->connection[i]);
     }
     pthread_mutex_unlock(&socket->lock);
-    close(socket->fd);
-    close(socket->wake[0]);
-    close(socket->wake[1]);
+    close_server(socket);
 }
 
 /* ---- client ---- */

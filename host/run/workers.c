@@ -25,6 +25,7 @@ struct vh_workers {
     struct vh_run *run;
     pthread_mutex_t lock;
     atomic_uint stop;
+    atomic_uint now; /* what runs stops too */
     int count;
     struct worker worker[VH_WORKERS_MAX];
 };
@@ -45,7 +46,22 @@ one_task(struct worker *worker, struct viv_error *err)
     struct vh_pipeline_watch watch = { &worker->cancel, worker->task, sizeof worker->task, &worker->all->lock,
                                        &worker->since_us };
     atomic_store(&worker->cancel, 0);
+    if (atomic_load(&worker->all->now)) {
+        atomic_store(&worker->cancel, 1); /* the word to stop may have come before the flag was cleared */
+    }
     return vh_pipeline_claim(worker->all->run, vh_str(worker->name), (struct viv_str){ NULL, 0 }, &watch, err);
+}
+
+/* Half a second without a claim, unless it is time to stop. */
+static void
+pause_worker(struct worker *worker)
+{
+    struct vh_run *run = worker->all->run;
+    int64_t until = run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS;
+    while (!atomic_load(&worker->all->stop) && run->seam->monotonic_ns(run->seam->data) < until) {
+        int64_t seen = vh_sequencer_wait(run->sequencer, -1, 0);
+        (void)vh_sequencer_wait(run->sequencer, seen, until);
+    }
 }
 
 static void *
@@ -53,7 +69,6 @@ work(void *data)
 {
     struct worker *worker = data;
     struct vh_run *run = worker->all->run;
-    int64_t seen = 0;
     while (!atomic_load(&worker->all->stop)) {
         struct viv_error err = VIV_ERROR_INIT;
         int64_t before = vh_sequencer_wait_task(run->sequencer, -1, 0);
@@ -64,12 +79,12 @@ work(void *data)
             return NULL;
         }
         if (status == VIV_E_NOT_FOUND) {
-            seen = vh_sequencer_wait_task(run->sequencer, before,
-                                          run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS);
+            (void)vh_sequencer_wait_task(run->sequencer, before,
+                                         run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS);
         } else if (status) {
+            /* Whatever others do meanwhile: what failed is not tried again at once. */
             vh_log(VH_LOG_WARNING, "worker", "%s", err.text);
-            seen = vh_sequencer_wait_task(run->sequencer, seen,
-                                          run->seam->monotonic_ns(run->seam->data) + LOOK_AGAIN_NS);
+            pause_worker(worker);
         }
     }
     return NULL;
@@ -117,6 +132,7 @@ vh_workers_stop(struct vh_workers *workers, bool now)
         return;
     }
     atomic_store(&workers->stop, 1);
+    atomic_store(&workers->now, now);
     for (int i = 0; i < workers->count && now; i++) {
         atomic_store(&workers->worker[i].cancel, 1);
     }

@@ -53,6 +53,11 @@ limit_of(const json_t *policy, const char *name, int64_t fallback, int64_t *ret_
     if (!found) {
         *ret_limit = fallback;
     }
+    /* What a project nobody has trusted asks for only ever lowers. */
+    int64_t ceiling = viv_tree_integer(json_object_get(policy, "ceilings"), name, -1);
+    if (ceiling >= 0 && ceiling < *ret_limit) {
+        *ret_limit = ceiling;
+    }
     return VIV_OK;
 }
 
@@ -107,6 +112,10 @@ make_bill(const struct economy_ledger_config *config, const json_t *work, const 
     }
     bill->task_micro = own_micro < bill->task_micro ? own_micro : bill->task_micro;
     int64_t asked_ns = viv_tree_integer(work, "time_ns", time_ns);
+    int64_t asked_micro = viv_tree_integer(work, "limit_micro", bill->task_micro);
+    if (asked_micro >= 0 && asked_micro < bill->task_micro) {
+        bill->task_micro = asked_micro; /* what the request itself rules out */
+    }
     if (viv_kit_is(kind, "task")) {
         return ledger_worst_task(&prices, asked_ns < time_ns ? asked_ns : time_ns,
                                  &bill->worst_micro, err);

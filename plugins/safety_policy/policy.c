@@ -111,18 +111,22 @@ policy_close(struct policy *policy)
     free(policy);
 }
 
+/* Layers that may grant set the limit, the strictest of them; one that may not only lowers what holds without it. */
 int64_t
 policy_limit(const struct policy *policy, const char *name, int64_t fallback)
 {
     int64_t limit = -1;
-    for (uint32_t i = 0; i < policy->layer_count; i++) {
-        int64_t value =
-            viv_tree_integer(json_object_get(policy->layers[i].json, "limits"), name, -1);
-        if (value >= 0 && (limit < 0 || value < limit)) {
-            limit = value;
+    for (uint32_t pass = 1; pass <= 2; pass++) {
+        for (uint32_t i = 0; i < policy->layer_count; i++) {
+            const struct policy_layer *layer = &policy->layers[i];
+            int64_t value = viv_tree_integer(json_object_get(layer->json, "limits"), name, -1);
+            if ((pass == 1) == (layer->may_grant != 0) && value >= 0 && (limit < 0 || value < limit)) {
+                limit = value;
+            }
         }
+        limit = limit < 0 ? fallback : limit;
     }
-    return limit < 0 ? fallback : limit;
+    return limit;
 }
 
 static void

@@ -25,6 +25,7 @@ bench_begin(struct bench *bench, const char *name, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         bench->json = bench->json || strcmp(argv[i], "--json") == 0;
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a row is there when it is measured, also in a pipe */
     int64_t rounds = bench_option(bench, "rounds", 1000);
     bench->rounds = rounds > 0 && rounds <= ROUNDS_MAX ? (uint64_t)rounds : 1000;
     if (!bench->json) {
@@ -44,12 +45,24 @@ bench_option(const struct bench *bench, const char *name, int64_t fallback)
     return fallback;
 }
 
+static int64_t
+clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 int64_t
 bench_now_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t
+bench_cpu_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static int

@@ -30,6 +30,8 @@ void bench_begin(struct bench *bench, const char *name, int argc, char **argv);
 int64_t bench_option(const struct bench *bench, const char *name, int64_t fallback);
 
 int64_t bench_now_ns(void);
+/* Processor time of this thread: for loops that wait for nothing, on a machine that others use too. */
+int64_t bench_cpu_ns(void);
 
 /* No row takes longer: on a slow machine it ends with fewer rounds, at least one, and says how many. */
 #define BENCH_ROW_NS INT64_C(5000000000)

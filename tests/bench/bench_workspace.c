@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measures a private workspace of a 5,000-file tree, and accepting and discarding 20 changed files in it. In each variant
- * of the sandbox that this machine can do: open over a warm base, run `true` in it, close; then freeze, reference and
- * refresh of the checkout, each apart. Beside it in the same run: bare fork+exec, a bare namespace with an overlay mount, `cp -a`,
- * `git worktree add`, a raw sync. Goals (settled.md c2): mount 1 ms on a warm base, first base apart; freeze 20 ms;
- * reference 10 ms, durable ones plus their syncs.
+/* Measures a private workspace of a 5,000-file tree, and accepting and discarding 20 changed files in it. In each
+ * variant of the sandbox that this machine can do: open over a warm base, run `true` in it, close; then freeze,
+ * reference and refresh of the checkout, each apart. Beside it in the same run: bare fork+exec, a bare namespace with
+ * an overlay mount, `cp -a`, `git worktree add`, a raw sync. Goals (settled.md c2): mount 1 ms on a warm base, first
+ * base apart; freeze 20 ms; reference 10 ms, durable ones plus their syncs.
  *
  *   tools/bench workspace [--json] [--rounds N] [--copies N] [--tasks N]     below TMPDIR or /tmp */
 #include "../support/cm.h"

@@ -166,7 +166,7 @@ class Contracts(unittest.TestCase):
         self.assertEqual(len(rows), 12)
         for state, word, into in rows:
             self.assertRegex(page, rf"\| `{states[state]}` \| `{word}`[^|]*\| `{into.lower()}` \|")
-        self.assertEqual(len(re.findall(r"(?m)^\| `\w+` \| `(?:task|publish|approval|safety)\.", page)), 16)
+        self.assertEqual(len(re.findall(r"(?m)^\| `\w+` \| `(?:task|publish|approval|safety|execute|review|gate)\.", page)), 16)
         page = (SOURCE / "docs/contract/cli.md").read_text(encoding="utf-8")
         table = (SOURCE / "host/commands/cli_table.c").read_text(encoding="utf-8")
         for name in set(re.findall(r'(?m)^    \{ "([a-z]+)", "', table)) - {"work", "completion"}:

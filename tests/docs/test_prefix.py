@@ -36,7 +36,7 @@ class Prefix(unittest.TestCase):
     @classmethod
     def run_in(cls, folder, *words):
         env = {"HOME": str(cls.home), "PATH": f"{cls.home}/viv/bin:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8",
-               "NO_COLOR": "1", **{name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}}
+               "NO_COLOR": "1", "CMAKE_GENERATOR": "Ninja", **{name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}}
         done = subprocess.run(words, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=300, check=False)
         if done.returncode:

@@ -55,7 +55,7 @@ writes_refused() {
     viv submit --queue "$SCRATCH/q.json" -C "$P"
     expect_code 4 "a queue file into a read-only home"
     viv doctor -C "$P"
-    expect_code 1 "doctor of a read-only home"
+    expect_code 4 "doctor of a read-only home"
     said "cannot be written"
 }
 echo '{"version":"1.1","tasks":[]}' >"$SCRATCH/q.json"
@@ -86,7 +86,7 @@ fi
 story "a home that others can get into"
 chmod 750 "$H"
 refused 4 "has mode 750, others can get in; run 'chmod 700 " queue list
-refused 1 "has mode 750" doctor
+refused 4 "has mode 750" doctor
 chmod 700 "$H"
 
 story "a home that came with the folder"

@@ -57,7 +57,7 @@ END
     expect_code 1 "$1"
 }
 story "an altered log"
-altered "one byte changed" 'i = find("review.made"); lines[i] = lines[i].replace("\"score_permille\":", "\"score_permillf\":"); print(i + 1)'
+altered "one byte changed" 'i = find("review.made"); lines[i] = lines[i].replace("\"score_permille\":", "\"score_permillf\":")'
 said "event $("$VIVHOST" log show -C "$P" | grep -m1 review.made | awk '{print $1}') was altered"
 said "recorded: "
 said "decided:  "

@@ -30,7 +30,8 @@ money_is_read_from_its_text(void **state)
         { "9007199254.740991", VIV_OK, INT64_C(9007199254740991) }, { "9007199254.740992", VIV_E_LIMIT, 0 },
         { "1e300", VIV_E_LIMIT, 0 }, { "99999999999999999999999", VIV_E_LIMIT, 0 }, { "0.3", VIV_OK, 300000 },
         { "1.1", VIV_OK, 1100000 }, { "abc", VIV_E_INVALID, 0 }, { "", VIV_E_INVALID, 0 }, { "-", VIV_E_INVALID, 0 },
-        { ".5", VIV_E_INVALID, 0 }, { "5.", VIV_E_INVALID, 0 }, { "1e", VIV_E_INVALID, 0 }, { "\"1\"", VIV_E_INVALID, 0 },
+        { ".5", VIV_E_INVALID, 0 }, { "5.", VIV_E_INVALID, 0 }, { "1e", VIV_E_INVALID, 0 },
+        { "\"1\"", VIV_E_INVALID, 0 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int64_t micro = 0;
@@ -83,7 +84,8 @@ torn_and_altered_files_are_judged(void **state)
     (void)state;
     static const char whole[] =
         "{\"version\":\"1.1\",\"x\":{\"y\":[1.5,null]},\"tasks\":[{\"id\":\"a\",\"prompt\":\"p\",\"max_budget\":0.10},"
-        "{\"id\":\"b\",\"command\":\"c\",\"depends_on\":[\"a\"],\"status\":\"s\"}],\"completed\":[{\"id\":\"o\"}],\"failed\":[]}";
+        "{\"id\":\"b\",\"command\":\"c\",\"depends_on\":[\"a\"],\"status\":\"s\"}],"
+        "\"completed\":[{\"id\":\"o\"}],\"failed\":[]}";
     static const char bytes[] = "\"{}[]:,\\0\x80\xff ";
     size_t len = sizeof whole - 1, taken = 0;
     for (size_t at = 0; at < len; at++) {

@@ -53,6 +53,32 @@ every_bound_gate_must_answer_in_order(void **state)
     life_end(&life);
 }
 
+/* A yes to "the gate could not tell about this tree" is none to "this tree changes what gates run". */
+static void
+a_yes_counts_for_its_own_question(void **state)
+{
+    (void)state;
+    struct life life;
+    char json[160];
+    life_begin(&life);
+    life_must(&life, "policy.loaded", "", "{\"gates\":{\"needs_qa\":[\"a\"]},\"critics\":[\"k\"]}");
+    life_walk(&life, "t", VH_PHASE_GATE_QA);
+    answer_gate(&life, "a", "T1", "inconclusive");
+    life_must(&life, "approval.given", "t", "{\"digest\":\"T1\"}");
+    life_walk(&life, "t", VH_PHASE_REVIEW);
+    snprintf(json, sizeof json, "{\"lease\":%lld,\"score_permille\":1}", (long long)life_task(&life, "t").lease);
+    life_must(&life, "review.made", "t", json); /* rejected: a second attempt, with the same result */
+    life_walk(&life, "t", VH_PHASE_IDLE);
+    life_walk(&life, "t", VH_PHASE_FREEZE);
+    snprintf(json, sizeof json, "{\"lease\":%lld,\"verdict\":1,\"tree\":\"T1\",\"commit\":\"C1\",\"change\":\"x\"}",
+             (long long)life_task(&life, "t").lease);
+    life_must(&life, "change.frozen", "t", json);
+    check(&life, VH_STATE_AWAITING, VH_PHASE_IDLE);
+    life_must(&life, "approval.given", "t", "{\"digest\":\"T1\"}");
+    check(&life, VH_STATE_NEEDS_QA, VH_PHASE_GATE_QA);
+    life_end(&life);
+}
+
 /* A stage without gates says so, and is never recorded as passed. */
 static void
 nothing_bound_is_said(void **state)
@@ -226,6 +252,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_bound_gate_must_answer_in_order),
+        cmocka_unit_test(a_yes_counts_for_its_own_question),
         cmocka_unit_test(nothing_bound_is_said),
         cmocka_unit_test(another_tree_is_inconclusive),
         cmocka_unit_test(an_approval_is_bound_to_what_was_seen),

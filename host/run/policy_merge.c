@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy_merge.h"
+
+#include "base/str.h"
+
+static struct vh_json *
+member(struct vh_json *object, struct viv_str key)
+{
+    for (struct vh_json *m = object ? object->child : NULL; m; m = m->next) {
+        if (vh_str_equal(m->key, key)) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+void
+vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+{
+    for (const struct vh_json *f = from->child; f; f = f->next) {
+        struct vh_json *t = member(to, f->key);
+        char *key = vh_arena_text_of(arena, f->key);
+        if (!key) {
+            to->failed = true;
+            return;
+        }
+        if (t && t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
+            vh_policy_merge_trusted(arena, t, f);
+            to->failed = to->failed || t->failed;
+        } else if (t && t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
+            for (const struct vh_json *item = f->child; item; item = item->next) {
+                vh_json_push(t, vh_json_clone(arena, item));
+            }
+            to->failed = to->failed || t->failed;
+        } else {
+            vh_json_set(to, key, vh_json_clone(arena, f));
+        }
+    }
+}
+
+/* The member, made when it is not there. */
+static struct vh_json *
+object_in(struct vh_arena *arena, struct vh_json *to, const char *key)
+{
+    struct vh_json *there = member(to, vh_str(key));
+    if (!there) {
+        there = vh_json_object(arena);
+        vh_json_set(to, key, there);
+    }
+    return there;
+}
+
+static void
+narrow_limits(struct vh_arena *arena, struct vh_json *to, const struct vh_json *limits)
+{
+    struct vh_json *own = member(to, VH_STR("limits"));
+    for (const struct vh_json *l = limits ? limits->child : NULL; l; l = l->next) {
+        struct vh_json *t = member(own, l->key);
+        if (t && l->integer < t->integer) {
+            t->integer = l->integer;
+        }
+        char *key = t ? NULL : vh_arena_text_of(arena, l->key);
+        if (!t) {
+            struct vh_json *ceilings = object_in(arena, to, "ceilings");
+            vh_json_set(ceilings, key ? key : "", key ? vh_json_integer(arena, l->integer) : NULL);
+            to->failed = to->failed || !ceilings || ceilings->failed;
+        }
+    }
+}
+
+void
+vh_policy_merge_narrowing(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+{
+    const struct vh_json *threshold = vh_json_get(vh_json_get(from, "critic"), "threshold_permille");
+    int64_t there = vh_json_int(vh_json_get(to, "critic"), "threshold_permille", VH_POLICY_THRESHOLD_PERMILLE);
+    narrow_limits(arena, to, vh_json_get(from, "limits"));
+    if (vh_json_int(from, "uncommitted", 1) == 0) {
+        vh_json_set_int(arena, to, "uncommitted", 0);
+    }
+    if (threshold && threshold->integer > there) {
+        struct vh_json *critic = object_in(arena, to, "critic");
+        vh_json_set_int(arena, critic, "threshold_permille", threshold->integer);
+        to->failed = to->failed || !critic || critic->failed;
+    }
+}
