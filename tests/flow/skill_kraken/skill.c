@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A skill that serves well or fails in service, as its request says: it crashes, leaves, breaks its schema,
- * asks for what
- * it has no grant for, or crashes after it has written half of its work. For test_skills.sh. */
+/* A skill that serves well or fails in service, as its request says: it crashes, leaves, breaks its schema, asks for
+ * what it has no grant for, or crashes after it has written half of its work. For test_skills.sh. */
 #include "flow_kraken_manifest.h"
 #include "kit.h"
 

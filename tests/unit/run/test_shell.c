@@ -249,7 +249,8 @@ these_mean_the_same(struct world *world, struct vh_keeper *keeper)
         "./die.sh", "./die.sh || echo died", "true | false", "false | true", "a=b/c", "echo a2>out", "echo '2'>out",
         "test -f f1 && echo yes || echo no", "printf '%s\\n' 'a\\nb'", "printf 'a%%b %d\\n' 7", "echo \\\\a b",
         "echo a &&\n\necho b", "\n\n echo a", "echo a;\n\necho b;\n", "echo if then else", "echo 'a'\"b\"c\\ d",
-        "echo x >out 2>&1", "cat missing 2>&1 | wc -l", "cat missing 2>err; wc -l err", "head -c 300000 /dev/zero | wc -c",
+        "echo x >out 2>&1", "cat missing 2>&1 | wc -l", "cat missing 2>err; wc -l err",
+        "head -c 300000 /dev/zero | wc -c",
         "head -c 3000000 /dev/zero; echo end", "echo a >>out; echo b >>out; cat out", "'' x || echo none",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
