@@ -30,15 +30,15 @@ viv_status vh_policy_read(struct vh_run *run, struct viv_error *err);
 viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
 
 /* The policy for the next claim, to be given back: read again when a file changed, or the trust in it. A file that has
- * become wrong keeps nothing in force but a policy that denies everything, and says so. NULL: not even memory for that. */
+ * become wrong keeps nothing in force but a policy that denies everything, and says so. NULL: no memory for that. */
 struct vh_run_policy *vh_policy_now(struct vh_run *run);
 void vh_policy_give(struct vh_run *run, struct vh_run_policy *policy);
 
 /* When nobody works any more. */
 void vh_policy_end(struct vh_run *run);
 
-/* Whether no layer narrows what may be read, and neither does the capability (JSON, or empty). Only then may a folder be
- * handed out as a whole; otherwise each read is an effect that is judged. */
+/* Whether no layer narrows what may be read, and neither does the capability (JSON, or empty). Only then may a folder
+ * be handed out as a whole; otherwise each read is an effect that is judged. */
 bool vh_policy_reads_all(const struct vh_run_policy *policy, struct vh_arena *arena, struct viv_str capability);
 
 #endif
