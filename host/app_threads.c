@@ -188,7 +188,9 @@ spawn(void *data)
     }
     answer(t, status, &err);
     while (!stop) {
-        int fd = app->run.launcher ? vh_launcher_death_fd(app->run.launcher) : -1;
+        /* What is dead and cannot be started is looked at again after a while: its descriptor would not let us wait. */
+        bool alive = status == VIV_OK && app->run.launcher && vh_launcher_pid(app->run.launcher) != 0;
+        int fd = alive ? vh_launcher_death_fd(app->run.launcher) : -1;
         struct pollfd fds[2] = { { fd, POLLIN, 0 }, { t->wake[0], POLLIN, 0 } };
         (void)poll(fds, 2, LOOK_MS); /* an interrupted wait only looks sooner */
         pthread_mutex_lock(&t->lock);

@@ -53,10 +53,12 @@ take(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
     struct vh_event event;
     (void)seq;
     (void)hash;
-    char *copy = vh_arena_text_of(c->work->arena, line);
-    c->status = copy ? vh_event_decode(c->work->arena, (struct viv_str){ copy, line.len }, &event, c->err)
+    struct vh_arena *own = vh_arena_create(NULL, 0); /* of one event: a task may have many thousands */
+    char *copy = own ? vh_arena_text_of(own, line) : NULL;
+    c->status = copy ? vh_event_decode(own, (struct viv_str){ copy, line.len }, &event, c->err)
                      : vh_error_set(c->err, VIV_E_MEMORY, "trace", "no memory for the trace");
     if (c->status) {
+        vh_arena_destroy(own);
         return false;
     }
     if (vh_str_is(event.kind, "task.claimed")) {
@@ -67,6 +69,7 @@ take(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
     } else if (vh_str_is(event.kind, "effect.finished")) {
         finish(c, &event);
     }
+    vh_arena_destroy(own);
     return true;
 }
 
