@@ -13,15 +13,20 @@
 #include "base/str.h"
 
 atomic_uint vh_cli_stop;
+atomic_uint vh_cli_patience = 1;
 
-/* The first asks for an end, the second for a quick one, the third is obeyed here: what is left behind is what a crash
- * leaves, and the next start cleans it up. */
+/* The first asks for an end. Ctrl-C once more than the command has patience for is obeyed here: what is left behind is
+ * what a crash leaves, and the next start cleans it up. Other signals come in pairs from programs that end whole
+ * groups, so they only ever ask. */
 static void
 on_signal(int signal)
 {
-    (void)signal;
-    if (atomic_fetch_add(&vh_cli_stop, 1) >= 2) {
+    unsigned before = atomic_load(&vh_cli_stop);
+    if (signal == SIGINT && before >= atomic_load(&vh_cli_patience)) {
         _exit(VH_EXIT_INTERRUPTED);
+    }
+    if (signal == SIGINT || before == 0) {
+        atomic_fetch_add(&vh_cli_stop, 1);
     }
 }
 

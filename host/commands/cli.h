@@ -115,8 +115,10 @@ bool vh_cli_output_gone(void);
 int vh_cli_help(FILE *out);
 int vh_cli_help_of(const struct vh_cli_command *command);
 
-/* How often SIGINT or SIGTERM came; the third ends the program at once. */
+/* How often SIGINT came, 1 also for SIGTERM and SIGHUP. */
 extern atomic_uint vh_cli_stop;
+/* How many of them the command looks at; one more Ctrl-C ends the program at once. */
+extern atomic_uint vh_cli_patience;
 
 /* ---- commands ---- */
 

@@ -21,6 +21,7 @@ struct doctor {
     struct vh_cli *cli;
     struct vh_json *checks;
     bool missing;
+    bool foreign; /* the home is not this user's */
 };
 
 static void
@@ -273,9 +274,9 @@ open_home(struct doctor *d)
         check(d, "home", FINE, cli->app.home_path);
         return true;
     }
-    check(d,
-          cli->app.read_only || status == VIV_E_STORE || status == VIV_E_VERSION ? "home" : "host",
-          MISSING, err.text);
+    d->foreign = status == VIV_E_DENIED;
+    bool home = cli->app.read_only || d->foreign || status == VIV_E_STORE || status == VIV_E_VERSION;
+    check(d, home ? "home" : "host", MISSING, err.text);
     return vh_app_open(&cli->app, VH_APP_READ, 0, &err) == VIV_OK;
 }
 
@@ -304,5 +305,5 @@ vh_cli_doctor(struct vh_cli *cli)
         vh_json_set_int(cli->arena, value, "ok", !d.missing);
         vh_cli_print_json(cli, value);
     }
-    return d.missing ? VH_EXIT_FAILED : VH_EXIT_OK;
+    return d.foreign ? VH_EXIT_HOME : d.missing ? VH_EXIT_FAILED : VH_EXIT_OK;
 }

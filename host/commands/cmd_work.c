@@ -120,6 +120,7 @@ vh_cli_work(struct vh_cli *cli)
         !vh_cli_no_more_options(cli, 0, 0)) {
         return VH_EXIT_USAGE;
     }
+    atomic_store(&vh_cli_patience, 2); /* finish what runs, then cancel it */
     if (!vh_work_open(cli, (int)workers, &code)) {
         return code;
     }

@@ -91,7 +91,7 @@ cancel_once(struct vh_cli *cli, struct viv_str task, bool *cancelled)
         return;
     }
     *cancelled = true;
-    vh_cli_note(cli, "cancelling %.*s; Ctrl-C twice more leaves at once", VH_STR_ARGS(task));
+    vh_cli_note(cli, "cancelling %.*s; Ctrl-C again leaves at once", VH_STR_ARGS(task));
     struct vh_json *request = vh_cli_request(cli, "cancel");
     vh_json_set_str(cli->arena, request, "note", VH_STR("interrupted"));
     vh_json_set_str(cli->arena, request, "task", task);

@@ -272,7 +272,8 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
     return VIV_OK;
 }
 
-/* What judging and recording one effect takes goes when the next has passed, not when the task ends: a skill may ask for
+/* What judging and recording one effect takes goes when the next has passed, not when the task ends: a skill
+ * may ask for
  * thousands. It lives that long because the task's row came with the last answer; vh_run_keep() keeps it for longer. */
 viv_status
 vh_effect_perform(void *data, struct vh_arena *arena, const struct viv_effect_request *request,

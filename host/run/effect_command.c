@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exec documents as docs/contract/exec.schema.json has them: known members of the right type and nothing else, since what
+/* Exec documents as docs/contract/exec.schema.json has them: known members of the right type and nothing else,
+ * since what
  * stands in one was judged by what it says. `sh -c TEXT` becomes the pipelines it means, where it can. */
 #include "effect_inside.h"
 
@@ -36,7 +37,8 @@ check_members(const struct vh_json *object, const struct member *members, size_t
             i++;
         }
         if (i == count || m->type != members[i].type) {
-            return vh_error_set(err, VIV_E_INVALID, "effect", "member '%.*s' of %s is unknown or of the wrong type; see "
+            return vh_error_set(err, VIV_E_INVALID, "effect",
+                    "member '%.*s' of %s is unknown or of the wrong type; see "
                                 "'vivhost schema exec'", (int)(m->key.len > 64 ? 64 : m->key.len), m->key.data, what);
         }
     }
@@ -46,7 +48,8 @@ check_members(const struct vh_json *object, const struct member *members, size_t
 static bool
 is_text(const struct vh_json *value)
 {
-    return value->type == VH_JSON_STRING && !(value->text.len && memchr(value->text.data, '\0', (size_t)value->text.len));
+    return value->type == VH_JSON_STRING && !(value->text.len && memchr(value->text.data, '\0',
+            (size_t)value->text.len));
 }
 
 static bool

@@ -207,7 +207,8 @@ reading_rates(struct bench *bench, int64_t events)
     free(samples);
     bench->failed = bench->failed || vh_sequencer_stop(home.sequencer, NULL);
     double count = (double)vh_store_seq(home.store);
-    static const char *const what[] = { "verify the chain, by processor time", "verify and fold into arrays, the same" };
+    static const char *const what[] = { "verify the chain, by processor time",
+            "verify and fold into arrays, the same" };
     for (int fold = 0; fold < 2; fold++) {
         struct vh_arena *arena = vh_arena_create(NULL, 0);
         struct vh_memory *memory = vh_memory_create(arena);

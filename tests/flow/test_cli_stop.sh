@@ -28,14 +28,13 @@ same "its state" "$(state_of "$P" first)" cancelled
 refute "something was published" git -C "$P" rev-parse -q --verify viv/first
 until_true "the end of its process" nothing_left
 
-story "the third leaves at once, and the next start cleans up"
+story "the second leaves at once, and the next start cleans up"
 start run run "wait for ever" --id second -C "$P" -- sh -c ': STOPSECOND; kill -STOP $$'
 await_stopped STOPSECOND
 kill -STOP "$pid_run"
+kill -TERM "$pid_run"
 kill -INT "$pid_run"
 kill -CONT "$pid_run"
-kill -TERM "$pid_run"
-kill -HUP "$pid_run"
 viv_end run
 expect_code 130 "a run that was left"
 until_true "the end of its process" nothing_left

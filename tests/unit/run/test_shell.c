@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a command that a person wrote for a shell does something else here than in a shell: another output,
- * another exit code, other files; or safety judges a structure that is not what runs. Generated lines inside the grammar
- * run both ways in the same kind of folder; lines outside of it are left to the shell, and their first reason is named. */
+ * another exit code, other files; or safety judges a structure that is not what runs. Generated lines inside
+ * the grammar
+ * run both ways in the same kind of folder; lines outside of it are left to the shell, and their first reason
+ * is named. */
 #include "sandbox_world.h"
 
 #include "run/pipelines.h"
@@ -20,7 +22,8 @@ code_of(const struct vh_exec_result *result)
 }
 
 static const char fresh[] =
-    "rm -rf a b f; mkdir f; cd f; printf 'b x\\na y\\nb x\\n' >f1; printf 'one\\ntwo\\n' >f2; : >empty; mkdir d e; : >e/one; : >e/two; "
+    "rm -rf a b f; mkdir f; cd f; printf 'b x\\na y\\nb x\\n' >f1; printf 'one\\ntwo\\n' >f2; : >empty; mkdi"
+    "r d e; : >e/one; : >e/two; "
     "printf '#!/bin/sh\\necho script $#; exit 3\\n' >run.sh; chmod 755 run.sh; echo no >plain; "
     "printf '#!/bin/sh\\nkill -9 $$\\n' >die.sh; chmod 755 die.sh; cd ..; cp -a f a; cp -a f b";
 
@@ -118,7 +121,8 @@ static void
 add_words(struct line *line, size_t most)
 {
     static const char *const words[] = { "x",  "two words", "",   "#no",  "a;b", "a|b", "a&&b", "~",  "~/x", "(",
-                                         ">f", "2",         "it", "caf\xc3\xa9", "{}",  "*.c", "if",  "a=b", "\t", "!" };
+                                         ">f", "2",         "it", "caf\xc3\xa9", "{}",  "*.c", "if",  "a=b"
+                                         "", "\t", "!" };
     for (size_t n = pick(most + 1); n; n--) {
         add_word(line, PICK(words));
     }
@@ -128,7 +132,8 @@ add_words(struct line *line, size_t most)
 static bool
 add_reader(struct line *line)
 {
-    static const char *const readers[] = { "cat f1", "sort f1", "grep b f1", "cat missing f2", "wc -l f2", "head -n1 f1",
+    static const char *const readers[] = { "cat f1", "sort f1", "grep b f1", "cat missing f2", "wc -l f2", ""
+    "head -n1 f1",
                                            "ls e", "./run.sh", "./run.sh one", "./plain", "./die.sh", "no-such-program",
                                            "false", "true", "cat empty", "./d", "sed s/one/1/ f2", "echo" };
     if (pick(3) == 0) {
@@ -163,7 +168,8 @@ add_errors(struct line *line, bool starts)
 static void
 add_changer(struct line *line)
 {
-    static const char *const changers[] = { "cp f1 new", "mv f1 f2", "rm -f f2", "touch t", "mkdir -p d/g", "rm missing",
+    static const char *const changers[] = { "cp f1 new", "mv f1 f2", "rm -f f2", "touch t", "mkdir -p d/g"
+    "", "rm missing",
                                             "cat out", "test -f f1", "test -f missing", "test b = b", "mkdir d",
                                             "ln -s f1 link", "cat new" };
     add(line, PICK(changers));
@@ -243,7 +249,8 @@ these_mean_the_same(struct world *world, struct vh_keeper *keeper)
         "./die.sh", "./die.sh || echo died", "true | false", "false | true", "a=b/c", "echo a2>out", "echo '2'>out",
         "test -f f1 && echo yes || echo no", "printf '%s\\n' 'a\\nb'", "printf 'a%%b %d\\n' 7", "echo \\\\a b",
         "echo a &&\n\necho b", "\n\n echo a", "echo a;\n\necho b;\n", "echo if then else", "echo 'a'\"b\"c\\ d",
-        "echo x >out 2>&1", "cat missing 2>&1 | wc -l", "cat missing 2>err; wc -l err", "head -c 300000 /dev/zero | wc -c",
+        "echo x >out 2>&1", "cat missing 2>&1 | wc -l", "cat missing 2>err; wc -l err",
+        "head -c 300000 /dev/zero | wc -c",
         "head -c 3000000 /dev/zero; echo end", "echo a >>out; echo b >>out; cat out", "'' x || echo none",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -257,76 +264,77 @@ these_mean_the_same(struct world *world, struct vh_keeper *keeper)
 
 /* ---- outside ---- */
 
+static const struct {
+    const char *text;
+    const char *why;
+} outside[] = {
+    { "", "no command" },
+    { "# only words", "a comment" },
+    { "; echo a", "a stage without a program" },
+    { "echo a; ; echo b", "a stage without a program" },
+    { "echo a\n; echo b", "a stage without a program" },
+    { "echo a ;; echo b", ";;" },
+    { "echo a |", "a stage without a program" },
+    { "echo a &&", "nothing after && or ||" },
+    { "echo a &", "a command in the background" },
+    { "(echo a)", "a group" },
+    { "{ echo a; }", "a brace" },
+    { "! true", "a negation" },
+    { "echo $HOME", "a variable or substitution" },
+    { "echo \"$HOME\"", "a variable, substitution or escape inside quotes" },
+    { "echo `id`", "a substitution" },
+    { "echo *.c", "a glob" },
+    { "echo a?", "a glob" },
+    { "[ -f x ]", "a glob" },
+    { "echo ~", "a tilde" },
+    { "X=1 env", "an assignment" },
+    { "X='a b' env", "an assignment" },
+    { "cd d", "a word of the shell itself" },
+    { "'cd' d; pwd", "a word of the shell itself" },
+    { "\\cd d; pwd", "a word of the shell itself" },
+    { "chdir d", "a word of the shell itself" },
+    { "kill 1", "a word of the shell itself" },
+    { "echo -e x", "an echo with a backslash or an option" },
+    { "echo 'a\\tb'", "an echo with a backslash or an option" },
+    { "echo --help", "an echo with a backslash or an option" },
+    { "printf '\\x41'", "a printf whose format shells read differently" },
+    { "printf '%b' x", "a printf whose format shells read differently" },
+    { "printf -v x y", "a printf whose format shells read differently" },
+    { "test a == a", "a test that shells read differently" },
+    { "true --help", "an option that a shell does not know" },
+    { "pwd -P", "a pwd with words" },
+    { "echo 12>f", "a descriptor" },
+    { "echo 1>f", "a descriptor" },
+    { "echo a >&2", "a descriptor" },
+    { "echo a 2>&3", "a descriptor" },
+    { "echo a >|f", "a descriptor" },
+    { "cat <<x\nx", "a here document or descriptor" },
+    { "cat <>x", "a here document or descriptor" },
+    { "cat >a >b", "several redirections of one stream" },
+    { "cat 2>a 2>&1", "several redirections of one stream" },
+    { "cat 2>&1 >a", "several redirections of one stream" },
+    { "cat >a <b", "redirections in another order than < > 2>" },
+    { "cat 2>a >b", "redirections in another order than < > 2>" },
+    { "cat >/tmp/a", "a redirection to a file outside of the workspace" },
+    { "cat >d/../../a", "a redirection to a file outside of the workspace" },
+    { "cat >", "a redirection without a file" },
+    { "echo 'a", "a quote that does not end" },
+    { "echo a\\", "a line that goes on" },
+    { "echo a \\\nb", "a line that goes on" },
+};
+
 static void
 these_are_outside(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *why;
-    } rows[] = {
-        { "", "no command" },
-        { "# only words", "a comment" },
-        { "; echo a", "a stage without a program" },
-        { "echo a; ; echo b", "a stage without a program" },
-        { "echo a\n; echo b", "a stage without a program" },
-        { "echo a ;; echo b", ";;" },
-        { "echo a |", "a stage without a program" },
-        { "echo a &&", "nothing after && or ||" },
-        { "echo a &", "a command in the background" },
-        { "(echo a)", "a group" },
-        { "{ echo a; }", "a brace" },
-        { "! true", "a negation" },
-        { "echo $HOME", "a variable or substitution" },
-        { "echo \"$HOME\"", "a variable, substitution or escape inside quotes" },
-        { "echo `id`", "a substitution" },
-        { "echo *.c", "a glob" },
-        { "echo a?", "a glob" },
-        { "[ -f x ]", "a glob" },
-        { "echo ~", "a tilde" },
-        { "X=1 env", "an assignment" },
-        { "X='a b' env", "an assignment" },
-        { "cd d", "a word of the shell itself" },
-        { "'cd' d; pwd", "a word of the shell itself" },
-        { "\\cd d; pwd", "a word of the shell itself" },
-        { "chdir d", "a word of the shell itself" },
-        { "kill 1", "a word of the shell itself" },
-        { "echo -e x", "an echo with a backslash or an option" },
-        { "echo 'a\\tb'", "an echo with a backslash or an option" },
-        { "echo --help", "an echo with a backslash or an option" },
-        { "printf '\\x41'", "a printf whose format shells read differently" },
-        { "printf '%b' x", "a printf whose format shells read differently" },
-        { "printf -v x y", "a printf whose format shells read differently" },
-        { "test a == a", "a test that shells read differently" },
-        { "true --help", "an option that a shell does not know" },
-        { "pwd -P", "a pwd with words" },
-        { "echo 12>f", "a descriptor" },
-        { "echo 1>f", "a descriptor" },
-        { "echo a >&2", "a descriptor" },
-        { "echo a 2>&3", "a descriptor" },
-        { "echo a >|f", "a descriptor" },
-        { "cat <<x\nx", "a here document or descriptor" },
-        { "cat <>x", "a here document or descriptor" },
-        { "cat >a >b", "several redirections of one stream" },
-        { "cat 2>a 2>&1", "several redirections of one stream" },
-        { "cat 2>&1 >a", "several redirections of one stream" },
-        { "cat >a <b", "redirections in another order than < > 2>" },
-        { "cat 2>a >b", "redirections in another order than < > 2>" },
-        { "cat >/tmp/a", "a redirection to a file outside of the workspace" },
-        { "cat >d/../../a", "a redirection to a file outside of the workspace" },
-        { "cat >", "a redirection without a file" },
-        { "echo 'a", "a quote that does not end" },
-        { "echo a\\", "a line that goes on" },
-        { "echo a \\\nb", "a line that goes on" },
-    };
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         const char *why = NULL;
-        if (vh_shell_parse(arena, vh_str(rows[i].text), &why)) {
-            fail_msg("'%s' is taken for plain commands", rows[i].text);
+        if (vh_shell_parse(arena, vh_str(outside[i].text), &why)) {
+            fail_msg("'%s' is taken for plain commands", outside[i].text);
         }
-        if (strcmp(why, rows[i].why) != 0) {
-            fail_msg("'%s': '%s', expected '%s'", rows[i].text, why, rows[i].why);
+        if (strcmp(why, outside[i].why) != 0) {
+            fail_msg("'%s': '%s', expected '%s'", outside[i].text, why, outside[i].why);
         }
     }
     vh_arena_destroy(arena);
