@@ -146,6 +146,15 @@ record_call(struct vh_controlling *c, const struct vh_skill_result *result, cons
     return recorded;
 }
 
+static bool
+reads_all(struct vh_controlling *c)
+{
+    struct vh_run_policy *policy = vh_policy_now(c->run);
+    bool all = vh_policy_reads_all(policy, c->arena, (struct viv_str){ NULL, 0 });
+    vh_policy_give(c->run, policy);
+    return all;
+}
+
 viv_status
 vh_control_call(struct vh_controlling *c)
 {
@@ -163,7 +172,7 @@ vh_control_call(struct vh_controlling *c)
     struct vh_skill_call call = {
         .skill = vh_json_str(c->request, "skill"),
         .input_json = input ? vh_json_print(c->arena, input) : VH_STR("{}"),
-        .root_fd = vh_policy_reads_all(vh_policy_now(c->run), c->arena, (struct viv_str){ NULL, 0 }) ? fd : -1,
+        .root_fd = reads_all(c) ? fd : -1,
         .now_us = c->run->seam->wall_us(c->run->seam->data),
     };
     status = vh_skill_run(c->run, c->arena, &call, &result, &c->err);

@@ -160,7 +160,7 @@ until_true() {
 
 # The process of a task that has stopped itself (kill -STOP $$) and has MARK among its words.
 stopped_with() {
-    stopped_pid=$(python3 "$FLOW/look.py" stopped "$1")
+    stopped_pid=$(python3 "$FLOW/look.py" stopped "$1" "$HOME")
     [ -n "$stopped_pid" ]
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the flow tests look at: members of JSON, stopped processes of tasks, and what a test leaves behind.
 
-usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK | left SCRATCH HOME"""
+usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK HOME | left SCRATCH HOME"""
 import json
 import os
 import socket
@@ -61,10 +61,19 @@ def processes():
     return [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()]
 
 
-def stopped(mark):
+def started_with(pid, home):
+    """Whether the process or one it comes from has this HOME: other runs of the same test use the same marks."""
+    while pid not in ("", "0", "1"):
+        if b"HOME=" + home.encode() in read(pid, "environ").split(b"\0"):
+            return True
+        pid = (read(pid, "stat").rpartition(b") ")[2].split(b" ") + [b"", b""])[1].decode()
+    return False
+
+
+def stopped(mark, home):
     for pid in processes():
         state = read(pid, "stat").rpartition(b") ")[2][:1]
-        if state == b"T" and mark.encode() in read(pid, "cmdline"):
+        if state == b"T" and mark.encode() in read(pid, "cmdline") and started_with(pid, home):
             print(pid)
             return
 
@@ -103,7 +112,7 @@ def main(words):
     elif words[0] == "ask":
         ask(words[1], words[2])
     elif words[0] == "stopped":
-        stopped(words[1])
+        stopped(words[1], words[2])
     elif words[0] == "left":
         return left(words[1], words[2])
     return 0

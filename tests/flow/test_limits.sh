@@ -47,7 +47,7 @@ same "results" "$(git -C "$Q" for-each-ref --format=x refs/heads/viv/ | wc -l)" 
 
 user_policy 'limits: {time: 100s}'
 story "cancelled while it runs: the command ends, nothing is published"
-viv_begin a run "loop" -C "$P" -- sh -c ': LOOPA; kill -STOP $$; cat /dev/zero > /dev/null'
+viv_begin a run "loop" -C "$P" -- sh -c ': LOOPA'$$'; kill -STOP $$; cat /dev/zero > /dev/null'
 await_stopped LOOPA
 kill -CONT "$stopped_pid"
 task=$("$VIVHOST" queue list -C "$P" | awk '/running/ { print $1 }')
@@ -57,16 +57,16 @@ viv_end a
 expect_code 1 "a cancelled run"
 same "state" "$(state_of "$P" "$task")" cancelled
 refute "a result of a cancelled task" git -C "$P" rev-parse -q --verify "viv/$task"
-refute "the command still runs" pgrep -f "LOOPA"
+refute "the command still runs" pgrep -f "LOOPA$$"
 
 story "Ctrl-C cancels what the run waits for"
-viv_begin a run "loop" -C "$P" -- sh -c ': LOOPB; kill -STOP $$; cat /dev/zero > /dev/null'
+viv_begin a run "loop" -C "$P" -- sh -c ': LOOPB'$$'; kill -STOP $$; cat /dev/zero > /dev/null'
 await_stopped LOOPB
 kill -CONT "$stopped_pid"
 kill -INT "$(pgrep -P "$pid_a")"
 viv_end a
 expect_code 130 "an interrupted run"
-refute "the command still runs" pgrep -f "LOOPB"
+refute "the command still runs" pgrep -f "LOOPB$$"
 same "running tasks" "$("$VIVHOST" queue list -C "$P" | grep -c running)" 0
 
 story "the policy's time limit ends a command"
@@ -85,13 +85,14 @@ task=$(last_task)
 
 story "daemons of a command are gone with it"
 cat >"$P/daemon.sh" <<'DAEMON'
-(setsid sh -c 'trap "" TERM HUP; : DAEMON1; while :; do sleep 1; done' >/dev/null 2>&1 &)
-nohup sh -c ': DAEMON2; sleep 1000' >/dev/null 2>&1 &
+(setsid sh -c 'trap "" TERM HUP; : DAEMON1-TAG; while :; do sleep 1; done' >/dev/null 2>&1 &)
+nohup sh -c ': DAEMON2-TAG; sleep 1000' >/dev/null 2>&1 &
 echo started >> one.txt
 DAEMON
+sed -i "s/TAG/$$/" "$P/daemon.sh"
 viv run "start daemons" -C "$P" -- sh ./daemon.sh
 expect_code 0 "a command with daemons"
-until_true "an end of daemons" sh -c '! pgrep -f DAEMON[12]'
+until_true "an end of daemons" sh -c '! pgrep -f "DAEMON[12]-$0"' "$$"
 
 story "a fork bomb and a large file end at their bounds, the host goes on"
 printf 'bomb() { bomb | bomb & }\nbomb\n' >"$P/bomb.sh"
