@@ -272,15 +272,9 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
     return VIV_OK;
 }
 
-<<<<<<< HEAD
-/* What judging and recording one effect takes goes when the next has passed, not when the task ends: a skill
- * may ask for
- * thousands. It lives that long because the task's row came with the last answer; vh_run_keep() keeps it for longer. */
-=======
 /* What judging and recording one effect takes goes when the next has passed, not when the task ends: a skill may ask
  * for thousands. It lives that long because the task's row came with the last answer; vh_run_keep() keeps it for
  * longer. */
->>>>>>> review
 viv_status
 vh_effect_perform(void *data, struct vh_arena *arena, const struct viv_effect_request *request,
                   struct viv_effect_outcome *ret_outcome, struct viv_error *err)

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-<<<<<<< HEAD
-/* Exec documents as docs/contract/exec.schema.json has them: known members of the right type and nothing else,
- * since what
- * stands in one was judged by what it says. `sh -c TEXT` becomes the pipelines it means, where it can. */
-=======
 /* Exec documents as docs/contract/exec.schema.json has them: known members of the right type and nothing else, since
  * what stands in one was judged by what it says. `sh -c TEXT` becomes the pipelines it means, where it can. */
->>>>>>> review
 #include "effect_inside.h"
 
 #include "run/shell.h"
@@ -43,13 +37,8 @@ check_members(const struct vh_json *object, const struct member *members, size_t
         }
         if (i == count || m->type != members[i].type) {
             return vh_error_set(err, VIV_E_INVALID, "effect",
-<<<<<<< HEAD
-                    "member '%.*s' of %s is unknown or of the wrong type; see "
-                                "'vivhost schema exec'", (int)(m->key.len > 64 ? 64 : m->key.len), m->key.data, what);
-=======
                                 "member '%.*s' of %s is unknown or of the wrong type; see 'vivhost schema exec'",
                                 (int)(m->key.len > 64 ? 64 : m->key.len), m->key.data, what);
->>>>>>> review
         }
     }
     return VIV_OK;
@@ -58,13 +47,8 @@ check_members(const struct vh_json *object, const struct member *members, size_t
 static bool
 is_text(const struct vh_json *value)
 {
-<<<<<<< HEAD
-    return value->type == VH_JSON_STRING && !(value->text.len && memchr(value->text.data, '\0',
-            (size_t)value->text.len));
-=======
     struct viv_str text = value->text;
     return value->type == VH_JSON_STRING && !(text.len && memchr(text.data, '\0', (size_t)text.len));
->>>>>>> review
 }
 
 static bool

@@ -160,12 +160,7 @@ vh_effect_write(struct vh_effect *effect, struct viv_error *err)
     return status ? status : vh_effect_output(effect, (struct viv_str){ NULL, 0 }, &hash, false, err);
 }
 
-<<<<<<< HEAD
-/* A folder of a lower layer cannot be renamed on an overlay: it is copied, then removed. A copy that fails
- * goes again. */
-=======
 /* A folder of a lower layer cannot be renamed on an overlay: it is copied, then removed. A failed copy goes again. */
->>>>>>> review
 static viv_status
 copy_over(struct vh_effect *effect, int from, const char *from_name, int to, const char *to_name,
           struct viv_error *err)

@@ -10,26 +10,15 @@
  *
  * Redirections stand in the order < > 2>, each at most once. Everything else - variables, substitution, globs,
  * assignments, keywords, builtins that change the shell, background, groups, here documents, comments, an echo with a
-<<<<<<< HEAD
- * backslash or an option - is outside, and the text goes to a real shell as one effect of its own kind, which
- * the policy
- * may treat more strictly. Read next: shell_words.h. */
-=======
  * backslash or an option - is outside, and the text goes to a real shell as one effect of its own kind, which the
  * policy may treat more strictly. Read next: shell_words.h. */
->>>>>>> review
 #ifndef VH_SHELL_H
 #define VH_SHELL_H
 
 #include "base/json.h"
 
-<<<<<<< HEAD
-/* {"pipelines":[{"op":"and|or|then","stages":[...]}]}, the first without "op", a stage as in the exec
- * document. NULL when the text is outside the grammar; `ret_why` then names the first thing outside it. */
-=======
 /* {"pipelines":[{"op":"and|or|then","stages":[...]}]}, the first without "op", a stage as in the exec document. NULL
  * when the text is outside the grammar; `ret_why` then names the first thing outside it. */
->>>>>>> review
 struct vh_json *vh_shell_parse(struct vh_arena *arena, struct viv_str text, const char **ret_why);
 
 #endif

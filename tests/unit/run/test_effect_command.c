@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-<<<<<<< HEAD
-/* If this fails, a skill or a client's task brings the host down by an exec document, or runs what no rule has
- * seen: the
- * door reads known members of the right type and nothing else. */
-=======
 /* If this fails, a skill or a client's task brings the host down by an exec document, or runs what no rule has seen:
  * the door reads known members of the right type and nothing else. */
->>>>>>> review
 #include "cm.h"
 
 #include <string.h>

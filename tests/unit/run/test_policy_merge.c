@@ -35,11 +35,7 @@ an_untrusted_project_only_narrows(void **state)
         { "{\"critic\":{\"threshold_permille\":900}}", "{\"critic\":{\"threshold_permille\":800}}",
           "{\"critic\":{\"threshold_permille\":900}}" },
         { "{\"critic\":{\"other\":1,\"threshold_permille\":100}}",
-<<<<<<< HEAD
-                "{\"critic\":{\"more\":2,\"threshold_permille\":600}}",
-=======
           "{\"critic\":{\"more\":2,\"threshold_permille\":600}}",
->>>>>>> review
           "{\"critic\":{\"other\":1,\"threshold_permille\":600}}" },
         /* A limit where the user has none replaced the default, whatever it was. */
         { "{}", "{\"limits\":{\"time_ns\":999999}}", "{\"ceilings\":{\"time_ns\":999999}}" },
@@ -51,15 +47,6 @@ an_untrusted_project_only_narrows(void **state)
         /* What switches something on. */
         { "{}",
           "{\"approvals\":{\"results\":\"auto\"},\"branch\":\"follow\",\"bring\":[\"x\"],\"env\":{\"allow\":[\"A\"]},"
-<<<<<<< HEAD
-          "\"experimental\":\"allow\",\"gates\":{\"e2e\":[{\"run\":[\"x\"]}]},\"paths\":{\"write\":{\"allow"
-          "\":[\"**\"]}},"
-          "\"plugins\":{\"p\":{\"options\":{\"a\":\"1\"}}},\"prepare\":{\"run\":[\"x\"]},\"ceilings\":{\"time_ns\":1}}",
-          "{}" },
-        { "{\"branch\":\"stay\",\"bring\":[\"a\"],\"gates\":{\"e2e\":[]},\"prepare\":{\"run\":[\"a\"]}}",
-          "{\"branch\":\"follow\",\"bring\":[\"x\"],\"gates\":{\"e2e\":[{\"run\":[\"x\"]}]},\"prepare\":{\"r"
-          "un\":[\"x\"]}}",
-=======
           "\"experimental\":\"allow\",\"gates\":{\"e2e\":[{\"run\":[\"x\"]}]},"
           "\"paths\":{\"write\":{\"allow\":[\"**\"]}},"
           "\"plugins\":{\"p\":{\"options\":{\"a\":\"1\"}}},\"prepare\":{\"run\":[\"x\"]},\"ceilings\":{\"time_ns\":1}}",
@@ -67,7 +54,6 @@ an_untrusted_project_only_narrows(void **state)
         { "{\"branch\":\"stay\",\"bring\":[\"a\"],\"gates\":{\"e2e\":[]},\"prepare\":{\"run\":[\"a\"]}}",
           "{\"branch\":\"follow\",\"bring\":[\"x\"],\"gates\":{\"e2e\":[{\"run\":[\"x\"]}]},"
           "\"prepare\":{\"run\":[\"x\"]}}",
->>>>>>> review
           "{\"branch\":\"stay\",\"bring\":[\"a\"],\"gates\":{\"e2e\":[]},\"prepare\":{\"run\":[\"a\"]}}" },
     };
     (void)state;
@@ -82,13 +68,8 @@ a_trusted_project_counts(void **state)
     (void)state;
     check(vh_policy_merge_trusted, "{\"bring\":[\"a\"],\"critic\":{\"threshold_permille\":900},\"limits\":{\"a\":1}}",
           "{\"bring\":[\"b\"],\"critic\":{\"threshold_permille\":100},\"limits\":{\"b\":2},\"prepare\":{}}",
-<<<<<<< HEAD
-          "{\"bring\":[\"a\",\"b\"],\"critic\":{\"threshold_permille\":100},\"limits\":{\"a\":1,\"b\":2},\"p"
-          "repare\":{}}");
-=======
           "{\"bring\":[\"a\",\"b\"],\"critic\":{\"threshold_permille\":100},\"limits\":{\"a\":1,\"b\":2},"
           "\"prepare\":{}}");
->>>>>>> review
 }
 
 /* Memory that runs out anywhere marks the tree: half a policy is none. */
@@ -104,13 +85,8 @@ no_memory_is_no_policy(void **state)
             struct vh_arena *arena = vh_arena_create(NULL, 0);
             struct vh_json *to = NULL, *from = NULL;
             assert_int_equal(vh_json_import(arena, VH_STR("{\"critic\":{}}"), &to, NULL), VIV_OK);
-<<<<<<< HEAD
-            assert_int_equal(vh_json_import(arena, VH_STR("{\"critic\":{\"threshold_permille\":600},\"limits"
-            "\":{\"a\":1,"
-=======
             assert_int_equal(vh_json_import(arena, VH_STR("{\"critic\":{\"threshold_permille\":600},"
                                                           "\"limits\":{\"a\":1,"
->>>>>>> review
                                                           "\"b\":2},\"uncommitted\":0}"), &from, NULL), VIV_OK);
             (void)vh_arena_fail_at(n);
             merges[m](arena, to, from);

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a command that a person wrote for a shell does something else here than in a shell: another output,
-<<<<<<< HEAD
- * another exit code, other files; or safety judges a structure that is not what runs. Generated lines inside
- * the grammar
- * run both ways in the same kind of folder; lines outside of it are left to the shell, and their first reason
- * is named. */
-=======
  * another exit code, other files; or safety judges a structure that is not what runs. Generated lines inside the
  * grammar run both ways in the same kind of folder; lines outside are left to the shell, their first reason named. */
->>>>>>> review
 #include "sandbox_world.h"
 
 #include "run/pipelines.h"
@@ -27,13 +20,8 @@ code_of(const struct vh_exec_result *result)
 }
 
 static const char fresh[] =
-<<<<<<< HEAD
-    "rm -rf a b f; mkdir f; cd f; printf 'b x\\na y\\nb x\\n' >f1; printf 'one\\ntwo\\n' >f2; : >empty; mkdi"
-    "r d e; : >e/one; : >e/two; "
-=======
     "rm -rf a b f; mkdir f; cd f; printf 'b x\\na y\\nb x\\n' >f1; printf 'one\\ntwo\\n' >f2; : >empty; mkdir d e; "
     ": >e/one; : >e/two; "
->>>>>>> review
     "printf '#!/bin/sh\\necho script $#; exit 3\\n' >run.sh; chmod 755 run.sh; echo no >plain; "
     "printf '#!/bin/sh\\nkill -9 $$\\n' >die.sh; chmod 755 die.sh; cd ..; cp -a f a; cp -a f b";
 
@@ -131,13 +119,8 @@ static void
 add_words(struct line *line, size_t most)
 {
     static const char *const words[] = { "x",  "two words", "",   "#no",  "a;b", "a|b", "a&&b", "~",  "~/x", "(",
-<<<<<<< HEAD
-                                         ">f", "2",         "it", "caf\xc3\xa9", "{}",  "*.c", "if",  "a=b"
-                                         "", "\t", "!" };
-=======
                                          ">f", "2",         "it", "caf\xc3\xa9", "{}",  "*.c", "if",
                                          "a=b", "\t",        "!" };
->>>>>>> review
     for (size_t n = pick(most + 1); n; n--) {
         add_word(line, PICK(words));
     }
@@ -147,13 +130,8 @@ add_words(struct line *line, size_t most)
 static bool
 add_reader(struct line *line)
 {
-<<<<<<< HEAD
-    static const char *const readers[] = { "cat f1", "sort f1", "grep b f1", "cat missing f2", "wc -l f2", ""
-    "head -n1 f1",
-=======
     static const char *const readers[] = { "cat f1", "sort f1", "grep b f1", "cat missing f2", "wc -l f2",
                                            "head -n1 f1",
->>>>>>> review
                                            "ls e", "./run.sh", "./run.sh one", "./plain", "./die.sh", "no-such-program",
                                            "false", "true", "cat empty", "./d", "sed s/one/1/ f2", "echo" };
     if (pick(3) == 0) {
@@ -188,13 +166,8 @@ add_errors(struct line *line, bool starts)
 static void
 add_changer(struct line *line)
 {
-<<<<<<< HEAD
-    static const char *const changers[] = { "cp f1 new", "mv f1 f2", "rm -f f2", "touch t", "mkdir -p d/g"
-    "", "rm missing",
-=======
     static const char *const changers[] = { "cp f1 new", "mv f1 f2", "rm -f f2", "touch t", "mkdir -p d/g",
                                             "rm missing",
->>>>>>> review
                                             "cat out", "test -f f1", "test -f missing", "test b = b", "mkdir d",
                                             "ln -s f1 link", "cat new" };
     add(line, PICK(changers));
@@ -292,11 +265,7 @@ these_mean_the_same(struct world *world, struct vh_keeper *keeper)
 static const struct {
     const char *text;
     const char *why;
-<<<<<<< HEAD
-} outside[] = {
-=======
 } outside_rows[] = {
->>>>>>> review
     { "", "no command" },
     { "# only words", "a comment" },
     { "; echo a", "a stage without a program" },
@@ -357,15 +326,6 @@ these_are_outside(void **state)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     (void)state;
-<<<<<<< HEAD
-    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
-        const char *why = NULL;
-        if (vh_shell_parse(arena, vh_str(outside[i].text), &why)) {
-            fail_msg("'%s' is taken for plain commands", outside[i].text);
-        }
-        if (strcmp(why, outside[i].why) != 0) {
-            fail_msg("'%s': '%s', expected '%s'", outside[i].text, why, outside[i].why);
-=======
     for (size_t i = 0; i < sizeof outside_rows / sizeof *outside_rows; i++) {
         const char *why = NULL;
         if (vh_shell_parse(arena, vh_str(outside_rows[i].text), &why)) {
@@ -373,7 +333,6 @@ these_are_outside(void **state)
         }
         if (strcmp(why, outside_rows[i].why) != 0) {
             fail_msg("'%s': '%s', expected '%s'", outside_rows[i].text, why, outside_rows[i].why);
->>>>>>> review
         }
     }
     vh_arena_destroy(arena);
