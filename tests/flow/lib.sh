@@ -109,6 +109,12 @@ said() {
     grep -qF -- "$1" "$SCRATCH/out" "$SCRATCH/err" || fail "nothing says '$1'"
 }
 
+# on_plain_copies PROJECT: its last host worked on plain copies (reduced-copy), where a known name can be looked up
+# though not read, and no mode can be changed; docs/decisions/0003 says why.
+on_plain_copies() {
+    "$VIVHOST" log show --json -C "$1" | grep '"kind":"policy.loaded"' | tail -n 1 | grep -q '"profile":"[^"]*reduced-copy'
+}
+
 # field PROJECT TASK PATH: a member of a task; texts bare, all else as JSON. PATH is "a.b.0.c".
 field() {
     "$VIVHOST" task show "$2" -C "$1" --json 2>/dev/null | python3 "$FLOW/look.py" field "$3"

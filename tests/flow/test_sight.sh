@@ -92,7 +92,11 @@ check_sight() {
     expect "the probe came to its end" grep -q '^end$' "$P/seen.txt"
     expect "the attempts came to their end" grep -q '^end of attempts$' "$P/seen.txt"
     same "files in sight" "$(section files)" ""
-    same "content in sight" "$(section content)" ""
+    if on_plain_copies "$P"; then # that a file with this name exists can be found out; what is in it, and beside it, not
+        same "content in sight" "$(section content | grep -vxF "$(printf '%s\n' $secrets | sed 'p;s/^/listed /')")" ""
+    else
+        same "content in sight" "$(section content)" ""
+    fi
     same "environment" "$(section environment)" "HOME LANG PATH PWD TMPDIR TZ USER VIV_ATTEMPT VIV_REASONS VIV_TASK "
     [ "$(section processes)" -le 8 ] || fail "$(section processes) processes in sight"
     refute "a connection went out" grep -q '^connected' "$P/seen.txt"
