@@ -92,8 +92,10 @@ check_sight() {
     expect "the probe came to its end" grep -q '^end$' "$P/seen.txt"
     expect "the attempts came to their end" grep -q '^end of attempts$' "$P/seen.txt"
     same "files in sight" "$(section files)" ""
-    if on_plain_copies "$P"; then # that a file with this name exists can be found out; what is in it, and beside it, not
-        same "content in sight" "$(section content | grep -vxF "$(printf '%s\n' $secrets | sed 'p;s/^/listed /')")" ""
+    if on_plain_copies "$P"; then # that a file of this name exists can be found out; no folder is listed, nothing is read
+        same "content in sight" "$(section content | grep -vxF "$(for place in $secrets; do
+            [ -d "$place" ] || printf '%s\nlisted %s\n' "$place" "$place"
+        done)")" ""
     else
         same "content in sight" "$(section content)" ""
     fi
