@@ -84,19 +84,6 @@ ask_gate(struct vh_work *work, const struct vh_plugin *plugin, struct viv_str co
     return vh_guard_call(work, &call, ret_answer, err);
 }
 
-/* A gate without configured commands needs no workspace; what it would do there is nothing. */
-static viv_status
-gate_workspace(struct vh_work *work, struct viv_str config, struct viv_error *err)
-{
-    struct vh_git_id tree;
-    if (vh_str_is(config, "[]")) {
-        return VIV_OK;
-    }
-    tree = vh_run_id(work->ask.tree);
-    viv_status status = open_target(work, err);
-    return status ? status : vh_workspace_open(work, &tree, &work->base.tree, vh_run_time_s(work), err);
-}
-
 viv_status
 vh_ask_gate(struct vh_work *work, struct viv_error *err)
 {
@@ -110,18 +97,24 @@ vh_ask_gate(struct vh_work *work, struct viv_error *err)
     vh_json_set_str(work->arena, data, "gate", work->ask.gate);
     vh_json_set_str(work->arena, data, "stage", work->stage);
     vh_json_set_str(work->arena, data, "tree", work->ask.tree);
-    viv_status status = gate_workspace(work, config, &fault);
+    viv_status status = open_target(work, &fault);
     if (status) {
         vh_run_failure(work, data, "infrastructure", fault.text);
         return vh_run_answer(work, "gate.answered", data, NULL, err);
     }
+    struct vh_git_id tree = vh_run_id(work->ask.tree);
+    work->waiting = (struct vh_waiting_workspace){ .tree = &tree };
     status = ask_gate(work, plugin, config, &answer, &fault);
     vh_workspace_close(work);
+    bool unopened = work->waiting.failed;
+    work->waiting = (struct vh_waiting_workspace){ 0 };
     if (work->asked) {
         return VIV_OK;
     }
     if (vh_run_cancelled(work) && (status || answer.outcome != VIV_GATE_PASSED)) {
         vh_run_failure(work, data, "infrastructure", "the check was stopped with its host");
+    } else if (unopened) {
+        vh_run_failure(work, data, "infrastructure", status ? fault.text : "a gate had no workspace");
     } else if (status) {
         vh_run_failure(work, data, "plugin", fault.text);
     } else {

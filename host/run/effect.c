@@ -272,6 +272,17 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
     return VIV_OK;
 }
 
+static viv_status
+need_workspace(struct vh_work *work, struct viv_error *err)
+{
+    if (work->workspace || !work->waiting.tree) {
+        return VIV_OK;
+    }
+    viv_status status = vh_workspace_open(work, work->waiting.tree, &work->base.tree, vh_run_time_s(work), err);
+    work->waiting.failed = status != VIV_OK;
+    return status;
+}
+
 /* What judging and recording one effect takes goes when the next has passed, not when the task ends: a skill may ask
  * for thousands. It lives that long because the task's row came with the last answer; vh_run_keep() keeps it for
  * longer. */
@@ -282,13 +293,17 @@ vh_effect_perform(void *data, struct vh_arena *arena, const struct viv_effect_re
     const struct vh_effect_origin *origin = data;
     struct vh_work *work = origin->work;
     struct vh_arena *whole = work->arena;
+    viv_status status = need_workspace(work, err);
+    if (status) {
+        return status;
+    }
     struct vh_arena *own = vh_arena_create(whole, 0);
     if (!own) {
         return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory for an effect");
     }
     const char *row = work->ask.task.id.data;
     work->arena = own;
-    viv_status status = pass(origin, arena, request, ret_outcome, err);
+    status = pass(origin, arena, request, ret_outcome, err);
     work->arena = whole;
     if (work->ask.task.id.data == row) { /* no answer came, so nothing points here */
         vh_arena_destroy(own);

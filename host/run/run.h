@@ -71,6 +71,12 @@ struct vh_run {
 struct vh_workspace;
 
 /* One claim of one task. Everything lives in `arena`, which ends with it. */
+/* A workspace that is opened when the first effect of a call wants it: most gates find nothing to do. */
+struct vh_waiting_workspace {
+    const struct vh_git_id *tree; /* NULL: none waits */
+    bool failed;                  /* it could not be opened, which nobody's plugin is to blame for */
+};
+
 struct vh_work {
     struct vh_run *run;
     struct vh_arena *arena;
@@ -87,6 +93,7 @@ struct vh_work {
     struct vh_base base;
     bool base_known;
     struct vh_workspace *workspace; /* of the present phase, or NULL */
+    struct vh_waiting_workspace waiting;
     struct viv_str stage;           /* name of the gate stage, or "execute" */
     struct vh_arena *passing;       /* memory of the effect that passed last, with the row in `ask`; or NULL */
     int64_t started_ns;
