@@ -153,6 +153,11 @@ check_profile(struct doctor *d, const struct vh_sandbox_profile *profile, const 
     if (buf.len && !buf.failed) {
         check(d, "sandbox", NOTE, buf.data);
     }
+    if (profile->variant == VH_SANDBOX_REDUCED_COPY) {
+        check(d, "sandbox", NOTE,
+              "programs of tasks cannot change modes, owners and times by path, nor open sockets: chmod, install and "
+              "'git init' fail there, and a result's executable bits stay as they were");
+    }
 }
 
 static void

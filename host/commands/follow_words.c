@@ -219,8 +219,10 @@ words_of_decision(struct vh_cli *cli, const struct vh_json *event, struct viv_st
     }
     if (vh_str_is(kind, "safety.report")) {
         const struct vh_json *checks = vh_json_get(data_get(event, "report"), "checks");
-        return WORDS("safety: %s, %u checks", verdicts[verdict >= 0 && verdict <= 2 ? verdict : 0],
-                     checks ? checks->count : 0);
+        bool reduced = vh_str_is(vh_json_str(data_get(event, "capability"), "profile"), "reduced");
+        return WORDS("safety: %s, %u checks%s", verdicts[verdict >= 0 && verdict <= 2 ? verdict : 0],
+                     checks ? checks->count : 0,
+                     reduced ? "; the sandbox is reduced, some programs cannot work in it ('vivhost doctor')" : "");
     }
     if (vh_str_is(kind, "route.chosen")) {
         struct viv_str route = data_str(event, "route");

@@ -153,6 +153,7 @@ refute "a home was made" test -e "$odd/.vivarium"
 story "doctor"
 viv doctor -C "$P"
 expect_code 0 "doctor"
+! on_plain_copies "$P" || said "chmod, install and 'git init' fail there"
 for row in git kernel home sandbox plugins log policy; do
     expect "doctor has no row '$row'" grep -q "^$row " "$SCRATCH/out"
 done
