@@ -41,6 +41,7 @@ vh_app_begin(struct vh_app *app, const struct vh_seam *seam, struct viv_error *e
     app->user.home = home && home[0] == '/' ? vh_arena_text(app->arena, home) : NULL;
     app->user.config = folder_of(app, "XDG_CONFIG_HOME", ".config");
     app->user.data = folder_of(app, "XDG_DATA_HOME", ".local/share");
+    app->user.keys = app->user.data ? vh_arena_format(app->arena, "%s/keys", app->user.data) : NULL;
     app->user.xdg_config = getenv("XDG_CONFIG_HOME");
     app->user.uid = getuid();
     app->user.pid = getpid();

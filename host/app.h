@@ -14,6 +14,7 @@ struct vh_app_user {
     const char *home;
     const char *config; /* ~/.config/vivarium */
     const char *data;   /* ~/.local/share/vivarium */
+    const char *keys;   /* below it */
     const char *xdg_config; /* XDG_CONFIG_HOME or NULL */
     const char *name;
     int64_t uid;

@@ -70,7 +70,7 @@ open_registry(struct vh_app *app, struct viv_error *err)
     struct vh_run *run = &app->run;
     run->rules.trust.bundled = vh_bundled;
     run->rules.trust.bundled_count = vh_bundled_count;
-    char *keys = app->user.data ? vh_arena_format(app->arena, "%s/keys", app->user.data) : NULL;
+    const char *keys = app->user.keys;
     viv_status status = keys && is_folder(app, keys)
                             ? vh_trust_read_key(app->seam, AT_FDCWD, keys, &run->rules.trust, err)
                             : VIV_OK;

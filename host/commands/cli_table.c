@@ -107,8 +107,10 @@ const struct vh_cli_command vh_cli_commands[] = {
       vh_cli_replay },
     { "route", "which skill would answer a request, and why", "\"REQUEST\"",
       "vivhost route \"...a request...\"", NULL, NULL, vh_cli_route },
-    { "plugin", "list, show, install or remove plugins", NULL,
-      "vivhost plugin list\nvivhost plugin install path/of/plugin.so\nvivhost plugin remove ID", NULL,
+    { "plugin", "list, show, sign, install or remove plugins", NULL,
+      "vivhost plugin list\nvivhost plugin sign path/of/plugin.so\nvivhost plugin install path/of/plugin.so\n"
+      "vivhost plugin remove ID",
+      NULL,
       vh_cli_plugin_verbs, NULL },
     { "skill", "list, show or call skills", NULL,
       "vivhost skill list\nvivhost skill call ID --input '{\"name\":\"value\"}'", skill_options,

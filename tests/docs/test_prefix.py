@@ -43,11 +43,12 @@ class Prefix(unittest.TestCase):
             raise AssertionError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
-    def follow(self, page, start, **files):
-        """The page's files in a folder of their own, then the commands of its blocks from heading `start` on."""
+    def follow(self, page, start, since=None, until=None, **files):
+        """The page's files in a folder of their own, then the commands of its blocks from heading `start` on: all, those
+        before the first line with `until`, or from the first line with `since` on."""
         text = (SOURCE / "docs" / page).read_text(encoding="utf-8")
         folder = self.home / page.removesuffix(".md")
-        folder.mkdir()
+        folder.mkdir(exist_ok=since is not None)
         for name, body in re.findall(r"(?ms)^```\w+ file=([\w.]+)\n(.*?)^```$", text):
             (folder / name).write_text(body, encoding="utf-8")
         for name, body in re.findall(r"(?ms)^```\w+ outside=([\w.]+)\n(.*?)^```$", text):
@@ -56,7 +57,10 @@ class Prefix(unittest.TestCase):
             path = folder / name.replace("_", ".")
             path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
         commands = re.findall(r"(?ms)^```sh\n(.*?)^```$", text.split(start, 1)[1])
-        return self.run_in(folder, "bash", "-e", "-c", "\n".join(commands))
+        lines = "\n".join(commands).split("\n")
+        first = next(at for at, line in enumerate(lines) if since in line) if since else 0
+        last = next(at for at, line in enumerate(lines) if until in line) if until else len(lines)
+        return self.run_in(folder, "bash", "-e", "-c", "\n".join(lines[first:last]))
 
     def test_a_skill_of_ones_own_answers(self):
         def corrected(text):
@@ -69,8 +73,10 @@ class Prefix(unittest.TestCase):
         self.assertIn("done by skill acme.empty_files", said)
         self.assertIn("a.py\n1 empty\n", said)
 
-    def test_an_unsigned_plugin_is_there_and_not_asked(self):
-        said = self.follow("write-a-plugin.md", "## 3. ")
+    def test_a_plugin_is_asked_once_it_is_signed(self):
+        page = (SOURCE / "docs/write-a-plugin.md").read_text(encoding="utf-8")
+        self.assertIn("vivhost plugin sign", page)
+        said = self.follow("write-a-plugin.md", "## 3. ", until="remove acme")
         self.assertIn("acme.gate_has_file 0.1.0 installed, trust: unsigned", said)
         said = self.run_in(self.project, "vivhost", "run", "say hello", "--", "echo", "hello")
         self.assertIn("hello\n", said)
@@ -78,6 +84,16 @@ class Prefix(unittest.TestCase):
         log = self.run_in(self.project, "vivhost", "log", "show", "--json").splitlines()
         naming = {re.search(r'"kind":"([a-z.]+)","seq"', line)[1] for line in log if "acme.gate_has_file" in line}
         self.assertEqual(naming, {"plugin.installed"})
+        said = self.follow("write-a-plugin.md", "## 5. ", since="remove acme")
+        self.assertIn("acme.gate_has_file 0.1.0 installed, trust: user", said)
+        with self.assertRaises(AssertionError) as refused:
+            self.run_in(self.project, "vivhost", "run", "say hello", "--", "echo", "hello")
+        self.assertIn("the file that option 'file' names is not in the result", str(refused.exception))
+        (self.project / "CHANGELOG.md").write_text("x\n", encoding="utf-8")
+        said = self.run_in(self.project, "vivhost", "run", "say hello", "--id", "signed", "--", "echo", "hello")
+        self.run_in(self.project, "vivhost", "plugin", "remove", "acme.gate_has_file")
+        log = self.run_in(self.project, "vivhost", "log", "show", "--task", "signed", "--json").splitlines()
+        self.assertTrue([line for line in log if '"kind":"gate.answered"' in line and "acme.gate_has_file" in line], said)
 
 
 if __name__ == "__main__":

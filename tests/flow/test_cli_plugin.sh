@@ -63,6 +63,34 @@ viv run "say hello" --id hello -C "$P" -- echo hello
 expect_code 0 "a run beside it"
 same "who reviewed" "$(events "$P" hello review.made by.id)" viv.critic_rubric
 
+story "signed with a key of one's own"
+rm -f "$SCRATCH/good.so.sig"
+viv plugin remove fault.good -C "$P"
+expect_code 0 "removal of the unsigned one"
+viv plugin sign "$SCRATCH/none.so"
+expect_code 1 "signing what is not there"
+said "none.so"
+refute "a signature of nothing" test -e "$SCRATCH/none.so.sig"
+viv plugin sign "$SCRATCH/good.so"
+expect_code 0 "signing"
+said "your key is made in"
+same "the key's mode" "$(find "$HOME" "${XDG_DATA_HOME:-$HOME}" -name plugin-key -printf '%m\n' | head -n 1)" 600
+viv plugin sign "$SCRATCH/good.so"
+expect_code 0 "signing again"
+refute "a second key" grep -q "is made in" "$SCRATCH/err"
+viv plugin install "$SCRATCH/good.so" -C "$P"
+expect_code 0 "install of signed bytes"
+said "fault.good 1.2.3 installed, trust: user"
+viv run "say hello" --id signed -C "$P" -- echo hello
+expect_code 0 "a run with it"
+expect "it reviewed" grep -q fault.good <(events "$P" signed review.made by.id)
+viv plugin remove fault.good -C "$P"
+expect_code 0 "removal of the signed one"
+cp "$SCRATCH/good.so.sig" "$SCRATCH/other.so.sig" && cp "$F/skill.so" "$SCRATCH/other.so"
+refused "$SCRATCH/other.so" "signature"
+viv plugin install "$F/good.so" -C "$P"
+expect_code 0 "install of the unsigned bytes again"
+
 story "out again"
 viv plugin remove viv.find_files -C "$P"
 expect_code 1 "removal of a bundled one"
@@ -79,8 +107,8 @@ same "plugins at the end" "$("$VIVHOST" plugin list -C "$P" | wc -l)" "$bundled"
 viv route "look under docs" -C "$P"
 expect_code 1 "its sentence, which nobody understands any more"
 viv log show -C "$P"
-same "installs recorded" "$(grep -c 'plugin.installed' "$SCRATCH/out")" 2
-same "removals recorded" "$(grep -c 'plugin.removed' "$SCRATCH/out")" 2
+same "installs recorded" "$(grep -c 'plugin.installed' "$SCRATCH/out")" 4
+same "removals recorded" "$(grep -c 'plugin.removed' "$SCRATCH/out")" 4
 
 story "while another host works"
 viv_begin work work -C "$P" --workers 1
