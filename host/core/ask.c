@@ -18,7 +18,8 @@ vh_ask_next(const struct vh_state_ops *state, struct vh_arena *arena, struct viv
         return status;
     }
     if (ask.task.leased) {
-        ask.what = (enum vh_phase)ask.task.phase;
+        bool follow = ask.task.phase == VH_PHASE_IDLE && ask.task.following && vh_task_ended(&ask.task);
+        ask.what = follow ? VH_PHASE_FOLLOW : (enum vh_phase)ask.task.phase;
     }
     bool before_merge = ask.what == VH_PHASE_GATE_QA;
     ask.tree = before_merge ? ask.task.tree : ask.task.merged_tree;

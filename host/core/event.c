@@ -41,6 +41,7 @@ const struct vh_event_kind vh_event_kinds[] = {
     { "review.made", true, false, "the critic's score and findings" },
     { "publish.finished", true, true, "the line moved, or the compare-and-set was lost" },
     { "settle.priced", true, false, "what the work used and cost" },
+    { "followers.counted", true, false, "the next of very many dependents of a task that ended" },
     { "rollback.finished", true, true, "the task's change was reversed, or why not" },
     /* people */
     { "cancel.requested", true, true, "a person cancels the task" },
@@ -74,6 +75,8 @@ const struct vh_event_kind vh_event_kinds[] = {
     { "task.rolled_back", false, false, "state" },
     { "task.child", false, false, "one step of a plan became a task" },
     { "task.phase", false, false, "the next answer that is wanted" },
+    { "followers.left", false, false, "an ended task has more dependents than one command frees: where to go on" },
+    { "followers.done", false, false, "every dependent of an ended task was freed or failed" },
 };
 
 const size_t vh_event_kinds_count = sizeof vh_event_kinds / sizeof *vh_event_kinds;

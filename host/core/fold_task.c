@@ -331,9 +331,26 @@ answer_given(struct vh_folding *fold)
 }
 
 static viv_status
+followers_left(struct vh_folding *fold)
+{
+    fold->task.following = vh_fold_int(fold, "from") + 1;
+    return VIV_OK;
+}
+
+static viv_status
+followers_done(struct vh_folding *fold)
+{
+    fold->task.following = 0;
+    fold->task.leased = 0;
+    fold->task.worker = (struct viv_str){ NULL, 0 };
+    return VIV_OK;
+}
+
+static viv_status
 retry_requested(struct vh_folding *fold)
 {
     clear_attempt(&fold->task);
+    fold->task.following = 0; /* it has not ended any more */
     fold->task.attempt++;
     fold->task.attempts_max = fold->task.attempts_max >= fold->task.attempt ? fold->task.attempts_max
                                                                             : fold->task.attempt;
@@ -423,6 +440,9 @@ static const struct row {
     { "review.made", review_made },
     { "publish.finished", publish_finished },
     { "settle.priced", vh_fold_nothing },
+    { "followers.counted", vh_fold_nothing },
+    { "followers.left", followers_left },
+    { "followers.done", followers_done },
     { "rollback.requested", rollback_requested },
     { "rollback.finished", rollback_finished },
     { "cancel.requested", person_refused },

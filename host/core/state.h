@@ -83,6 +83,9 @@ vh_state_claimable(const struct vh_task *task)
     if (task->phase == VH_PHASE_SETTLE) {
         return true; /* whatever the state: a hold is never left behind */
     }
+    if (task->following && vh_task_ended(task)) {
+        return true; /* nor those that wait for it */
+    }
     return task->phase != VH_PHASE_IDLE && task->state != VH_STATE_AWAITING && task->state != VH_STATE_BLOCKED;
 }
 

@@ -42,6 +42,7 @@ static const struct handler {
     { "review.made", vh_step_review_made },
     { "publish.finished", vh_step_publish_finished },
     { "settle.priced", vh_step_settle_priced },
+    { "followers.counted", vh_step_followers_counted },
     { "rollback.finished", vh_step_rollback_finished },
     { "cancel.requested", vh_step_cancel_requested },
     { "retry.requested", vh_step_retry_requested },

@@ -26,7 +26,7 @@ struct vh_decision {
 };
 
 #define VH_STEP_LEASE_US INT64_C(30000000) /* a holder that is silent for this long is gone */
-#define VH_STEP_EVENTS_MAX 2048 /* a plan of 256 children with edges, and a cascade of dependents */
+#define VH_STEP_EVENTS_MAX 2048 /* a plan of 256 children with edges, or the followers that one command frees */
 
 /* Where in the log a decision goes. */
 struct vh_step_place {

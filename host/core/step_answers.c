@@ -205,7 +205,7 @@ vh_step_effect(struct vh_stepping *step)
     if (status) {
         return status;
     }
-    if (step->task.phase == VH_PHASE_SETTLE) {
+    if (step->task.phase == VH_PHASE_SETTLE || step->task.phase == VH_PHASE_IDLE) {
         return vh_error_set(step->err, VIV_E_STATE, "effect",
                             "task '%.*s' is %s; its work is over, no effect may start",
                             VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state));

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What follows when a task ends: dependents are freed or fail, a plan counts its children. The work list is bounded by
- * the events one command may lead to. */
+/* What follows when a task ends: dependents are freed or fail, a plan counts its children. One command leads to a
+ * bounded number of events. A task whose dependents are more than that notes where it stopped; a worker takes it up
+ * like any task that wants an answer, until all were looked at, whatever crashes in between. */
 #include "step_inside.h"
 
+#define EVENTS_ENOUGH 900 /* after so many the rest is left; each task of the work list came with an event */
 #define PENDING_MAX 1024
 
 struct worklist {
     struct viv_str id[PENDING_MAX];
     size_t count;
+    size_t enough; /* events of the decision */
 };
+
+static bool
+full(const struct vh_stepping *step, const struct worklist *list)
+{
+    return step->decision->count >= list->enough;
+}
 
 static viv_status
 all_ready(struct vh_stepping *step, struct viv_str id, bool *ret_ready)
@@ -75,7 +84,7 @@ parent_of(struct vh_stepping *step, struct worklist *list, const struct vh_task 
 
 /* The plan ended without them: what its children still do is for nothing. */
 static viv_status
-cancel_children(struct vh_stepping *step, struct worklist *list, const struct vh_task *plan)
+cancel_children(struct vh_stepping *step, struct worklist *list, const struct vh_task *plan, bool *ret_whole)
 {
     struct vh_ids ids = { 0 };
     viv_status status = step->state->children(step->state->data, step->arena, plan->id, &ids, step->err);
@@ -84,6 +93,10 @@ cancel_children(struct vh_stepping *step, struct worklist *list, const struct vh
         if (status || !vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
             continue;
         }
+        if (full(step, list)) {
+            *ret_whole = false;
+            return VIV_OK;
+        }
         struct viv_str reason = vh_step_text(step, "its plan is %s", vh_task_state_name(plan->state));
         status = vh_step_end(step, VH_STATE_CANCELLED, reason, 0);
         status = status ? status : push(step, list, ids.id[i]);
@@ -91,34 +104,84 @@ cancel_children(struct vh_stepping *step, struct worklist *list, const struct vh
     return status;
 }
 
+/* Starts at dependent `*from`, in order of submission. When the command is full `*from` says where to go on; otherwise
+ * it is past the last. What was done before is seen as done. */
 static viv_status
-followers_of(struct vh_stepping *step, struct worklist *list, struct viv_str id)
+followers_of(struct vh_stepping *step, struct worklist *list, struct viv_str id, size_t *from, bool *ret_whole)
 {
     struct vh_task ended;
     struct vh_ids ids = { 0 };
+    *ret_whole = true;
     viv_status status = step->state->get_task(step->state->data, step->arena, id, &ended, step->err);
     if (status || !vh_task_ended(&ended)) {
         return status;
     }
     status = step->state->dependents(step->state->data, step->arena, id, &ids, step->err);
-    for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
-        status = one_dependent(step, list, ids.id[i], &ended);
+    for (; *from < ids.count && status == VIV_OK; ++*from) {
+        if (full(step, list)) {
+            *ret_whole = false;
+            return VIV_OK;
+        }
+        status = one_dependent(step, list, ids.id[*from], &ended);
     }
     if (status == VIV_OK && ended.children_left > 0 && ended.state != VH_STATE_READY) {
-        status = cancel_children(step, list, &ended);
+        status = cancel_children(step, list, &ended, ret_whole);
     }
-    return status == VIV_OK && ended.parent.len ? parent_of(step, list, &ended) : status;
+    return status == VIV_OK && *ret_whole && ended.parent.len ? parent_of(step, list, &ended) : status;
+}
+
+static viv_status
+leave(struct vh_stepping *step, struct viv_str id, size_t from)
+{
+    viv_status status = vh_step_load(step, id);
+    struct vh_json *data = vh_step_object(step);
+    vh_json_set_int(step->arena, data, "from", (int64_t)from);
+    return status ? status : vh_step_emit(step, "followers.left", id, data);
+}
+
+/* From the first one's dependent `from` on; `*ret_whole`: none of the first one's are left. */
+static viv_status
+follow(struct vh_stepping *step, size_t from, bool *ret_whole)
+{
+    struct viv_str self = step->task.id;
+    struct worklist *list = vh_arena_alloc(step->arena, sizeof *list);
+    if (!list) {
+        return vh_error_set(step->err, VIV_E_MEMORY, "core", "no memory for the tasks that follow");
+    }
+    list->count = 0;
+    list->enough = step->decision->count + EVENTS_ENOUGH;
+    viv_status status = push(step, list, self);
+    *ret_whole = true;
+    for (size_t i = 0; status == VIV_OK && i < list->count; i++) {
+        size_t at = i ? 0 : from;
+        bool whole = false;
+        status = followers_of(step, list, list->id[i], &at, &whole);
+        if (status == VIV_OK && !whole) {
+            status = leave(step, list->id[i], at);
+            *ret_whole = *ret_whole && i > 0;
+        }
+    }
+    return status ? status : vh_step_load(step, self);
 }
 
 viv_status
 vh_step_followers(struct vh_stepping *step)
 {
-    struct viv_str self = step->task.id;
-    struct worklist *list = vh_arena_alloc(step->arena, sizeof *list);
-    viv_status status = list ? push(step, list, self)
-                             : vh_error_set(step->err, VIV_E_MEMORY, "core", "no memory for the tasks that follow");
-    for (size_t i = 0; status == VIV_OK && i < list->count; i++) {
-        status = followers_of(step, list, list->id[i]);
+    bool whole = true;
+    return follow(step, 0, &whole);
+}
+
+viv_status
+vh_step_followers_counted(struct vh_stepping *step)
+{
+    bool whole = false;
+    viv_status status = vh_step_fence(step, VH_PHASE_IDLE);
+    bool open = step->task.phase == VH_PHASE_IDLE && step->task.following && vh_task_ended(&step->task);
+    if (status == VIV_OK && !open) {
+        status = vh_error_set(step->err, VIV_E_STATE, "task", "task '%.*s' is %s and has no followers left",
+                              VH_STR_ARGS(step->task.id), vh_task_state_name(step->task.state));
     }
-    return status ? status : vh_step_load(step, self);
+    status = status ? status : vh_step_input(step);
+    status = status ? status : follow(step, (size_t)step->task.following - 1, &whole);
+    return status || !whole ? status : vh_step_emit(step, "followers.done", step->task.id, vh_step_object(step));
 }

@@ -72,8 +72,9 @@ viv_status vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv
 viv_status vh_step_end(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags);
 /* Settle what is held without asking: all of it after an outside effect, nothing otherwise. */
 viv_status vh_step_settle_lost(struct vh_stepping *step, const char *why);
-/* Dependents and parent of a task that ended. */
+/* Dependents and parent of a task that ended; what is too much for one command is left for later ones. */
 viv_status vh_step_followers(struct vh_stepping *step);
+viv_status vh_step_followers_counted(struct vh_stepping *step);
 
 /* Gates. */
 viv_status vh_step_enter_gates(struct vh_stepping *step, enum vh_state state);

@@ -182,6 +182,9 @@ vh_step_lease_expired(struct vh_stepping *step)
     if (step->task.phase == VH_PHASE_ROLLBACK) {
         return often ? give_up_rollback(step) : VIV_OK;
     }
+    if (vh_task_ended(&step->task)) {
+        return VIV_OK; /* its followers are left to the next worker */
+    }
     if (often) {
         return give_up(step, VH_STR("the task was lost too often"));
     }

@@ -39,6 +39,7 @@ static const struct field {
     ROW(effects, NUMBER),
     ROW(outside, NUMBER),
     ROW(children_left, NUMBER),
+    ROW(following, NUMBER),
     ROW(lease, NUMBER),
     ROW(leased, NUMBER),
     ROW(epoch, NUMBER),

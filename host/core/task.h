@@ -23,7 +23,8 @@
     X(CANCELLED, "cancelled")                                                                      \
     X(ROLLED_BACK, "rolled_back")
 
-/* Where a task stands inside its state: which answer is wanted next. The order of a task's life is the order here. */
+/* Where a task stands inside its state: which answer is wanted next. The order of a task's life is the order here.
+ * FOLLOW is never stored: an ended task with dependents left asks for it. */
 #define VH_PHASE_TABLE(X)                                                                          \
     X(IDLE, "idle")                                                                                \
     X(INTAKE, "intake")                                                                            \
@@ -41,7 +42,8 @@
     X(REVIEW, "review")                                                                            \
     X(PUBLISH, "publish")                                                                          \
     X(SETTLE, "settle")                                                                            \
-    X(ROLLBACK, "rollback")
+    X(ROLLBACK, "rollback")                                                                        \
+    X(FOLLOW, "follow")
 
 #define VH_STATE_CONSTANT(name, text) VH_STATE_##name,
 #define VH_PHASE_CONSTANT(name, text) VH_PHASE_##name,
@@ -74,6 +76,7 @@ struct vh_task {
     int64_t effects;    /* effects started in this attempt; the next ordinal */
     int64_t outside;    /* an effect of this attempt left the workspace */
     int64_t children_left;
+    int64_t following; /* when it has ended: 1 + the first dependent nobody has looked at; 0: all were */
 
     /* lease */
     int64_t lease; /* rises on every claim; the fence */

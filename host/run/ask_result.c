@@ -352,3 +352,10 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
     }
     return vh_run_answer(work, "rollback.finished", data, NULL, err);
 }
+
+/* Only the core knows them; somebody has to say when. */
+viv_status
+vh_ask_follow(struct vh_work *work, struct viv_error *err)
+{
+    return vh_run_answer(work, "followers.counted", vh_json_object(work->arena), NULL, err);
+}

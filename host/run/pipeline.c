@@ -28,6 +28,7 @@ static viv_status (*const handlers[VH_PHASE_COUNT])(struct vh_work *work, struct
     [VH_PHASE_PUBLISH] = vh_ask_publish,
     [VH_PHASE_SETTLE] = vh_ask_settle,
     [VH_PHASE_ROLLBACK] = vh_ask_rollback,
+    [VH_PHASE_FOLLOW] = vh_ask_follow,
 };
 
 static viv_status

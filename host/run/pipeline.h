@@ -34,5 +34,6 @@ viv_status vh_ask_review(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_publish(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_settle(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_rollback(struct vh_work *work, struct viv_error *err);
+viv_status vh_ask_follow(struct vh_work *work, struct viv_error *err);
 
 #endif

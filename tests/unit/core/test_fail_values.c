@@ -124,14 +124,15 @@ failures_end_where_the_table_says(void **state)
 }
 
 /* Whatever wants an answer has a row above for a broken plugin and one for broken infrastructure, but for publication,
- * which no plugin does, and rollback, which a person asks for again. */
+ * which no plugin does, rollback, which a person asks for again, and followers, which only the core knows. */
 static void
 no_phase_is_forgotten(void **state)
 {
     (void)state;
     for (int phase = VH_PHASE_IDLE + 1; phase < VH_PHASE_COUNT; phase++) {
-        bool plugin = phase == VH_PHASE_PUBLISH || phase == VH_PHASE_ROLLBACK || phase == VH_PHASE_GATE_E2E;
-        bool infrastructure = phase == VH_PHASE_ROLLBACK;
+        bool plugin = phase == VH_PHASE_PUBLISH || phase == VH_PHASE_ROLLBACK || phase == VH_PHASE_GATE_E2E ||
+                      phase == VH_PHASE_FOLLOW;
+        bool infrastructure = phase == VH_PHASE_ROLLBACK || phase == VH_PHASE_FOLLOW;
         for (size_t i = 0; i < sizeof fails / sizeof *fails; i++) {
             bool here = fails[i].at == (enum vh_phase)phase;
             plugin = plugin || (here && strcmp(fails[i].class, "plugin") == 0);

@@ -195,10 +195,122 @@ plans_are_bounded(void **state)
     life_end(&life);
 }
 
+/* Take up what is left until nothing is, every other time by a worker that dies. */
+static int
+go_on(struct life *life)
+{
+    int claims = 0;
+    for (bool dies = false;; dies = !dies) {
+        struct viv_str id = { NULL, 0 };
+        assert_int_equal(life->state.next_claimable(life->state.data, life->arena, INT64_MAX - 1, &id, &life->err),
+                         VIV_OK);
+        const char *name = id.len ? vh_arena_text_of(life->arena, id) : NULL;
+        struct vh_task task = name ? life_task(life, name) : (struct vh_task){ 0 };
+        if (!task.following) {
+            return claims;
+        }
+        char json[64];
+        life_must(life, "task.claimed", name, "{\"worker\":\"w\"}");
+        assert_int_equal(life_ask(life, name).what, VH_PHASE_FOLLOW);
+        task = life_task(life, name);
+        snprintf(json, sizeof json, "{\"lease\":%lld}", (long long)task.lease);
+        life_must(life, dies ? "lease.expired" : "followers.counted", name, json);
+        if (!dies && life_task(life, name).leased) {
+            assert_int_equal(life_say(life, "effect.started", name, json), VIV_E_STATE);
+            life_must(life, "lease.expired", name, json);
+        }
+        claims++;
+    }
+}
+
+/* More dependents than one command may have events: each gets its due, in pieces. */
+static void
+very_many_followers(void **state)
+{
+    (void)state;
+    enum { MANY = 3000 };
+    struct life life;
+    char id[32], json[96];
+    life_begin(&life);
+    submit(&life, "a", "");
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "b%d", i);
+        submit(&life, id, "\"a\"");
+    }
+    life_walk(&life, "a", VH_PHASE_IDLE);
+    check(&life, "a", VH_STATE_READY);
+    check(&life, "b0", VH_STATE_PENDING);
+    check(&life, "b2999", VH_STATE_BLOCKED);
+    /* the tasks that were freed come first in the line only when they were submitted first */
+    int claims = go_on(&life);
+    assert_true(claims >= 3);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "b%d", i);
+        check(&life, id, VH_STATE_PENDING);
+    }
+    assert_int_equal(life_task(&life, "a").following, 0);
+    snprintf(json, sizeof json, "{\"lease\":%lld}", (long long)life_task(&life, "a").lease);
+    assert_int_equal(life_say(&life, "followers.counted", "a", json), VIV_E_FENCED);
+    life_end(&life);
+}
+
+/* A chain of tasks that each wait for the one before: the first fails, and all of them do. */
+static void
+a_long_chain_fails(void **state)
+{
+    (void)state;
+    enum { LONG = 2500 };
+    struct life life;
+    char id[32], before[32] = "\"c0\"";
+    life_begin(&life);
+    submit(&life, "c0", "");
+    for (int i = 1; i < LONG; i++) {
+        snprintf(id, sizeof id, "c%d", i);
+        submit(&life, id, before);
+        snprintf(before, sizeof before, "\"c%d\"", i);
+    }
+    life_must(&life, "cancel.requested", "c0", "{}");
+    check(&life, "c1", VH_STATE_FAILED);
+    check(&life, "c2499", VH_STATE_BLOCKED);
+    assert_true(go_on(&life) >= 2);
+    check(&life, "c2499", VH_STATE_FAILED);
+    life_end(&life);
+}
+
+/* Retried while some of its dependents had not been told of its failure: they wait again. */
+static void
+a_retry_in_between(void **state)
+{
+    (void)state;
+    enum { MANY = 1500 };
+    struct life life;
+    char id[32];
+    life_begin(&life);
+    submit(&life, "a", "");
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "b%d", i);
+        submit(&life, id, "\"a\"");
+    }
+    life_must(&life, "cancel.requested", "a", "{}");
+    assert_true(life_task(&life, "a").following > 0);
+    life_must(&life, "retry.requested", "a", "{}");
+    assert_int_equal(life_task(&life, "a").following, 0);
+    check(&life, "b0", VH_STATE_FAILED);
+    check(&life, "b1499", VH_STATE_BLOCKED);
+    life_walk(&life, "a", VH_PHASE_IDLE);
+    go_on(&life);
+    check(&life, "b0", VH_STATE_FAILED);
+    check(&life, "b1499", VH_STATE_PENDING);
+    life_end(&life);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(very_many_followers),
+        cmocka_unit_test(a_long_chain_fails),
+        cmocka_unit_test(a_retry_in_between),
         cmocka_unit_test(dependents_are_freed_by_ready_only),
         cmocka_unit_test(a_failed_dependency_fails_all_behind_it),
         cmocka_unit_test(a_plan_follows_its_children),
