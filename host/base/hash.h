@@ -15,15 +15,15 @@ struct vh_hash {
     uint8_t bytes[VH_HASH_BYTES];
 };
 
-/* Streaming. The context is opaque and lives in the caller's frame through a pointer made by libcrypto. */
+/* Streaming. The context is libcrypto's and lies in the caller's frame: nothing to free. */
 struct vh_hasher {
-    void *context;
+    uint64_t context[14];
     bool failed;
 };
 
 void vh_hasher_init(struct vh_hasher *hasher);
 void vh_hasher_add(struct vh_hasher *hasher, const void *bytes, size_t len);
-/* False when libcrypto failed at any step; frees the context either way. */
+/* False when libcrypto failed at any step. */
 bool vh_hasher_finish(struct vh_hasher *hasher, struct vh_hash *ret_hash);
 
 bool vh_hash_bytes(const void *bytes, size_t len, struct vh_hash *ret_hash);

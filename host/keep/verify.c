@@ -23,7 +23,8 @@ static bool
 bad(struct walk *walk, int64_t seq, const char *problem)
 {
     walk->result->bad_seq = seq;
-    snprintf(walk->result->problem, sizeof walk->result->problem, "%s", problem);
+    int room = (int)sizeof walk->result->problem - 1;
+    snprintf(walk->result->problem, sizeof walk->result->problem, "%.*s", room, problem);
     return false;
 }
 

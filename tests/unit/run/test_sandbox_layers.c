@@ -29,7 +29,7 @@ static void
 many_layers(void **state)
 {
     (void)state;
-    enum vh_sandbox_variant variant;
+    enum vh_sandbox_variant variant = VH_SANDBOX_AUTO;
     struct world world;
     if (!overlay_variant(&variant)) {
         skip();
@@ -61,7 +61,7 @@ static void
 folder_shown_inside(void **state)
 {
     (void)state;
-    enum vh_sandbox_variant variant;
+    enum vh_sandbox_variant variant = VH_SANDBOX_AUTO;
     struct world world;
     char path[600];
     if (!overlay_variant(&variant)) {
@@ -102,7 +102,7 @@ static void
 targets_are_checked(void **state)
 {
     (void)state;
-    enum vh_sandbox_variant variant;
+    enum vh_sandbox_variant variant = VH_SANDBOX_AUTO;
     struct world world;
     static const char *const bad[] = {"../up", "a/../../up",  "",  "/", "a//b",
                                       "./a",   "/opt/../etc", "a/"};
@@ -143,7 +143,7 @@ static void
 phases_stack(void **state)
 {
     (void)state;
-    enum vh_sandbox_variant variant;
+    enum vh_sandbox_variant variant = VH_SANDBOX_AUTO;
     struct world world;
     char paths[3][600];
     if (!overlay_variant(&variant)) {
