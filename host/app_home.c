@@ -309,6 +309,13 @@ genesis(struct vh_app *app, const char *id, struct viv_error *err)
     if (!path || !seed) {
         return vh_error_set(err, VIV_E_MEMORY, "home", "no memory or no random bytes");
     }
+    /* Made here for its mode, which what SQLite puts beside it takes over. */
+    static const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+    int fd = app->seam->open(app->seam->data, app->home, "vivarium.db", flags, 0600);
+    if (fd < 0) {
+        return vh_error_errno(err, VIV_E_IO, "home", "cannot make '%s'", path);
+    }
+    app->seam->close(app->seam->data, fd);
     viv_status status = vh_store_open(app->arena, path, NULL, &store, err);
     if (status == VIV_OK) {
         status = vh_sequencer_start(app->seam, store, app->arena, &options, &sequencer, err);

@@ -150,6 +150,9 @@ same "exit code of init in it" $? 1
 said "is not UTF-8 and could not be recorded; rename it"
 refute "a home was made" test -e "$odd/.vivarium"
 
+story "modes"
+same "files that others can read" "$(find "$P/.vivarium" -maxdepth 1 -type f -perm /077)" ""
+
 story "doctor"
 viv doctor -C "$P"
 expect_code 0 "doctor"
