@@ -25,7 +25,8 @@ vh_str_equal(struct viv_str a, struct viv_str b)
 static inline bool
 vh_str_is(struct viv_str a, const char *text)
 {
-    return vh_str_equal(a, vh_str(text));
+    /* Most texts that are not the same differ in their first byte; then their length need not be counted. */
+    return (a.len == 0 || a.data[0] == text[0]) && vh_str_equal(a, vh_str(text));
 }
 
 static inline bool
