@@ -393,5 +393,5 @@ bool
 vh_step_sync(const struct vh_command *command)
 {
     const struct vh_event_kind *kind = vh_event_kind_of(command->kind);
-    return !kind || kind->sync || vh_json_int(command->data, "outside", 0) != 0;
+    return (!command->lazy && (!kind || kind->sync)) || vh_json_int(command->data, "outside", 0) != 0;
 }

@@ -46,6 +46,7 @@ vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task,
         .key = vh_json_str(c->request, "key"),
         .actor = { VH_STR("person"), c->peer->name, c->peer->uid, c->peer->pid },
         .data = data,
+        .lazy = vh_json_int(c->request, "lazy", 0) != 0,
     };
     struct vh_answer answer = { 0 };
     if (!c->run->sequencer) {
