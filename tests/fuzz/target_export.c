@@ -55,7 +55,8 @@ begin(void)
     struct viv_error err = VIV_ERROR_INIT;
     struct viv_str text;
     int64_t seq = 0;
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    static struct vh_arena *arena; /* as long as the store */
+    arena = vh_arena_create(NULL, 0);
     snprintf(path, sizeof path, "%s/export.db", fuzz_folder());
     FUZZ_MUST(vh_store_open(arena, path, NULL, &store, &err) == VIV_OK, "%s", err.text);
     fill_store(arena);
