@@ -164,7 +164,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (const struct vh_json *p = pipelines->child; p; p = p->next) {
             write_and_read(arena, vh_json_get(p, "stages"));
         }
-        /* A shell takes a sign at the front for options, and runs nothing. What the policy cannot read it asks about. */
+        /* A sign at the front is an option to a shell, which then runs nothing; what is not read is asked about. */
         if (read && text.data[0] != '-' && text.data[0] != '+') {
             no_looser(arena, text, parsed);
         }
