@@ -93,6 +93,30 @@ there_and_back(const struct vh_marshal_shape *shape)
     free(second);
 }
 
+/* Every number and every text is what its cell says. */
+static void
+as_written(const struct vh_marshal_shape *shape, const char *buffer)
+{
+    for (uint32_t i = 0; i < shape->count; i++) {
+        const struct viv_field *field = &shape->fields[i];
+        uint64_t cell[2];
+        memcpy(cell, buffer + i * sizeof cell, sizeof cell);
+        if (field->kind == VIV_FIELD_U32) {
+            uint32_t number;
+            memcpy(&number, one.bytes + field->offset, sizeof number);
+            FUZZ_MUST(number == cell[0], "field '%s' is %u, written as %llu", field->name, number,
+                      (unsigned long long)cell[0]);
+        } else if (field->kind == VIV_FIELD_I64) {
+            FUZZ_MUST(memcmp(one.bytes + field->offset, cell, 8) == 0, "field '%s' changed", field->name);
+        } else if (field->kind == VIV_FIELD_STR) {
+            struct viv_str text;
+            memcpy(&text, one.bytes + field->offset, sizeof text);
+            FUZZ_MUST(text.len == cell[1] && (!text.len || text.data == buffer + cell[0]), "field '%s' lies elsewhere",
+                      field->name);
+        }
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -109,6 +133,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_line(bad, "the name of a field");
         fuzz_count.refused++;
     } else {
+        as_written(&shape, buffer);
         there_and_back(&shape);
         fuzz_count.accepted++;
     }

@@ -111,10 +111,11 @@ put_open(struct vh_buf *body, bool copy, uint64_t binds)
     vh_sandbox_put_text(body, "/work/scratch");
     vh_sandbox_put_text(body, copy ? "/work/copy" : "");
     vh_sandbox_put_list(body, lowers, copy ? 0 : 2);
-    vh_sandbox_put_number(body, binds);
-    for (uint64_t i = 0; i < binds; i++) {
+    static const char *const targets[] = { "/usr/lib/x", "y", "/a/../b", "/a/./b", "/a//b", "/a/", "" };
+    vh_sandbox_put_number(body, binds ? 1 : 0);
+    for (uint64_t i = binds; i < binds + (binds ? 1 : 0); i++) {
         vh_sandbox_put_text(body, "/usr/lib");
-        vh_sandbox_put_text(body, "/usr/lib/x");
+        vh_sandbox_put_text(body, targets[i - 1]);
         vh_sandbox_put_number(body, i);
     }
 }
@@ -143,16 +144,16 @@ fuzz_seed(size_t which, uint8_t *bytes, size_t room)
 {
     struct vh_arena *arena = fuzz_arena();
     struct vh_buf body;
-    if (which >= 7) {
+    if (which >= 12) {
         vh_arena_destroy(arena);
         return 0;
     }
     vh_buf_init(&body, arena, room - 1);
-    bytes[0] = which >= 3;
-    if (which < 3) {
+    bytes[0] = which >= 8;
+    if (which < 8) {
         put_open(&body, which == 2, which);
     } else {
-        put_exec(&body, which - 3);
+        put_exec(&body, which - 8);
     }
     size_t len = body.len;
     FUZZ_MUST(!body.failed && len < room, "seed %zu does not fit", which);
