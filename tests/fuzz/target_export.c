@@ -143,9 +143,9 @@ crash_can_leave(void)
         same++;
     }
     size_t rest = len - same;
-    return rest == 0 || bytes[same] == '\0' ||
-           (same == whole_len && !memchr(bytes + same, '\n', rest) &&
-            memcmp(bytes + same, begun, rest < sizeof begun - 1 ? rest : sizeof begun - 1) == 0);
+    size_t written = strnlen(bytes + same, rest < sizeof begun - 1 ? rest : sizeof begun - 1);
+    return written == 0 || (same == whole_len && !memchr(bytes + same, '\n', rest) &&
+                            memcmp(bytes + same, begun, written) == 0);
 }
 
 int
