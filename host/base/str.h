@@ -46,6 +46,15 @@ bool vh_str_utf8(struct viv_str text);
  * name may be any bytes; a message must be one line that can be stored. */
 void vh_str_clean(char *text);
 
+/* Where the first NUL is, from 1; 0 when there is none. jansson reads over NULs between values; nobody else does, so a
+ * text that has one is not what it seems. */
+static inline uint64_t
+vh_str_nul(struct viv_str text)
+{
+    const char *nul = text.len ? (const char *)memchr(text.data, '\0', (size_t)text.len) : NULL;
+    return nul ? (uint64_t)(nul - text.data) + 1 : 0;
+}
+
 /* A word safe as identifier and file name: [A-Za-z0-9][A-Za-z0-9._-]*, at most VIV_ID_MAX, no "..". */
 bool vh_str_id(struct viv_str text);
 

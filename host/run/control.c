@@ -8,7 +8,11 @@ struct vh_json *
 vh_control_error(struct vh_arena *arena, viv_status status, const char *text)
 {
     struct vh_json *response = vh_json_object(arena);
-    vh_json_set_str(arena, response, "error", vh_run_clean(arena, vh_str(vh_arena_text(arena, text)), 460));
+    char *line = vh_arena_text(arena, text);
+    if (line) {
+        vh_str_clean(line); /* a request's own words may be in it, with line breaks */
+    }
+    vh_json_set_str(arena, response, "error", vh_run_clean(arena, vh_str(line), 460));
     vh_json_set_int(arena, response, "status", status);
     return response;
 }

@@ -158,11 +158,12 @@ read_conflicts(struct vh_arena *arena, struct viv_str text, struct vh_conflicts 
         return no_memory(err);
     }
     for (uint64_t at = 0; at < text.len && text.data[at];) {
-        const char *line = text.data + at;
-        const char *tab = strchr(line, '\t');
+        struct viv_str line = { "", 0 };
+        bool whole = vh_git_next(text, &at, &line);
+        const char *tab = strchr(line.data, '\t');
         struct vh_git_id id;
-        const char *space = strchr(line, ' ');
-        if (!tab || !space || !vh_git_parse_id(vh_str(space + 1), &id)) {
+        const char *space = strchr(line.data, ' ');
+        if (!whole || !tab || !tab[1] || !space || space > tab || !vh_git_parse_id(vh_str(space + 1), &id)) {
             return vh_error_set(err, VIV_E_CORRUPT, "line", "cannot read git's list of conflicts");
         }
         struct vh_conflict *conflict = conflict_of(arena, &list, vh_str(tab + 1), lines);
@@ -171,7 +172,6 @@ read_conflicts(struct vh_arena *arena, struct viv_str text, struct vh_conflicts 
         }
         char stage = tab[-1];
         *(stage == '1' ? &conflict->base : stage == '2' ? &conflict->ours : &conflict->theirs) = id;
-        at += strlen(line) + 1;
     }
     *ret_list = list;
     return VIV_OK;
