@@ -131,6 +131,7 @@ int vh_cli_workers(struct vh_cli *cli);
 int vh_cli_inbox(struct vh_cli *cli);
 int vh_cli_rollback(struct vh_cli *cli);
 int vh_cli_replay(struct vh_cli *cli);
+int vh_cli_gc(struct vh_cli *cli);
 int vh_cli_route(struct vh_cli *cli);
 int vh_cli_schema(struct vh_cli *cli);
 int vh_cli_completion(struct vh_cli *cli);

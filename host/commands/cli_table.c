@@ -72,6 +72,12 @@ static const struct vh_cli_option log_options[] = {
     END,
 };
 
+static const struct vh_cli_option gc_options[] = {
+    { "--keep", "DAYS", "outputs of commands of the last days stay (default 30)" },
+    { "--dry-run", NULL, "only count" },
+    END,
+};
+
 static const struct vh_cli_option replay_options[] = {
     { "--file", "FILE", "an exported log instead of this home's" },
     END,
@@ -102,6 +108,8 @@ const struct vh_cli_command vh_cli_commands[] = {
       task_options, vh_cli_task_verbs, NULL },
     { "inbox", "what waits for a person", "", "vivhost inbox", NULL, NULL, vh_cli_inbox },
     { "rollback", "undo exactly what a task changed", "TASK", "vivhost rollback TASK", NULL, NULL, vh_cli_rollback },
+    { "gc", "remove old outputs of ended tasks; the log names what went", "[--keep DAYS] [--dry-run]",
+      "vivhost gc --dry-run\nvivhost gc --keep 90", gc_options, NULL, vh_cli_gc },
     { "replay", "decide everything in the log again and compare", "[TASK] [--file FILE]",
       "vivhost replay\nvivhost replay TASK\nvivhost replay --file execution_log.jsonl", replay_options, NULL,
       vh_cli_replay },
