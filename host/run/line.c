@@ -45,18 +45,30 @@ vh_line_contains(const struct vh_target *target, struct vh_arena *arena, const s
     return status;
 }
 
-/* Whether an earlier run of the same move got through. */
+/* An earlier run of the same move got through, at least as far as the line: git renames one reference after the other,
+ * and killed in between it leaves the name out. */
 static viv_status
-advanced_already(const struct vh_target *target, struct vh_arena *arena, const char *name,
-                 const struct vh_git_id *commit, const struct vh_git_id *tip, bool *ret_done, struct viv_error *err)
+name_advanced(const struct vh_target *target, struct vh_arena *arena, const char *name, const struct vh_git_id *commit,
+              struct viv_error *err)
 {
     struct vh_git_id named;
-    *ret_done = false;
     viv_status status = vh_target_ref(target, arena, name, &named, err);
-    if (status || !vh_git_same(&named, commit)) {
+    if (status || vh_git_same(&named, commit)) {
         return status;
     }
-    return vh_line_contains(target, arena, tip, commit, ret_done, err);
+    if (named.hex[0]) {
+        return vh_error_set(err, VIV_E_EXISTS, "line", "branch '%s' names '%.12s' already; rename that branch",
+                            name + strlen("refs/heads/"), named.hex);
+    }
+    struct vh_git_result result;
+    struct viv_error said = VIV_ERROR_INIT;
+    const char *none = vh_arena_format(arena, "%.*s", target->hex_len, VH_GIT_ZEROS);
+    const char *words[] = { "update-ref", "-m", "viv: ready", name, commit->hex, none, NULL };
+    struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words };
+    status = none ? vh_git_run(target, arena, &ask, &result, &said) : no_memory(&said);
+    return status ? vh_error_set(err, VIV_E_BUSY, "line", "the line has the result, it cannot be named yet: %.200s",
+                                 said.text)
+                  : VIV_OK;
 }
 
 static viv_status
@@ -67,11 +79,11 @@ not_advanced(const struct vh_target *target, struct vh_arena *arena, const char 
     struct vh_git_id tip;
     bool done = false;
     viv_status status = vh_line_tip(target, arena, &tip, err);
-    if (status == VIV_OK) {
-        status = advanced_already(target, arena, name, commit, &tip, &done, err);
+    if (status == VIV_OK && (!vh_git_same(&tip, expected) || vh_git_same(&tip, commit))) {
+        status = vh_line_contains(target, arena, &tip, commit, &done, err);
     }
     if (status || done) {
-        return status;
+        return status ? status : name_advanced(target, arena, name, commit, err);
     }
     if (!vh_git_same(&tip, expected)) {
         return vh_error_set(err, VIV_E_CONFLICT, "line", "the line stands at '%.12s', expected '%.12s'",
