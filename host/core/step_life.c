@@ -288,6 +288,22 @@ vh_step_wait(struct vh_stepping *step, struct viv_str reason)
 }
 
 bool
+vh_step_publishing(struct vh_stepping *step)
+{
+    const struct vh_task *task = &step->task;
+    struct vh_effect_row row;
+    if (task->state != VH_STATE_E2E || task->phase != VH_PHASE_PUBLISH || task->effects == 0) {
+        return false;
+    }
+    viv_status status = step->state->get_effect(step->state->data, step->arena, task->id, task->attempt,
+                                                task->effects - 1, &row, NULL);
+    if (status && status != VIV_E_NOT_FOUND) {
+        step->broken = step->broken ? step->broken : status;
+    }
+    return status == VIV_OK && vh_str_is(row.kind, "publish");
+}
+
+bool
 vh_step_settling(const struct vh_stepping *step)
 {
     return step->task.leased || step->task.phase == VH_PHASE_SETTLE;
