@@ -320,7 +320,9 @@ vh_cli_work(struct vh_cli *cli)
         stop_workers(cli, words.grace_ns, words.grace, &ended);
         cli->stopped = !words.drain && !ended.cut; /* --drain promised more */
     }
-    vh_service_stopping(cli->service, code == VH_EXIT_OK ? "ending" : "ending: the store has failed");
+    if (!ended.finished) { /* otherwise the last word has been said */
+        vh_service_stopping(cli->service, code == VH_EXIT_OK ? "ending" : "ending: the store has failed");
+    }
     if (cli->json && code == VH_EXIT_OK) {
         print_end(cli, &ended);
     }
