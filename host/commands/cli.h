@@ -33,6 +33,8 @@ struct vh_cli {
     const char *fail_step; /* --fail-step, for tests */
     const struct vh_cli_command *command;
     const struct vh_cli_verb *verb; /* NULL: the command has none */
+    struct vh_service *service;     /* of 'work'; NULL: no manager waits for its words */
+    bool stopped;                   /* a signal asked for this end, and it was reached in order: no interruption */
 };
 
 struct vh_cli_option {
@@ -119,6 +121,9 @@ int vh_cli_help_of(const struct vh_cli_command *command);
 extern atomic_uint vh_cli_stop;
 /* How many of them the command looks at; one more Ctrl-C ends the program at once. */
 extern atomic_uint vh_cli_patience;
+/* What else they mean to it: SIGTERM counts as SIGINT does; SIGHUP sets vh_cli_reload and asks for no end. */
+enum { VH_CLI_TERM_COUNTS = 1, VH_CLI_HANGUP_RELOADS = 2 };
+extern atomic_uint vh_cli_manners, vh_cli_reload;
 
 /* ---- commands ---- */
 

@@ -46,6 +46,7 @@ static const struct vh_cli_option trust_options[] = {
 static const struct vh_cli_option work_options[] = {
     { "--workers", "N", "how many at a time (default 2)" },
     { "--drain", NULL, "end when nothing is left to do" },
+    { "--grace", "TIME", "told to stop, how long what runs may go on (default 60s)" },
     END,
 };
 
@@ -97,8 +98,8 @@ const struct vh_cli_command vh_cli_commands[] = {
       "vivhost submit \"run the checks\" -- make check\nvivhost submit --queue queue.json --check\n"
       "vivhost submit --queue queue.json",
       submit_options, NULL, vh_cli_submit },
-    { "work", "work on queued tasks", "[--workers N] [--drain]", "vivhost work --workers 4\nvivhost work --drain",
-      work_options, NULL, vh_cli_work },
+    { "work", "work on queued tasks", "[--workers N] [--drain] [--grace TIME]",
+      "vivhost work --workers 4\nvivhost work --drain\nvivhost work --grace 5m", work_options, NULL, vh_cli_work },
     { "workers", "show live workers", "", "vivhost workers", NULL, NULL, vh_cli_workers },
     { "queue", "list, show or export tasks", NULL,
       "vivhost queue list\nvivhost queue list --state failed\nvivhost queue export queue.json", queue_options,
