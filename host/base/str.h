@@ -55,7 +55,10 @@ vh_str_nul(struct viv_str text)
     return nul ? (uint64_t)(nul - text.data) + 1 : 0;
 }
 
-/* A word safe as identifier and file name: [A-Za-z0-9][A-Za-z0-9._-]*, at most VIV_ID_MAX, no "..". */
+/* A word safe as identifier, file name and part of a git reference: [A-Za-z0-9][A-Za-z0-9._-]*, at most VIV_ID_MAX, no
+ * "..", no "." or ".lock" at its end. VH_STR_ID_WORDS says so in a message. */
+#define VH_STR_ID_WORDS                                                                                                \
+    "letters, digits, '.', '_', '-', the first a letter or digit, no '..', no '.' or '.lock' at the end"
 bool vh_str_id(struct viv_str text);
 
 #endif

@@ -13,7 +13,7 @@ check_goal(struct vh_stepping *step)
     }
     if (!vh_str_id(step->command->task)) {
         return vh_error_set(step->err, VIV_E_INVALID, "task",
-                            "task id '%.*s' is not usable, allowed: up to %d letters, digits, '.', '_', '-'",
+                            "task id '%.*s' is not usable, allowed: 1 to %d " VH_STR_ID_WORDS,
                             (int)(step->command->task.len > 64 ? 64 : step->command->task.len),
                             step->command->task.data ? step->command->task.data : "", VIV_ID_MAX);
     }
