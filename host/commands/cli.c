@@ -101,6 +101,7 @@ run_command(struct vh_cli *cli)
         return finish_output(cli, VH_EXIT_USAGE);
     }
     viv_status status = vh_app_begin(&cli->app, vh_seam_real(), &err);
+    cli->app.stop = &vh_cli_stop;
     int code = status      ? vh_cli_fail(cli, status, &err)
                : cli->verb ? cli->verb->run(cli)
                            : cli->command->run(cli);
