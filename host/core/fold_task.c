@@ -269,6 +269,7 @@ static viv_status
 rollback_requested(struct vh_folding *fold)
 {
     fold->task.phase = VH_PHASE_ROLLBACK;
+    fold->task.recoveries = 0;
     return VIV_OK;
 }
 

@@ -205,12 +205,28 @@ vh_step_rollback_requested(struct vh_stepping *step)
 }
 
 /* Refused rollbacks leave the task ready; the event says why. */
+/* It may have been done before the answer was lost: tried again it finds out. After too many tries a person asks. */
+static viv_status
+rollback_again(struct vh_stepping *step)
+{
+    if (step->task.recoveries >= VIV_RECOVERIES_MAX) {
+        return VIV_OK;
+    }
+    viv_status status = vh_step_delay(step, vh_step_failure_text(step));
+    struct vh_json *data = vh_step_object(step);
+    vh_json_set_text(step->arena, data, "phase", vh_task_phase_name(VH_PHASE_ROLLBACK));
+    return status ? status : vh_step_emit(step, "task.phase", step->task.id, data);
+}
+
 viv_status
 vh_step_rollback_finished(struct vh_stepping *step)
 {
     viv_status status = vh_step_fence(step, VH_PHASE_ROLLBACK);
     if (status == VIV_OK) {
         status = vh_step_input(step);
+    }
+    if (status == VIV_OK && vh_str_is(vh_step_failure(step), "infrastructure")) {
+        return rollback_again(step);
     }
     if (status || vh_step_failure(step).len) {
         return status;

@@ -330,10 +330,43 @@ attempts_are_bounded(void **state)
     life_end(&life);
 }
 
+/* A rollback that the machine kept from ending is tried again by itself, a bounded number of times; then a person
+ * asks. */
+static void
+a_rollback_is_tried_again(void **state)
+{
+    (void)state;
+    struct life life;
+    char json[128];
+    int tries = 0;
+    life_begin(&life);
+    life_walk(&life, "t", VH_PHASE_IDLE);
+    life_must(&life, "rollback.requested", "t", "{}");
+    while (life_task(&life, "t").phase == VH_PHASE_ROLLBACK) {
+        life.time_us += INT64_C(3600000000);
+        life_must(&life, "task.claimed", "t", "{\"worker\":\"w\"}");
+        assert_int_equal(life_ask(&life, "t").what, VH_PHASE_ROLLBACK);
+        snprintf(json, sizeof json,
+                 "{\"lease\":%lld,\"failure\":{\"class\":\"infrastructure\",\"text\":\"no disk\"}}",
+                 (long long)life_task(&life, "t").lease);
+        life_must(&life, "rollback.finished", "t", json);
+        struct vh_task task = life_task(&life, "t");
+        assert_int_equal(task.leased, 0);
+        assert_int_equal(task.state, VH_STATE_READY);
+        assert_true(task.phase == VH_PHASE_IDLE || task.retry_at_us > life.time_us);
+        tries++;
+    }
+    assert_int_equal(tries, VIV_RECOVERIES_MAX + 1);
+    life_must(&life, "rollback.requested", "t", "{}");
+    assert_int_equal(life_task(&life, "t").recoveries, 0);
+    life_end(&life);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rollback_is_tried_again),
         cmocka_unit_test(failures_end_where_the_table_says),
         cmocka_unit_test(no_phase_is_forgotten),
         cmocka_unit_test(answers_out_of_range),
