@@ -130,6 +130,8 @@ int vh_cli_work(struct vh_cli *cli);
 int vh_cli_workers(struct vh_cli *cli);
 int vh_cli_inbox(struct vh_cli *cli);
 int vh_cli_rollback(struct vh_cli *cli);
+int vh_cli_backup(struct vh_cli *cli);
+int vh_cli_restore(struct vh_cli *cli);
 int vh_cli_replay(struct vh_cli *cli);
 int vh_cli_route(struct vh_cli *cli);
 int vh_cli_schema(struct vh_cli *cli);

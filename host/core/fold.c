@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #define FILES_MAX 256
+#define PLACES_MAX 256
 
 /* ---- money ---- */
 
@@ -130,13 +131,49 @@ note_file(struct vh_folding *fold)
     return put_print(fold, "queue", vh_json_print(fold->arena, list));
 }
 
+/* Where the project is now, and "places": where it was, each once, the first of them for ever. */
+static viv_status
+note_place(struct vh_folding *fold)
+{
+    struct viv_str text = { NULL, 0 }, from = vh_fold_str(fold, "from");
+    struct vh_json *old = NULL;
+    viv_status status = put_fact(fold, "project", vh_fold_str(fold, "to"));
+    if (status == VIV_OK) {
+        status = fold->state->get_fact(fold->state->data, fold->arena, "places", &text, fold->err);
+    }
+    if (status == VIV_OK && text.len) {
+        status = vh_json_read(fold->arena, text, &old, fold->err);
+    }
+    if (status || from.len == 0) {
+        return status;
+    }
+    struct vh_json *list = vh_json_array(fold->arena);
+    for (const struct vh_json *item = old ? old->child : NULL; item; item = item->next) {
+        bool drop = old->count >= PLACES_MAX && item == old->child->next;
+        if (!drop && !vh_str_equal(item->text, from)) {
+            vh_json_push(list, vh_json_string(fold->arena, item->text));
+        } else if (!drop) {
+            return VIV_OK; /* known, where it stands */
+        }
+    }
+    vh_json_push(list, vh_json_string(fold->arena, from));
+    return put_print(fold, "places", vh_json_print(fold->arena, list));
+}
+
 static viv_status
 fold_fact(struct vh_folding *fold)
 {
     struct viv_str kind = fold->event->kind;
     if (vh_str_is(kind, "home.created")) {
         viv_status status = put_fact(fold, "seed", vh_fold_str(fold, "seed"));
+        struct viv_str project = vh_fold_str(fold, "project"); /* older homes do not say */
+        if (status == VIV_OK && project.len) {
+            status = put_fact(fold, "project", project);
+        }
         return status ? status : put_fact(fold, "home", vh_fold_str(fold, "home"));
+    }
+    if (vh_str_is(kind, "home.moved")) {
+        return note_place(fold);
     }
     if (vh_str_is(kind, "host.started")) {
         char *epoch = vh_arena_format(fold->arena, "%lld", (long long)vh_fold_int(fold, "epoch"));

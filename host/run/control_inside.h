@@ -29,6 +29,7 @@ viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct vi
 viv_status vh_control_audit(struct vh_controlling *c);
 viv_status vh_control_import(struct vh_controlling *c);
 viv_status vh_control_install(struct vh_controlling *c);
+viv_status vh_control_backup(struct vh_controlling *c);
 viv_status vh_control_remove(struct vh_controlling *c);
 viv_status vh_control_lookup(struct vh_controlling *c);
 viv_status vh_control_tasks(struct vh_controlling *c);
