@@ -2,7 +2,8 @@
 /* The parts of the host, built in order and ended in reverse: find the home, lock it (or become a client of the host
  * that has it), store, sequencer, plugins, policy, recovery, exporter, spawner, workers, socket last. Everything hangs
  * on struct vh_app; there is no global state but the log sink and the signal flag.
- * app_home.c finds and makes homes; app_known.c knows whose they are; app_parts.c builds the parts; app_threads.c runs exporter and spawner. */
+ * app_home.c finds and makes homes; app_known.c knows whose they are;
+ * app_parts.c builds the parts; app_threads.c runs exporter and spawner. */
 #ifndef VH_APP_H
 #define VH_APP_H
 

@@ -86,7 +86,8 @@ place_of(struct vh_app *app, const struct vh_json *row, const char *id)
     const char *folder = vh_arena_format(app->arena, "%.*s/" VH_APP_HOME, VH_STR_ARGS(row->key));
     const char *file = folder ? vh_arena_format(app->arena, "%s/home.json", folder) : NULL;
     if (!file || app->seam->stat(app->seam->data, AT_FDCWD, folder, &there, 0)) {
-        return file && (errno == ENOENT || errno == ENOTDIR) ? GONE : ALIVE; /* what cannot be looked at may be there */
+        /* Who cannot look cannot know that it is gone. */
+        return file && (errno == ENOENT || errno == ENOTDIR) ? GONE : ALIVE;
     }
     if (app->home >= 0 && app->seam->fstat(app->seam->data, app->home, &here) == 0 && here.st_ino == there.st_ino &&
         here.st_dev == there.st_dev) {
@@ -120,10 +121,10 @@ elsewhere(struct vh_app *app, const struct vh_json *known, const char *id, struc
 static viv_status
 refuse_copy(struct vh_app *app, struct viv_str place, struct viv_error *err)
 {
-    return vh_error_set(err, VIV_E_DENIED, "home", "home '%s' and that of '%.*s' are one and the same, and two copies "
-                        "must not act as one; move the one away that shall not go on, then 'vivhost trust --home' takes "
-                        "over the other; or remove it, and 'vivhost init' begins anew", app->home_path,
-                        VH_STR_ARGS(place));
+    return vh_error_set(err, VIV_E_DENIED, "home",
+                        "home '%s' and that of '%.*s' are one and the same, and two copies must not act as one; move the "
+                        "one away that shall not go on, then 'vivhost trust --home' takes over the other; or remove it, "
+                        "and 'vivhost init' begins anew", app->home_path, VH_STR_ARGS(place));
 }
 
 /* known[table][project] = value, on disk; the lock is held. A home has no second place. */
@@ -265,12 +266,14 @@ vh_app_check_home(struct vh_app *app, struct viv_error *err)
     if (vh_str_is(vh_json_str(vh_json_get(known, "homes"), app->project), id)) {
         return VIV_OK;
     }
-    return other == GONE ? vh_error_set(err, VIV_E_DENIED, "home", "home '%s' was in '%.*s' before; nothing in it runs "
-                                        "or grants; 'vivhost trust --home' takes it along, with its tasks",
-                                        app->home_path, VH_STR_ARGS(place))
-                         : vh_error_set(err, VIV_E_DENIED, "home", "home '%s' was not made by you here (it came with the "
-                                        "folder, or the folder was moved); nothing in it runs or grants; 'vivhost trust "
-                                        "--home' takes it over", app->home_path);
+    if (other == GONE) {
+        return vh_error_set(err, VIV_E_DENIED, "home", "home '%s' was in '%.*s' before; nothing in it runs or grants; "
+                            "'vivhost trust --home' takes it along, with its tasks", app->home_path,
+                            VH_STR_ARGS(place));
+    }
+    return vh_error_set(err, VIV_E_DENIED, "home",
+                        "home '%s' was not made by you here (it came with the folder, or the folder was moved); "
+                        "nothing in it runs or grants; 'vivhost trust --home' takes it over", app->home_path);
 }
 
 viv_status

@@ -43,8 +43,10 @@ absolute(struct vh_cli *cli, const char *path, const char **ret_path, struct viv
         return vh_error_errno(err, VIV_E_NOT_FOUND, "backup", "cannot find '%s' for the backup to go into", parent);
     }
     *ret_path = vh_arena_format(cli->arena, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name);
-    return *ret_path && vh_str_utf8(vh_str(*ret_path)) ? VIV_OK
-           : vh_error_set(err, VIV_E_INVALID, "backup", "the path of '%s' is not UTF-8 and could not be recorded", path);
+    return *ret_path && vh_str_utf8(vh_str(*ret_path))
+               ? VIV_OK
+               : vh_error_set(err, VIV_E_INVALID, "backup", "the path of '%s' is not UTF-8 and could not be recorded",
+                              path);
 }
 
 int
@@ -105,14 +107,16 @@ read_list(struct restoring *r)
     char real[VIV_PATH_MAX + 1];
     const char *named = r->cli->argv[0];
     r->folder = realpath(named, real) ? vh_arena_text(r->cli->arena, real) : NULL;
-    r->from = r->folder ? r->seam->open(r->seam->data, AT_FDCWD, r->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0) : -1;
+    if (r->folder) {
+        r->from = r->seam->open(r->seam->data, AT_FDCWD, r->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    }
     if (r->from < 0) {
         return vh_error_errno(&r->err, VIV_E_NOT_FOUND, "restore", "cannot open the backup '%s'", named);
     }
     int fd = r->seam->open_beneath(r->seam->data, r->from, VH_BACKUP_NAME, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, 1);
     if (fd < 0 && errno == ENOENT) {
-        return vh_error_set(&r->err, VIV_E_NOT_FOUND, "restore", "'%s' has no '" VH_BACKUP_NAME "': it is no backup, or "
-                            "one that was not finished; use another", r->folder);
+        return vh_error_set(&r->err, VIV_E_NOT_FOUND, "restore", "'%s' has no '" VH_BACKUP_NAME "': it is no backup, "
+                            "or one that was not finished; use another", r->folder);
     }
     if (fd < 0) {
         return vh_error_errno(&r->err, VIV_E_CORRUPT, "restore", "cannot open '%s/" VH_BACKUP_NAME "'", r->folder);
@@ -127,8 +131,8 @@ static viv_status
 check_place(struct restoring *r)
 {
     if (vh_fs_exists(r->seam, AT_FDCWD, r->place)) {
-        return vh_error_set(&r->err, VIV_E_EXISTS, "restore", "'%s' has a home already; to put the backup in its place, "
-                            "move '%s' away first", r->app->project, r->place);
+        return vh_error_set(&r->err, VIV_E_EXISTS, "restore", "'%s' has a home already; to put the backup in its "
+                            "place, move '%s' away first", r->app->project, r->place);
     }
     r->project = r->seam->open(r->seam->data, AT_FDCWD, r->app->project, O_RDONLY | O_DIRECTORY, 0);
     if (r->project < 0) {
@@ -178,7 +182,7 @@ bad(struct restoring *r, const char *what)
     return vh_error_set(&r->err, VIV_E_CORRUPT, "restore", "%s", what);
 }
 
-/* The log against itself, against the list, and the tables against the log. */
+/* The log against itself, against the list, and the tables against the log; what of them no dump shows is made anew. */
 static viv_status
 check_store(struct restoring *r, struct vh_store *store)
 {
@@ -194,7 +198,7 @@ check_store(struct restoring *r, struct vh_store *store)
     if (status == VIV_OK && (log.events != r->backup.seq || memcmp(&log.head, &r->backup.head, sizeof log.head) != 0)) {
         return bad(r, "its log ends elsewhere than '" VH_BACKUP_NAME "' says");
     }
-    status = status ? status : vh_verify_rebuild(store, false, &tables, &r->err);
+    status = status ? status : vh_verify_rebuild(store, true, &tables, &r->err);
     if (status == VIV_OK && !tables.same) {
         return bad(r, "its tables are not what its log says");
     }

@@ -59,8 +59,8 @@ copy_bytes(struct copy *copy, int in, int out, struct vh_backup_file *file)
         }
         vh_hasher_add(&hasher, copy->chunk, (size_t)got);
         file->bytes += got;
-        viv_status status = out < 0 ? VIV_OK : vh_fs_write_all(seam, out, (struct viv_str){ copy->chunk, (uint64_t)got },
-                                                               copy->err);
+        struct viv_str part = { copy->chunk, (uint64_t)got };
+        viv_status status = out < 0 ? VIV_OK : vh_fs_write_all(seam, out, part, copy->err);
         if (status) {
             return vh_error_extend(copy->err, status, "'%s'", file->path.data);
         }

@@ -238,8 +238,8 @@ vh_store_copy(struct vh_store *store, const char *to, struct viv_error *err)
     if (status) {
         return status;
     }
-    sqlite3_backup *backup = sqlite3_exec(db, fast, NULL, NULL, NULL) ? NULL
-                                                                      : sqlite3_backup_init(db, "main", store->db, "main");
+    bool ready = sqlite3_exec(db, fast, NULL, NULL, NULL) == SQLITE_OK;
+    sqlite3_backup *backup = ready ? sqlite3_backup_init(db, "main", store->db, "main") : NULL;
     int code = backup ? sqlite3_backup_step(backup, -1) : sqlite3_errcode(db);
     code = sqlite3_backup_finish(backup) || code != SQLITE_DONE ? code : SQLITE_OK;
     if (code != SQLITE_OK) {

@@ -161,8 +161,8 @@ vh_control_backup(struct vh_controlling *c)
     struct backing b = { .c = c, .arena = vh_arena_create(NULL, 0), .folder = -1 };
     b.path = b.arena ? vh_arena_text_of(b.arena, vh_json_str(c->request, "path")) : NULL;
     viv_status status = !b.path ? no_memory(&b)
-                        : b.path[0] != '/' ? vh_error_set(&c->err, VIV_E_INVALID, "backup", "'path' must be the absolute "
-                                                          "path of a new folder")
+                        : b.path[0] != '/'
+                            ? vh_error_set(&c->err, VIV_E_INVALID, "backup", "'path' must be absolute, a new folder")
                         : !c->run->sequencer ? vh_error_set(&c->err, VIV_E_UNAVAILABLE, "control",
                                                             "this process only reads the home")
                                              : make_folder(&b);
