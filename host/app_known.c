@@ -122,9 +122,9 @@ static viv_status
 refuse_copy(struct vh_app *app, struct viv_str place, struct viv_error *err)
 {
     return vh_error_set(err, VIV_E_DENIED, "home",
-                        "home '%s' and that of '%.*s' are one and the same, and two copies must not act as one; move the "
-                        "one away that shall not go on, then 'vivhost trust --home' takes over the other; or remove it, "
-                        "and 'vivhost init' begins anew", app->home_path, VH_STR_ARGS(place));
+                        "home '%s' and that of '%.*s' are one and the same, and two copies must not act as one; move "
+                        "the one away that shall not go on, then 'vivhost trust --home' takes over the other; or "
+                        "remove it, and 'vivhost init' begins anew", app->home_path, VH_STR_ARGS(place));
 }
 
 /* known[table][project] = value, on disk; the lock is held. A home has no second place. */

@@ -279,55 +279,77 @@ build(struct restoring *r)
     return status;
 }
 
+struct told {
+    struct vh_cli *cli;
+    struct vh_json *lines;
+};
+
 static void
 say_line(void *data, const char *text)
 {
-    vh_cli_note(data, "%s", text);
+    struct told *told = data;
+    vh_cli_note(told->cli, "%s", text);
+    vh_json_push(told->lines, vh_json_string(told->cli->arena, vh_str(text)));
 }
 
 /* The home is whole already: what cannot be looked at now, doctor looks at. */
-static int
+static struct vh_json *
 look_at_lines(struct vh_cli *cli)
 {
-    int code = VH_EXIT_OK, bad = 0;
+    int bad = 0;
     struct viv_error err = VIV_ERROR_INIT;
-    if (!vh_cli_open(cli, VH_APP_WORK, 0, &code)) {
-        return code;
+    struct told told = { cli, vh_json_array(cli->arena) };
+    viv_status status = vh_app_find(&cli->app, cli->project, &err);
+    status = status ? status : vh_app_open(&cli->app, VH_APP_WORK, 0, &err);
+    if (status == VIV_OK) {
+        status = cli->app.client ? VIV_E_BUSY : vh_app_need_sandbox(&cli->app, &err);
+        if (status == VIV_OK) {
+            (void)vh_line_check(cli, say_line, &told, &bad);
+        }
+        vh_cli_close(cli);
     }
-    viv_status status = cli->app.client ? VIV_OK : vh_app_need_sandbox(&cli->app, &err);
     if (status) {
-        vh_cli_note(cli, "where the lines of work stand was not looked at: %s", err.text);
-    } else if (!cli->app.client) {
-        (void)vh_line_check(cli, say_line, cli, &bad);
+        say_line(&told, vh_arena_format(cli->arena, "where the lines of work stand was not looked at, 'vivhost doctor' "
+                                        "does: %s", err.text[0] ? err.text : vh_status_text(status)));
     }
-    vh_cli_close(cli);
-    return code;
+    return told.lines;
+}
+
+static viv_status
+restore(struct restoring *r)
+{
+    r->seam = r->app->seam;
+    viv_status status = vh_app_place(r->app, r->cli->project, &r->err);
+    r->place = r->app->home_path;
+    status = status ? status : check_place(r);
+    status = status ? status : read_list(r);
+    status = status ? status : remove_leftovers(r);
+    status = status ? status : build(r);
+    const int fds[] = { r->from, r->project };
+    for (size_t i = 0; i < 2; i++) {
+        if (fds[i] >= 0) {
+            r->seam->close(r->seam->data, fds[i]);
+        }
+    }
+    return status;
 }
 
 int
 vh_cli_restore(struct vh_cli *cli)
 {
-    struct restoring r = { .cli = cli, .app = &cli->app, .seam = NULL, .from = -1, .project = -1,
-                           .err = VIV_ERROR_INIT };
+    struct restoring r = { .cli = cli, .app = &cli->app, .from = -1, .project = -1, .err = VIV_ERROR_INIT };
     if (!vh_cli_no_more_options(cli, 1, 1)) {
         return VH_EXIT_USAGE;
     }
-    r.seam = cli->app.seam;
-    viv_status status = vh_app_place(&cli->app, cli->project, &r.err);
-    r.place = cli->app.home_path;
-    status = status ? status : check_place(&r);
-    status = status ? status : read_list(&r);
-    status = status ? status : remove_leftovers(&r);
-    status = status ? status : build(&r);
-    const int fds[] = { r.from, r.project };
-    for (size_t i = 0; i < 2; i++) {
-        if (fds[i] >= 0) {
-            r.seam->close(r.seam->data, fds[i]);
-        }
-    }
+    viv_status status = restore(&r);
     if (status) {
         return vh_cli_fail(cli, status, &r.err);
     }
+    if (!cli->json) {
+        printf("home restored in %s: %lld events, %zu files\n", r.place, (long long)r.backup.seq, r.backup.count);
+        fflush(stdout);
+    }
+    struct vh_json *lines = look_at_lines(cli);
     if (cli->json) {
         struct vh_json *value = vh_json_object(cli->arena);
         char hex[VH_HASH_HEX];
@@ -336,9 +358,8 @@ vh_cli_restore(struct vh_cli *cli)
         vh_json_set_text(cli->arena, value, "head", hex);
         vh_json_set_text(cli->arena, value, "home", r.place);
         vh_json_set_int(cli->arena, value, "last", r.backup.seq);
+        vh_json_set(value, "lines", lines);
         vh_cli_print_json(cli, value);
-    } else {
-        printf("home restored in %s: %lld events, %zu files\n", r.place, (long long)r.backup.seq, r.backup.count);
     }
-    return look_at_lines(cli);
+    return VH_EXIT_OK;
 }

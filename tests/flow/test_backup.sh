@@ -198,6 +198,19 @@ for place in backup.database backup.before-seal fs.replace.before-rename; do
     holds "$R" "after a crash at $place"
 done
 
+story "the host is killed while a client asks for a backup"
+export VIV_CRASH_AT=backup.before-seal
+viv_begin host work --workers 1 -C "$R"
+unset VIV_CRASH_AT
+until_true "a host" grep -q "workers\? on" "$SCRATCH/host.err"
+rm -rf "$B/torn"
+viv backup "$B/torn" -C "$R"
+refute "a backup by a killed host" [ "$code" = 0 ]
+said "the other side is gone"
+viv_end host
+unfinished "$B/torn"
+holds "$R" "after its host was killed"
+
 story "a crash while a home is restored"
 for place in restore.copied restore.recorded restore.before-rename; do
     mv "$F/.vivarium" "$SCRATCH/plain.home"
@@ -210,6 +223,11 @@ for place in restore.copied restore.recorded restore.before-rename; do
     said "which a restore that was cut short has left"
     same "no leftover" "$(find "$F" -maxdepth 1 -name '.vivarium.restore-*' | wc -l)" 0
     holds "$F" "restored after a crash at $place"
+    mkdir "$F/.vivarium.restore-0123456789abcdef"
+    viv run "look" --id "look-$place" -C "$F" -- sh -c 'ls -A'
+    expect_code 0 "a task beside a leftover"
+    refute "a task sees a leftover" grep -q "restore-" "$SCRATCH/out" "$SCRATCH/err"
+    rmdir "$F/.vivarium.restore-0123456789abcdef"
     rm -rf "$SCRATCH/plain.home"
 done
 drop_home "$F"
@@ -228,6 +246,15 @@ expect_code 0 "restore of an older home"
 said "line 'refs/viv/line/main' of '$R' is ahead of the log: the log published ${before:0:12} last"
 viv doctor -C "$R"
 said "is ahead of the log"
+drop_home "$R"
+viv restore "$B/repo.again" -C "$R" --json
+expect_code 0 "restore as JSON"
+python3 - "$SCRATCH/out" "$R" <<'END' || fail "what restore says as JSON"
+import json, sys
+value = json.load(open(sys.argv[1]))
+assert sorted(value) == ["files", "head", "home", "last", "lines"] and value["home"] == sys.argv[2] + "/.vivarium"
+assert len(value["lines"]) == 1 and "is ahead of the log" in value["lines"][0]
+END
 git -C "$R" update-ref refs/viv/line/main "$before~1"
 viv doctor -C "$R"
 said "is behind the log"
