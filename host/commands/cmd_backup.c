@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/str.h"
-#include "keep/backup.h"
+#include "backup_list.h"
 #include "keep/verify.h"
 #include "line_check.h"
 
@@ -123,7 +123,7 @@ read_list(struct restoring *r)
     }
     viv_status status = vh_fs_read_fd(r->seam, r->cli->arena, fd, VH_BACKUP_BYTES_MAX, &text, &r->err);
     r->seam->close(r->seam->data, fd);
-    status = status ? status : vh_backup_read(r->cli->arena, text, &r->backup, &r->err);
+    status = status ? status : vh_backup_list_read(r->cli->arena, text, &r->backup, &r->err);
     return status ? vh_error_extend(&r->err, status, "backup '%s'", r->folder) : VIV_OK;
 }
 
@@ -261,7 +261,7 @@ build(struct restoring *r)
 {
     viv_status status = make_stage(r);
     if (status == VIV_OK) {
-        status = vh_backup_take(r->seam, r->cli->arena, r->from, r->app->home, &r->backup, &r->err);
+        status = vh_backup_list_take(r->seam, r->cli->arena, r->from, r->app->home, &r->backup, &r->err);
         VH_PLACE(r->seam, "restore.copied");
         status = status ? status : check_home(r);
         status = status ? vh_error_extend(&r->err, status, "backup '%s'", r->folder) : record(r);

@@ -5,8 +5,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define FILES_MAX 256
-#define PLACES_MAX 256
+#define LIST_MAX 256
 
 /* ---- money ---- */
 
@@ -101,13 +100,14 @@ put_fact(struct vh_folding *fold, const char *name, struct viv_str text)
     return fold->state->put_fact(fold->state->data, name, text, fold->err);
 }
 
-/* Files brought in, oldest first; the newest FILES_MAX are remembered, for a queue that is written out again. */
+/* A list of texts, oldest first, each once, at most LIST_MAX. A text that is there already moves to the end; in a list
+ * that is `rooted` it stays where it is, and the first stays for ever. */
 static viv_status
-note_file(struct vh_folding *fold)
+note(struct vh_folding *fold, const char *fact, struct viv_str item, bool rooted)
 {
     struct viv_str text = { NULL, 0 };
     struct vh_json *old = NULL;
-    viv_status status = fold->state->get_fact(fold->state->data, fold->arena, "queue", &text, fold->err);
+    viv_status status = fold->state->get_fact(fold->state->data, fold->arena, fact, &text, fold->err);
     if (status == VIV_OK && text.len) {
         status = vh_json_read(fold->arena, text, &old, fold->err);
     }
@@ -115,49 +115,22 @@ note_file(struct vh_folding *fold)
         return status;
     }
     struct vh_json *list = vh_json_array(fold->arena);
-    struct viv_str file = vh_fold_str(fold, "file");
-    uint32_t drop = old && old->count >= FILES_MAX ? old->count - FILES_MAX + 1 : 0;
-    for (const struct vh_json *item = old ? old->child : NULL; item; item = item->next) {
-        if (vh_str_equal(item->text, file)) {
-            continue; /* moves to the end */
+    uint32_t drop = old && old->count >= LIST_MAX ? old->count - LIST_MAX + 1 : 0;
+    for (const struct vh_json *row = old ? old->child : NULL; row; row = row->next) {
+        if (vh_str_equal(row->text, item)) {
+            if (rooted) {
+                return VIV_OK;
+            }
+            continue;
         }
-        if (drop) {
+        if (drop && !(rooted && row == old->child)) {
             drop--;
             continue;
         }
-        vh_json_push(list, vh_json_string(fold->arena, item->text));
+        vh_json_push(list, vh_json_string(fold->arena, row->text));
     }
-    vh_json_push(list, vh_json_string(fold->arena, file));
-    return put_print(fold, "queue", vh_json_print(fold->arena, list));
-}
-
-/* Where the project is now, and "places": where it was, each once, the first of them for ever. */
-static viv_status
-note_place(struct vh_folding *fold)
-{
-    struct viv_str text = { NULL, 0 }, from = vh_fold_str(fold, "from");
-    struct vh_json *old = NULL;
-    viv_status status = put_fact(fold, "project", vh_fold_str(fold, "to"));
-    if (status == VIV_OK) {
-        status = fold->state->get_fact(fold->state->data, fold->arena, "places", &text, fold->err);
-    }
-    if (status == VIV_OK && text.len) {
-        status = vh_json_read(fold->arena, text, &old, fold->err);
-    }
-    if (status || from.len == 0) {
-        return status;
-    }
-    struct vh_json *list = vh_json_array(fold->arena);
-    for (const struct vh_json *item = old ? old->child : NULL; item; item = item->next) {
-        bool drop = old->count >= PLACES_MAX && item == old->child->next;
-        if (!drop && !vh_str_equal(item->text, from)) {
-            vh_json_push(list, vh_json_string(fold->arena, item->text));
-        } else if (!drop) {
-            return VIV_OK; /* known, where it stands */
-        }
-    }
-    vh_json_push(list, vh_json_string(fold->arena, from));
-    return put_print(fold, "places", vh_json_print(fold->arena, list));
+    vh_json_push(list, vh_json_string(fold->arena, item));
+    return put_print(fold, fact, vh_json_print(fold->arena, list));
 }
 
 static viv_status
@@ -173,7 +146,9 @@ fold_fact(struct vh_folding *fold)
         return status ? status : put_fact(fold, "home", vh_fold_str(fold, "home"));
     }
     if (vh_str_is(kind, "home.moved")) {
-        return note_place(fold);
+        struct viv_str from = vh_fold_str(fold, "from"); /* empty when a home did not know */
+        viv_status status = put_fact(fold, "project", vh_fold_str(fold, "to"));
+        return status || from.len == 0 ? status : note(fold, "places", from, true);
     }
     if (vh_str_is(kind, "host.started")) {
         char *epoch = vh_arena_format(fold->arena, "%lld", (long long)vh_fold_int(fold, "epoch"));
@@ -184,7 +159,7 @@ fold_fact(struct vh_folding *fold)
         return put_print(fold, "policy", vh_json_print(fold->arena, fold->event->data));
     }
     if (vh_str_is(kind, "queue.imported")) {
-        return note_file(fold);
+        return note(fold, "queue", vh_fold_str(fold, "file"), false); /* for a queue that is written out again */
     }
     if (vh_str_is(kind, "trust.changed")) {
         return put_print(fold, "trust", vh_json_print(fold->arena, fold->event->data));

@@ -26,6 +26,9 @@ viv_status vh_control_read(struct vh_controlling *c, vh_sequencer_reader reader,
 
 viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task, struct vh_json *data);
 
+/* An event about no task; its data are answered too. */
+viv_status vh_control_record(struct vh_controlling *c, const char *kind, struct vh_json *data);
+
 viv_status vh_control_audit(struct vh_controlling *c);
 viv_status vh_control_import(struct vh_controlling *c);
 viv_status vh_control_install(struct vh_controlling *c);

@@ -52,7 +52,7 @@ for P in "$R" "$F"; do
     same "files in it that others can read" "$(find "$B/$name" -type f -perm /077)" ""
     viv backup "$B/$name" -C "$P"
     expect_code 1 "a second one into the same folder"
-    said "'$B/$name' is there already; name a new folder"
+    said "cannot make '$B/$name', which must be a new folder: File exists"
     viv task cancel held -C "$P"
     kill -KILL "$stopped_pid" 2>/dev/null
     until_true "the quick tasks" eval "for i in 1 2 3 4 5 6; do [ \"\$(state_of '$P' quick\$i)\" = ready ] || exit 1; done"
@@ -104,7 +104,7 @@ refused 1 "lies in the project '$R' and would be lost with it" backup "$R/inside
 refute "the folder inside" test -e "$R/inside"
 refused 1 "cannot find '$SCRATCH/no' for the backup to go into" backup "$SCRATCH/no/where" -C "$R"
 refused 1 "does not name a new folder" backup "$SCRATCH/.." -C "$R"
-refused 1 "is there already; name a new folder" backup "$B" -C "$R"
+refused 1 "which must be a new folder" backup "$B" -C "$R"
 refused 2 "usage: vivhost backup FOLDER" backup -C "$R"
 refused 4 "there is no home here" backup "$B/none" -C "$B"
 (cd "$B" && "$VIVHOST" backup relative/ -C "$R") >"$SCRATCH/out" 2>"$SCRATCH/err"
