@@ -26,7 +26,6 @@ static const struct root {
     { "store/folder-sha256.git/packed-refs", VH_BACKUP_LINE },
     { "store/folder-sha256.git/objects", VH_BACKUP_LINE },
     { "store/plugins", VH_BACKUP_PLUGINS },
-    { "store/plugins.index", VH_BACKUP_PLUGINS },
     { "store/blobs", VH_BACKUP_REST },
     { "home.json", VH_BACKUP_REST },
     { DATABASE, 0 },

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A backup is a folder: the database as it was committed at one moment, what of the home's store cannot be made again,
  * and, written last, `backup.json`, which names every file with its size and SHA-256. A folder without it is a backup
- * that was not finished. Everything else (trees, work, the exported log, journals of moves, locks, the settings of the
- * private repository) is made anew in a restored home. Who makes one: run/control_backup.c; who reads one:
- * commands/backup_list.c. Nothing here follows a link. */
+ * that was not finished. Everything else (trees, work, the exported log, indexes and caches, journals of moves, locks,
+ * the settings of the private repository) is made anew in a restored home. Who makes one: run/control_backup.c; who
+ * reads one: commands/backup_list.c. Nothing here follows a link. */
 #ifndef VH_BACKUP_H
 #define VH_BACKUP_H
 

@@ -38,6 +38,8 @@ for P in "$R" "$F"; do
         viv run "work of $task" --id "$task" -C "$P" -- sh -c "echo $task >$task.txt"
         expect_code 0 "task $task"
     done
+    viv plugin install "$VIV_BUILD/tests/flow/flow_kraken.so" -C "$P"
+    expect_code 0 "a skill that is installed"
     viv submit "is held" --id held -C "$P" -- sh -c 'kill -STOP $$; echo held >held.txt; : mark-held'
     for i in 1 2 3 4 5 6; do
         viv submit "is quick" --id "quick$i" -C "$P" -- sh -c "echo $i >quick$i.txt"
@@ -75,6 +77,8 @@ for P in "$R" "$F"; do
     said "\"from\":\"$B/$name\""
     first=$(grep -A1 '"kind":"host.started"' "$SCRATCH/out" | grep -c '"kind":"home.restored"')
     same "home.restored after a host.started" "$first" 1
+    viv plugin list -C "$P"
+    said "kraken"
     viv task cancel held -C "$P" # it would stop itself again
     viv rollback old -C "$P"
     expect_code 0 "an old task rolls back"
@@ -107,6 +111,10 @@ refused 1 "does not name a new folder" backup "$SCRATCH/.." -C "$R"
 refused 1 "which must be a new folder" backup "$B" -C "$R"
 refused 2 "usage: vivhost backup FOLDER" backup -C "$R"
 refused 4 "there is no home here" backup "$B/none" -C "$B"
+mkdir -p "$R/.vivarium/store/moves" && : >"$R/.vivarium/store/moves/0123456789abcdef.json"
+refused 1 "a crash cut a move of files short; 'vivhost doctor' finishes or undoes it" backup "$B/half" -C "$R"
+refute "a backup in the middle of a move" test -e "$B/half"
+rm "$R/.vivarium/store/moves/0123456789abcdef.json"
 (cd "$B" && "$VIVHOST" backup relative/ -C "$R") >"$SCRATCH/out" 2>"$SCRATCH/err"
 said "backup in $B/relative: "
 

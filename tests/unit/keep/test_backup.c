@@ -76,12 +76,12 @@ only_what_a_backup_holds_belongs_to_one(void **state)
 {
     (void)state;
     static const char *const good[] = { "vivarium.db", "home.json", "store/blobs/ab/abcd", "store/plugins/x/y.so",
-                                        "store/plugins.index", "store/folder.git/packed-refs",
+                                        "store/folder.git/packed-refs",
                                         "store/folder.git/refs/viv/line/x", "store/folder-sha256.git/objects/ab/cd" };
     static const char *const bad[] = {
         "", ".", "..", "/", "/etc/passwd", "../vivarium.db", "vivarium.db-wal", "vivarium.db/", "home.json/../x",
         "store", "store/", "store/blobs/../../x", "store/blobs/./x", "store/blobs//x", "store/blobs/.x",
-        "store/moves/a.json",
+        "store/moves/a.json", "store/plugins.index",
         "store/folder.git/config", "store/folder.git/HEAD", "store/folder.git/hooks/post-commit",
         "store/folder.git/objects/info/alternates", "store/folder.git/refs/x.lock",
         "store/folder.git/objects/ab/tmp_obj_1", "store/folder-0123456789abcdef.cache", "log/execution_log.jsonl",
