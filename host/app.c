@@ -90,16 +90,30 @@ take_lock(struct vh_app *app, struct viv_error *err)
     return VIV_OK;
 }
 
+static viv_status
+connect_to_host(struct vh_app *app, struct viv_error *err)
+{
+    return vh_socket_connect(app->seam, app->arena, app->home, app->stop, &app->client, err);
+}
+
+static viv_status
+no_answer(const struct vh_app *app, struct viv_error *err)
+{
+    return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer; end that process, the "
+                        "home is free then", app->home_path);
+}
+
 /* Somebody has the home: talk to it. It may be starting, or stopping, in which case the lock comes free. */
 static viv_status
 become_client(struct vh_app *app, struct viv_error *err)
 {
     int64_t until = app->seam->monotonic_ns(app->seam->data) + CONNECT_NS;
     for (;;) {
-        viv_status status = vh_socket_connect(app->seam, app->arena, app->home, &app->client, err);
-        if (status == VIV_OK) {
-            return VIV_OK;
+        viv_status status = connect_to_host(app, err);
+        if (status == VIV_OK || status == VIV_E_CANCELLED) {
+            return status;
         }
+        bool silent = status == VIV_E_TIMEOUT;
         status = take_lock(app, err);
         if (status == VIV_OK) {
             return VIV_E_BUSY; /* free now: the caller becomes the host */
@@ -107,9 +121,8 @@ become_client(struct vh_app *app, struct viv_error *err)
         if (status != VIV_E_BUSY) {
             return status;
         }
-        if (app->seam->monotonic_ns(app->seam->data) >= until) {
-            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer",
-                                app->home_path);
+        if (silent || app->seam->monotonic_ns(app->seam->data) >= until) {
+            return no_answer(app, err);
         }
         vh_socket_pause(20);
     }
@@ -125,12 +138,12 @@ open_to_read(struct vh_app *app, struct viv_error *err)
         if (status != VIV_E_BUSY) {
             return status;
         }
-        if (vh_socket_connect(app->seam, app->arena, app->home, &app->client, err) == VIV_OK) {
-            return VIV_OK;
+        status = connect_to_host(app, err);
+        if (status == VIV_OK || status == VIV_E_CANCELLED) {
+            return status;
         }
-        if (app->seam->monotonic_ns(app->seam->data) >= until) {
-            return vh_error_set(err, VIV_E_BUSY, "home", "another vivhost has '%s' and does not answer",
-                                app->home_path);
+        if (status == VIV_E_TIMEOUT || app->seam->monotonic_ns(app->seam->data) >= until) {
+            return no_answer(app, err);
         }
         vh_socket_pause(20);
     }

@@ -43,6 +43,7 @@ struct vh_app {
     struct vh_socket *socket;  /* the server's */
     struct vh_client *client;  /* or the connection to the host that has the home */
     const char *fail_step;
+    const atomic_uint *stop; /* set by a signal: a client that waits for its host gives up; may be NULL */
 };
 
 enum vh_app_need {

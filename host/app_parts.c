@@ -230,13 +230,14 @@ prepare_run(struct vh_app *app, struct viv_error *err)
 {
     struct vh_run *run = &app->run;
     struct vh_policy_source *source = vh_arena_alloc(app->arena, sizeof *source);
-    pthread_mutex_t *locks = vh_arena_array(app->arena, 2, sizeof *locks);
+    pthread_mutex_t *locks = vh_arena_array(app->arena, 3, sizeof *locks);
     if (!source || !locks) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     pthread_mutex_init(&source->lock, NULL);
     pthread_mutex_init(&locks[0], NULL);
     pthread_mutex_init(&locks[1], NULL);
+    pthread_mutex_init(&locks[2], NULL);
     source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
     source->trusted = trusts;
     source->data = app;
@@ -249,6 +250,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     run->policy_source = source;
     run->line_lock = &locks[0];
     run->registry_lock = &locks[1];
+    run->collect_lock = &locks[2];
     run->actor_name = vh_str(app->user.name);
     run->uid = app->user.uid;
     run->pid = app->user.pid;

@@ -9,6 +9,13 @@
 #define BLOCK_BYTES 4096u
 #define ALIGNMENT 16u
 
+/* A block for each allocation, with nothing behind it: a sanitizer then sees what reads or writes on. */
+#ifdef VH_ARENA_EXACT
+#define EXACT 1
+#else
+#define EXACT 0
+#endif
+
 struct block {
     struct block *next;
     size_t used;
@@ -140,7 +147,8 @@ vh_arena_destroy(struct vh_arena *arena)
 static void *
 from_new_block(struct vh_arena *arena, size_t size)
 {
-    size_t block_size = size > BLOCK_BYTES - sizeof(struct block) ? size : BLOCK_BYTES - sizeof(struct block);
+    size_t least = EXACT ? 0 : BLOCK_BYTES - sizeof(struct block);
+    size_t block_size = size > least ? size : least;
     struct block *block = calloc(1, sizeof *block + block_size);
     if (!block) {
         return NULL;
@@ -164,6 +172,7 @@ vh_arena_alloc(struct vh_arena *arena, size_t size)
     if (told_to_fail() || size > SIZE_MAX / 2) {
         return NULL;
     }
+    size_t wanted = size;
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (size == 0) {
         size = ALIGNMENT;
@@ -172,12 +181,12 @@ vh_arena_alloc(struct vh_arena *arena, size_t size)
         return NULL;
     }
     struct block *head = arena->blocks;
-    if (head && head->size - head->used >= size) {
+    if (!EXACT && head && head->size - head->used >= size) {
         void *memory = (char *)(head + 1) + head->used;
         head->used += size;
         return memory;
     }
-    void *memory = from_new_block(arena, size);
+    void *memory = from_new_block(arena, EXACT ? wanted : size);
     if (!memory) {
         for (struct vh_arena *a = arena; a; a = a->parent) {
             a->used -= size;

@@ -360,6 +360,11 @@ viv_status
 vh_json_import(struct vh_arena *arena, struct viv_str text, struct vh_json **ret_value, struct viv_error *err)
 {
     json_error_t fault;
+    uint64_t nul = vh_str_nul(text);
+    if (nul) {
+        return vh_error_set(err, VIV_E_INVALID, "json", "byte %llu is NUL, allowed: JSON text",
+                            (unsigned long long)nul);
+    }
     json_t *root = json_loadb(text.len ? text.data : "", (size_t)text.len,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
     if (!root) {

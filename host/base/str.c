@@ -87,5 +87,6 @@ vh_str_id(struct viv_str text)
             return false;
         }
     }
-    return true;
+    bool lock = text.len >= 5 && memcmp(text.data + text.len - 5, ".lock", 5) == 0;
+    return !lock && text.data[text.len - 1] != '.';
 }

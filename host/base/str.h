@@ -25,7 +25,8 @@ vh_str_equal(struct viv_str a, struct viv_str b)
 static inline bool
 vh_str_is(struct viv_str a, const char *text)
 {
-    return vh_str_equal(a, vh_str(text));
+    /* Most texts that are not the same differ in their first byte; then their length need not be counted. */
+    return (a.len == 0 || a.data[0] == text[0]) && vh_str_equal(a, vh_str(text));
 }
 
 static inline bool
@@ -45,7 +46,19 @@ bool vh_str_utf8(struct viv_str text);
  * name may be any bytes; a message must be one line that can be stored. */
 void vh_str_clean(char *text);
 
-/* A word safe as identifier and file name: [A-Za-z0-9][A-Za-z0-9._-]*, at most VIV_ID_MAX, no "..". */
+/* Where the first NUL is, from 1; 0 when there is none. jansson reads over NULs between values; nobody else does, so a
+ * text that has one is not what it seems. */
+static inline uint64_t
+vh_str_nul(struct viv_str text)
+{
+    const char *nul = text.len ? (const char *)memchr(text.data, '\0', (size_t)text.len) : NULL;
+    return nul ? (uint64_t)(nul - text.data) + 1 : 0;
+}
+
+/* A word safe as identifier, file name and part of a git reference: [A-Za-z0-9][A-Za-z0-9._-]*, at most VIV_ID_MAX, no
+ * "..", no "." or ".lock" at its end. VH_STR_ID_WORDS says so in a message. */
+#define VH_STR_ID_WORDS                                                                                                \
+    "letters, digits, '.', '_', '-', the first a letter or digit, no '..', no '.' or '.lock' at the end"
 bool vh_str_id(struct viv_str text);
 
 #endif

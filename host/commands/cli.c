@@ -12,21 +12,40 @@
 #include "base/log.h"
 #include "base/str.h"
 
+#define ECHO_NS INT64_C(1000000000)
+
 atomic_uint vh_cli_stop;
 atomic_uint vh_cli_patience = 1;
+atomic_uint vh_cli_manners;
+atomic_uint vh_cli_reload;
 
-/* The first asks for an end. Ctrl-C once more than the command has patience for is obeyed here: what is left behind is
- * what a crash leaves, and the next start cleans it up. Other signals come in pairs from programs that end whole
- * groups, so they only ever ask. */
+/* Programs that end whole groups, timeout(1) among them, send SIGTERM to a process and then to its group: what comes
+ * within a second is the same word. */
+static bool
+is_echo(void)
+{
+    static _Atomic int64_t last_ns;
+    int64_t now_ns = vh_seam_real()->monotonic_ns(NULL), last = atomic_load(&last_ns);
+    /* Two threads may be here at once, each with one of the pair. */
+    return (last && now_ns - last < ECHO_NS) || !atomic_compare_exchange_strong(&last_ns, &last, now_ns);
+}
+
+/* The first asks for an end. One more than the command has patience for is obeyed here: what is left behind is what a
+ * crash leaves, and the next start cleans it up. SIGTERM and SIGHUP are counted for commands that say so; for all
+ * others they only ever ask. */
 static void
 on_signal(int signal)
 {
-    unsigned before = atomic_load(&vh_cli_stop);
-    if (signal == SIGINT && before >= atomic_load(&vh_cli_patience)) {
-        _exit(VH_EXIT_INTERRUPTED);
-    }
-    if (signal == SIGINT || before == 0) {
-        atomic_fetch_add(&vh_cli_stop, 1);
+    unsigned manners = atomic_load(&vh_cli_manners), none = 0;
+    bool counted_term = signal == SIGTERM && (manners & VH_CLI_TERM_COUNTS);
+    if (signal == SIGHUP && (manners & VH_CLI_HANGUP_RELOADS)) {
+        atomic_store(&vh_cli_reload, 1);
+    } else if (signal == SIGINT || (counted_term && !is_echo())) {
+        if (atomic_fetch_add(&vh_cli_stop, 1) >= atomic_load(&vh_cli_patience)) {
+            _exit(VH_EXIT_INTERRUPTED);
+        }
+    } else if (!counted_term) {
+        (void)atomic_compare_exchange_strong(&vh_cli_stop, &none, 1); /* asked for already: once is enough */
     }
 }
 
@@ -82,12 +101,13 @@ run_command(struct vh_cli *cli)
         return finish_output(cli, VH_EXIT_USAGE);
     }
     viv_status status = vh_app_begin(&cli->app, vh_seam_real(), &err);
+    cli->app.stop = &vh_cli_stop;
     int code = status      ? vh_cli_fail(cli, status, &err)
                : cli->verb ? cli->verb->run(cli)
                            : cli->command->run(cli);
     vh_app_end(&cli->app);
     code = finish_output(cli, code);
-    return atomic_load(&vh_cli_stop) && code == VH_EXIT_OK ? VH_EXIT_INTERRUPTED : code;
+    return atomic_load(&vh_cli_stop) && code == VH_EXIT_OK && !cli->stopped ? VH_EXIT_INTERRUPTED : code;
 }
 
 static int

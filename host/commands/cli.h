@@ -33,6 +33,8 @@ struct vh_cli {
     const char *fail_step; /* --fail-step, for tests */
     const struct vh_cli_command *command;
     const struct vh_cli_verb *verb; /* NULL: the command has none */
+    struct vh_service *service;     /* of 'work'; NULL: no manager waits for its words */
+    bool stopped;                   /* a signal asked for this end, and it was reached in order: no interruption */
 };
 
 struct vh_cli_option {
@@ -66,7 +68,6 @@ extern const struct vh_cli_option vh_cli_everywhere[]; /* options of every comma
 int vh_cli_main(int argc, char **argv);
 
 /* ---- words: cli_words.c ---- */
-
 /* Take "--name VALUE" or "--name=VALUE" out of the words; NULL when it is not there. Repeated calls give the next. */
 const char *vh_cli_option(struct vh_cli *cli, const char *name);
 bool vh_cli_flag(struct vh_cli *cli, const char *name);
@@ -119,9 +120,11 @@ int vh_cli_help_of(const struct vh_cli_command *command);
 extern atomic_uint vh_cli_stop;
 /* How many of them the command looks at; one more Ctrl-C ends the program at once. */
 extern atomic_uint vh_cli_patience;
+/* What else they mean to it: SIGTERM counts as SIGINT does; SIGHUP sets vh_cli_reload and asks for no end. */
+enum { VH_CLI_TERM_COUNTS = 1, VH_CLI_HANGUP_RELOADS = 2 };
+extern atomic_uint vh_cli_manners, vh_cli_reload;
 
 /* ---- commands ---- */
-
 int vh_cli_init(struct vh_cli *cli);
 int vh_cli_trust(struct vh_cli *cli);
 int vh_cli_run(struct vh_cli *cli);
@@ -133,6 +136,7 @@ int vh_cli_rollback(struct vh_cli *cli);
 int vh_cli_backup(struct vh_cli *cli);
 int vh_cli_restore(struct vh_cli *cli);
 int vh_cli_replay(struct vh_cli *cli);
+int vh_cli_gc(struct vh_cli *cli);
 int vh_cli_route(struct vh_cli *cli);
 int vh_cli_schema(struct vh_cli *cli);
 int vh_cli_completion(struct vh_cli *cli);

@@ -46,6 +46,7 @@ static const struct vh_cli_option trust_options[] = {
 static const struct vh_cli_option work_options[] = {
     { "--workers", "N", "how many at a time (default 2)" },
     { "--drain", NULL, "end when nothing is left to do" },
+    { "--grace", "TIME", "told to stop, how long what runs may go on (default 60s)" },
     END,
 };
 
@@ -72,6 +73,12 @@ static const struct vh_cli_option log_options[] = {
     END,
 };
 
+static const struct vh_cli_option gc_options[] = {
+    { "--keep", "DAYS", "outputs of commands of the last days stay (default 30)" },
+    { "--dry-run", NULL, "only count" },
+    END,
+};
+
 static const struct vh_cli_option replay_options[] = {
     { "--file", "FILE", "an exported log instead of this home's" },
     END,
@@ -91,8 +98,8 @@ const struct vh_cli_command vh_cli_commands[] = {
       "vivhost submit \"run the checks\" -- make check\nvivhost submit --queue queue.json --check\n"
       "vivhost submit --queue queue.json",
       submit_options, NULL, vh_cli_submit },
-    { "work", "work on queued tasks", "[--workers N] [--drain]", "vivhost work --workers 4\nvivhost work --drain",
-      work_options, NULL, vh_cli_work },
+    { "work", "work on queued tasks", "[--workers N] [--drain] [--grace TIME]",
+      "vivhost work --workers 4\nvivhost work --drain\nvivhost work --grace 5m", work_options, NULL, vh_cli_work },
     { "workers", "show live workers", "", "vivhost workers", NULL, NULL, vh_cli_workers },
     { "queue", "list, show or export tasks", NULL,
       "vivhost queue list\nvivhost queue list --state failed\nvivhost queue export queue.json", queue_options,
@@ -107,6 +114,8 @@ const struct vh_cli_command vh_cli_commands[] = {
     { "restore", "make a project's home again from a backup", "FOLDER",
       "vivhost restore /backups/project-monday\nvivhost restore /backups/project-monday -C path/of/project", NULL, NULL,
       vh_cli_restore },
+    { "gc", "remove old outputs of ended tasks; the log names what went", "[--keep DAYS] [--dry-run]",
+      "vivhost gc --dry-run\nvivhost gc --keep 90", gc_options, NULL, vh_cli_gc },
     { "replay", "decide everything in the log again and compare", "[TASK] [--file FILE]",
       "vivhost replay\nvivhost replay TASK\nvivhost replay --file execution_log.jsonl", replay_options, NULL,
       vh_cli_replay },

@@ -252,7 +252,7 @@ task_of(const struct import *in, const struct vh_queue_entry *entry)
 }
 
 static viv_status
-submit_entry(struct import *in, const struct vh_queue_entry *entry, struct viv_error *err)
+submit_entry(struct import *in, const struct vh_queue_entry *entry, bool lazy, struct viv_error *err)
 {
     char key[VH_HASH_HEX];
     struct vh_json *response = NULL;
@@ -265,6 +265,7 @@ submit_entry(struct import *in, const struct vh_queue_entry *entry, struct viv_e
     vh_hash_text(vh_str(text), key);
     struct vh_json *request = vh_cli_request(cli, "submit");
     vh_json_set_text(cli->arena, request, "key", key);
+    vh_json_set_int(cli->arena, request, "lazy", lazy);
     vh_json_set(request, "task", task_of(in, entry));
     viv_status status = vh_app_ask(&cli->app, request, cli->arena, &response, err);
     if (status) {
@@ -278,10 +279,22 @@ submit_entry(struct import *in, const struct vh_queue_entry *entry, struct viv_e
     return VIV_OK;
 }
 
+/* Its submission is on disk before it is answered, and so are those before it. */
+static const struct vh_queue_entry *
+last_new(const struct import *in)
+{
+    uint32_t i = in->queue.count;
+    while (i > 0 && in->queue.order[i - 1]->there) {
+        i--;
+    }
+    return i ? in->queue.order[i - 1] : NULL;
+}
+
 static viv_status
 submit_all(struct import *in, struct viv_error *err)
 {
     viv_status status = VIV_OK;
+    const struct vh_queue_entry *last = last_new(in);
     struct vh_cli *cli = in->cli;
     struct vh_arena *kept = cli->arena;
     for (uint32_t i = 0; i < in->queue.count && status == VIV_OK; i++) {
@@ -300,7 +313,8 @@ submit_all(struct import *in, struct viv_error *err)
             vh_cli_progress(cli, "%u of %u tasks queued", i, in->queue.count);
         }
         cli->arena = vh_arena_create(NULL, 0);
-        status = cli->arena ? submit_entry(in, in->queue.order[i], err) : no_memory(err);
+        bool lazy = in->queue.order[i] != last;
+        status = cli->arena ? submit_entry(in, in->queue.order[i], lazy, err) : no_memory(err);
         vh_arena_destroy(cli->arena);
         cli->arena = kept;
     }

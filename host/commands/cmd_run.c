@@ -60,6 +60,10 @@ task_of(struct vh_cli *cli)
     const char *id = vh_cli_option(cli, "--id");
     const char *skill = vh_cli_option(cli, "--skill");
     const char *input = vh_cli_option(cli, "--input");
+    if (id && !*id) {
+        (void)vh_cli_usage(cli, "option '--id' is empty, allowed: 1 to %d " VH_STR_ID_WORDS, VIV_ID_MAX);
+        return NULL;
+    }
     if (!vh_cli_number(cli, "--attempts", 0, 1, 3, &attempts) || !add_input(cli, task, input)) {
         return NULL;
     }

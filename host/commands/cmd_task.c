@@ -229,6 +229,7 @@ answer(struct vh_cli *cli)
 const struct vh_cli_verb vh_cli_task_verbs[] = {
     { "show", "TASK", "what it is and where it stands", vh_cmd_task_show },
     { "follow", "TASK", "its events until it ends", follow },
+    { "output", "TASK", "what its commands wrote", vh_cmd_task_output },
     { "cancel", "TASK [--note TEXT]", "end it; nothing is published", cancel },
     { "retry", "TASK [--note TEXT]", "try a failed or cancelled task again", retry },
     { "approve", "TASK [--digest HEX] [--note TEXT]", "allow what it asks", approve },

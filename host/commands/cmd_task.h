@@ -6,5 +6,6 @@
 #include "cli.h"
 
 int vh_cmd_task_show(struct vh_cli *cli);
+int vh_cmd_task_output(struct vh_cli *cli);
 
 #endif

@@ -116,8 +116,7 @@ read_id(struct vh_arena *arena, const json_t *tree, struct vh_queue_entry *entry
     }
     if (!vh_str_id(vh_str(text))) {
         return vh_error_set(err, VIV_E_INVALID, "queue",
-                            "id '%.96s' is not usable, allowed: 1 to %d letters, digits, "
-                            "'.', '_', '-', the first a letter or digit, no '..'",
+                            "id '%.96s' is not usable, allowed: 1 to %d " VH_STR_ID_WORDS,
                             text, VIV_ID_MAX);
     }
     return copy_text(arena, text, &entry->id, err);

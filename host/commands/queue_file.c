@@ -65,6 +65,11 @@ parse(struct viv_str bytes, json_t **ret_root, struct viv_error *err)
         return vh_error_set(err, VIV_E_LIMIT, "queue", "the file is nested %zu levels deep, allowed %d", depth,
                             VIV_JSON_DEPTH_MAX);
     }
+    uint64_t nul = vh_str_nul(bytes);
+    if (nul) {
+        return vh_error_set(err, VIV_E_INVALID, "queue", "byte %llu of the file is NUL, allowed: JSON text",
+                            (unsigned long long)nul);
+    }
     json_t *root = json_loadb(bytes.data, (size_t)bytes.len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &fault);
     if (!root) {
         long entry = vh_scan_entry_at(bytes, fault.position > 0 ? (size_t)fault.position : 0);

@@ -19,10 +19,11 @@ const struct vh_event_kind vh_event_kinds[] = {
     { "queue.imported", true, true, "a person brought in a whole queue file: its digest and how many tasks" },
     { "plugin.installed", true, true, "a person installed a plugin: id, version, digest, trust" },
     { "plugin.removed", true, true, "a person removed a plugin: id, version, digest" },
+    { "content.pruned", true, true, "outputs of ended tasks that are not kept any more: their digests" },
     { "plugin.blamed", true, false, "a plugin crashed, hung, lied or refused to start" },
     { "calls.made", true, false, "a batch of read-only calls with what they cost" },
     { "command.refused", true, true, "a client's command was refused: status and reason" },
-    { "clock.stepped", true, false, "the wall clock went back; recorded time stands still meanwhile" },
+    { "clock.stepped", true, false, "the wall clock went back; recorded time goes on from where it was" },
     /* a task's life: what was said to the core */
     { "task.submitted", true, true, "somebody wants something done" },
     { "task.claimed", true, false, "a worker holds the task: lease number, worker, epoch" },

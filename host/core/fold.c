@@ -9,6 +9,12 @@
 
 /* ---- money ---- */
 
+static bool
+can_hold(int64_t micro)
+{
+    return micro <= VH_JSON_INTEGER_MAX && micro >= -VH_JSON_INTEGER_MAX;
+}
+
 static viv_status
 each_scope(struct vh_folding *fold, int64_t reserve, int64_t settle)
 {
@@ -16,6 +22,10 @@ each_scope(struct vh_folding *fold, int64_t reserve, int64_t settle)
     for (const struct vh_json *s = scopes ? scopes->child : NULL; s; s = s->next) {
         struct viv_str name = s->type == VH_JSON_STRING ? s->text : vh_json_str(s, "scope");
         struct vh_scope scope = { .name = name };
+        if (name.len == 0) {
+            return vh_error_set(fold->err, VIV_E_CORRUPT, "fold", "event %lld holds money in an account without a name",
+                                (long long)fold->event->seq);
+        }
         viv_status status = fold->state->get_scope(fold->state->data, fold->arena, name, &scope, fold->err);
         if (status && status != VIV_E_NOT_FOUND) {
             return status;
@@ -23,6 +33,11 @@ each_scope(struct vh_folding *fold, int64_t reserve, int64_t settle)
         scope.limit_micro = vh_json_int(s, "limit_micro", scope.limit_micro);
         scope.reserved_micro += reserve;
         scope.settled_micro += settle;
+        if (!can_hold(scope.reserved_micro) || !can_hold(scope.settled_micro)) {
+            return vh_error_set(fold->err, VIV_E_CORRUPT, "fold",
+                                "event %lld brings account '%.*s' out of bounds, allowed: up to %lld millionths",
+                                (long long)fold->event->seq, VH_STR_ARGS(name), (long long)VH_JSON_INTEGER_MAX);
+        }
         if (scope.reserved_micro < 0) {
             return vh_error_set(fold->err, VIV_E_CORRUPT, "fold", "account '%.*s' would hold less than nothing",
                                 VH_STR_ARGS(name));
@@ -195,6 +210,11 @@ vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     viv_status status = function(&fold);
     if (status == VIV_OK && fold.failed) {
         status = vh_error_set(err, VIV_E_MEMORY, "fold", "no memory to fold event %lld", (long long)event->seq);
+    }
+    if (status == VIV_OK && !vh_task_fits(&fold.task)) {
+        status = vh_error_set(err, VIV_E_CORRUPT, "fold",
+                              "event %lld of kind '%.*s' gives a task a value no row can hold", (long long)event->seq,
+                              VH_STR_ARGS(event->kind));
     }
     if (status == VIV_OK) {
         status = state->put_task(state->data, &fold.task, err);

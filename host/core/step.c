@@ -18,6 +18,7 @@ static const struct handler {
     { "host.stopped", vh_step_record },
     { "policy.loaded", vh_step_record },
     { "trust.changed", vh_step_record },
+    { "content.pruned", vh_step_record },
     { "queue.imported", vh_step_record },
     { "plugin.installed", vh_step_record },
     { "plugin.removed", vh_step_record },
@@ -396,5 +397,5 @@ bool
 vh_step_sync(const struct vh_command *command)
 {
     const struct vh_event_kind *kind = vh_event_kind_of(command->kind);
-    return !kind || kind->sync || vh_json_int(command->data, "outside", 0) != 0;
+    return (!command->lazy && (!kind || kind->sync)) || vh_json_int(command->data, "outside", 0) != 0;
 }

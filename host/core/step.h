@@ -17,6 +17,7 @@ struct vh_command {
     struct viv_str key;  /* idempotency key, or empty */
     struct vh_actor actor;
     struct vh_json *data; /* object; for a worker's command it carries "lease" */
+    bool lazy; /* the sender waits for the sync of a later command of its own, not for this one's */
 };
 
 struct vh_decision {

@@ -90,8 +90,8 @@ cancel_children(struct vh_stepping *step, struct worklist *list, const struct vh
     viv_status status = step->state->children(step->state->data, step->arena, plan->id, &ids, step->err);
     for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
         status = vh_step_load(step, ids.id[i]);
-        if (status || !vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
-            continue;
+        if (status || !vh_moves_allowed(step->task.state, VH_STATE_CANCELLED) || vh_step_publishing(step)) {
+            continue; /* a result that is on its way gets ready by itself */
         }
         if (full(step, list)) {
             *ret_whole = false;

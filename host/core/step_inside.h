@@ -59,6 +59,8 @@ viv_status vh_step_reject(struct vh_stepping *step, const struct vh_json *reason
 viv_status vh_step_delay(struct vh_stepping *step, struct viv_str reason);
 /* Wait for others, which is nobody's failure and counts as no recovery. */
 viv_status vh_step_wait(struct vh_stepping *step, struct viv_str reason);
+/* The publication was announced and nobody has said how it went: what is on its way is not ended by a word. */
+bool vh_step_publishing(struct vh_stepping *step);
 /* A hold of the task waits to be settled by a worker: people must wait too. */
 bool vh_step_settling(const struct vh_stepping *step);
 viv_status vh_step_ask(struct vh_stepping *step, const char *why, struct viv_str digest, struct viv_str text,

@@ -13,7 +13,7 @@ check_goal(struct vh_stepping *step)
     }
     if (!vh_str_id(step->command->task)) {
         return vh_error_set(step->err, VIV_E_INVALID, "task",
-                            "task id '%.*s' is not usable, allowed: up to %d letters, digits, '.', '_', '-'",
+                            "task id '%.*s' is not usable, allowed: 1 to %d " VH_STR_ID_WORDS,
                             (int)(step->command->task.len > 64 ? 64 : step->command->task.len),
                             step->command->task.data ? step->command->task.data : "", VIV_ID_MAX);
     }
@@ -285,6 +285,22 @@ viv_status
 vh_step_wait(struct vh_stepping *step, struct viv_str reason)
 {
     return later(step, reason, step->task.recoveries, BACKOFF_US);
+}
+
+bool
+vh_step_publishing(struct vh_stepping *step)
+{
+    const struct vh_task *task = &step->task;
+    struct vh_effect_row row;
+    if (task->state != VH_STATE_E2E || task->phase != VH_PHASE_PUBLISH || task->effects == 0) {
+        return false;
+    }
+    viv_status status = step->state->get_effect(step->state->data, step->arena, task->id, task->attempt,
+                                                task->effects - 1, &row, NULL);
+    if (status && status != VIV_E_NOT_FOUND) {
+        step->broken = step->broken ? step->broken : status;
+    }
+    return status == VIV_OK && vh_str_is(row.kind, "publish");
 }
 
 bool

@@ -32,6 +32,11 @@ vh_step_cancel_requested(struct vh_stepping *step)
     if (!vh_moves_allowed(step->task.state, VH_STATE_CANCELLED)) {
         return wrong_state(step, "cancelled", "any task that has not ended");
     }
+    if (vh_step_publishing(step)) {
+        return vh_error_set(step->err, VIV_E_BUSY, "task",
+                            "task '%.*s' is being published and cannot be cancelled now; roll it back when it is ready",
+                            VH_STR_ARGS(step->task.id));
+    }
     status = vh_step_input(step);
     return status ? status : vh_step_finish(step, VH_STATE_CANCELLED, VH_STR("cancelled by a person"), 0);
 }
@@ -59,6 +64,25 @@ retry_to(struct vh_stepping *step, enum vh_state *ret_to)
     return status;
 }
 
+/* A step of the plan that was being published when the plan ended goes on by itself; were the plan made again
+ * meanwhile, the step would count for it. */
+static viv_status
+check_children(struct vh_stepping *step)
+{
+    struct vh_ids ids = { 0 };
+    viv_status status = step->state->children(step->state->data, step->arena, step->task.id, &ids, step->err);
+    for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
+        struct vh_task child;
+        status = step->state->get_task(step->state->data, step->arena, ids.id[i], &child, step->err);
+        if (status == VIV_OK && !vh_task_ended(&child)) {
+            return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' waits for its step '%.*s', which is %s; "
+                                                               "try again",
+                                VH_STR_ARGS(step->task.id), VH_STR_ARGS(child.id), vh_task_state_name(child.state));
+        }
+    }
+    return status;
+}
+
 viv_status
 vh_step_retry_requested(struct vh_stepping *step)
 {
@@ -78,7 +102,8 @@ vh_step_retry_requested(struct vh_stepping *step)
                             VH_STR_ARGS(step->task.id), VH_STR_ARGS(step->task.parent));
     }
     enum vh_state to = VH_STATE_PENDING;
-    status = retry_to(step, &to);
+    status = check_children(step);
+    status = status ? status : retry_to(step, &to);
     if (status == VIV_OK) {
         status = vh_step_input(step);
     }

@@ -157,6 +157,25 @@ vh_task_encode(struct vh_arena *arena, const struct vh_task *task)
     return vh_json_print(arena, row);
 }
 
+bool
+vh_task_fits(const struct vh_task *task)
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        const void *member = (const char *)task + fields[i].offset;
+        if (fields[i].kind == TEXT) {
+            if (!vh_str_utf8(*(const struct viv_str *)member)) {
+                return false;
+            }
+            continue;
+        }
+        int64_t number = *(const int64_t *)member;
+        if (number > VH_JSON_INTEGER_MAX || number < -VH_JSON_INTEGER_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 take_member(struct vh_task *task, const struct field *field, const struct vh_json *value)
 {

@@ -7,7 +7,8 @@
 #include "base/fs.h"
 #include "base/hash.h"
 
-/* `home` is a descriptor of the home. Storing what is there already costs one look. */
+/* `home` is a descriptor of the home. Storing what is there already gives it
+ * the present time, which keeps it from being collected until the command that names it is logged. */
 viv_status vh_blob_put(const struct vh_seam *seam, int home, struct viv_str bytes, char ret_hex[VH_HASH_HEX],
                        struct viv_error *err);
 

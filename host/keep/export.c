@@ -99,8 +99,8 @@ struct tail {
 static struct viv_str
 line_at(const struct tail *tail, bool *ret_whole)
 {
-    const char *start = tail->bytes.data + tail->at;
     size_t left = (size_t)tail->bytes.len - tail->at;
+    const char *start = left ? tail->bytes.data + tail->at : "";
     const char *end = left ? memchr(start, '\n', left) : NULL;
     *ret_whole = end != NULL;
     return (struct viv_str){ start, end ? (uint64_t)(end - start) : left };

@@ -385,6 +385,7 @@ vh_sequencer_start(const struct vh_seam *seam, struct vh_store *store, struct vh
     s->self = (struct vh_actor){ VH_STR("host"), VH_STR("vivhost"), options->uid, options->pid };
     s->last = &s->first;
     s->time_us = vh_store_time_us(store);
+    s->tick_ns = seam->monotonic_ns(seam->data);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

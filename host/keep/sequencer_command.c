@@ -159,17 +159,22 @@ vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, str
     return status;
 }
 
-/* Recorded time: the wall clock, never less than before. */
+/* Recorded time: the wall clock, never less than before. While the wall clock is behind, recorded time goes on by what
+ * really passes: leases end and retries come due, however far it was set back. */
 void
 vh_sequencer_tick(struct vh_sequencer *s)
 {
     int64_t wall = s->seam->wall_us(s->seam->data);
+    int64_t passed_us = (s->seam->monotonic_ns(s->seam->data) - s->tick_ns) / 1000; /* never negative */
+    s->tick_ns += passed_us * 1000;
     if (wall >= s->time_us) {
         s->time_us = wall;
         s->clock_noted = false;
         return;
     }
-    if (s->clock_noted || s->time_us - wall < CLOCK_BACK_US) {
+    int64_t back_us = s->time_us - wall;
+    s->time_us += passed_us;
+    if (s->clock_noted || back_us < CLOCK_BACK_US) {
         return;
     }
     struct vh_arena *arena = vh_arena_create(NULL, 0);
@@ -178,7 +183,7 @@ vh_sequencer_tick(struct vh_sequencer *s)
     struct vh_answer ignored = { 0 };
     struct vh_hash none = { { 0 } };
     if (data) {
-        vh_json_set_int(arena, data, "back_us", s->time_us - wall);
+        vh_json_set_int(arena, data, "back_us", back_us);
         struct vh_command note = { .kind = VH_STR("clock.stepped"), .actor = s->self, .data = data };
         s->clock_noted = vh_sequencer_run_step(s, &note, arena, &none, &ignored, &err) == VIV_OK;
     }

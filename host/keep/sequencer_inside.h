@@ -48,6 +48,7 @@ struct vh_sequencer {
     struct viv_error death;
     /* the thread's own */
     int64_t time_us;
+    int64_t tick_ns; /* monotonic: when time_us was set */
     int64_t open_since_ns;
     int64_t commits;
     int64_t openings_seen; /* of the store */

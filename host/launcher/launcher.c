@@ -207,6 +207,7 @@ settle(struct launcher *launcher, pid_t parent)
     if (geteuid() == 0) {
         (void)setgroups(0, NULL); /* refused in some containers, where there are none to drop */
     }
+    (void)setsid(); /* Ctrl-C and whoever signals a whole group mean the host, which ends its tasks in order */
     spawn_calm();
     (void)signal(SIGPIPE, SIG_IGN);
     umask(022);

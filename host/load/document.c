@@ -66,6 +66,11 @@ vh_document_read(struct vh_arena *arena, struct viv_str text, size_t max_bytes, 
         return vh_error_set(err, VIV_E_LIMIT, what, "%s is nested %d deep, allowed %d", what, depth,
                             VIV_JSON_DEPTH_MAX);
     }
+    uint64_t nul = vh_str_nul(text);
+    if (nul) {
+        return vh_error_set(err, VIV_E_INVALID, what, "byte %llu of %s is NUL, allowed: JSON text",
+                            (unsigned long long)nul, what);
+    }
     json_error_t fault;
     const char *data = text.data ? text.data : "";
     json_t *value = json_loadb(data, (size_t)text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);

@@ -137,6 +137,24 @@ struct merged {
     struct vh_git_id tree;
 };
 
+/* A publication that was announced may have moved the line and died before it said so. What it was to publish is then
+ * on the line and is not merged again; the commit as its own tip says that nothing is to be moved. */
+static viv_status
+merged_before(struct vh_work *work, const struct vh_git_id *line, struct merged *merged, bool *ret_before,
+              struct viv_error *err)
+{
+    struct vh_git_id before = vh_run_id(work->ask.task.merged_commit);
+    *ret_before = false;
+    if (!before.hex[0] || vh_git_same(&before, &work->base.commit)) {
+        return VIV_OK;
+    }
+    viv_status status = vh_line_contains(&work->target, work->arena, line, &before, ret_before, err);
+    if (status == VIV_OK && *ret_before) {
+        *merged = (struct merged){ before, before, vh_run_id(work->ask.task.merged_tree) };
+    }
+    return status;
+}
+
 /* The task's commit on the line's present tip, joined with what the person committed meanwhile. The line begins where
  * the base stood. */
 static viv_status
@@ -159,15 +177,16 @@ merge(struct vh_work *work, struct merged *merged, struct vh_conflicts *conflict
     if (vh_git_same(&commit, &work->base.commit)) {
         return VIV_OK; /* nothing changed: there is nothing to merge */
     }
+    bool contains = false;
+    status = merged_before(work, &now.line, merged, &contains, err);
+    if (status || contains) {
+        return status;
+    }
     if (vh_git_same(&now.line, &work->base.line) && vh_git_same(&now.tip, &work->base.tip)) {
         return VIV_OK; /* nothing moved: the commit stands on both */
     }
-    bool contains = false;
     status = vh_base_join(&work->target, work->arena, &now, conflicts, err);
-    if (status == VIV_OK) {
-        status = vh_line_contains(&work->target, work->arena, &commit, &now.commit, &contains, err);
-    }
-    if (status || contains) {
+    if (status) {
         return status;
     }
     struct vh_line_merged result;

@@ -107,6 +107,12 @@ empty_tree(const struct vh_target *target)
                                  : "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321";
 }
 
+static viv_status
+torn(struct collect *collect)
+{
+    return vh_error_set(collect->err, VIV_E_CORRUPT, "base", "git's list of changed files is torn");
+}
+
 /* ":old new id id S\0path\0": everything tracked that differs from HEAD, staged or not. */
 static viv_status
 tracked(struct collect *collect, const char *index)
@@ -119,10 +125,12 @@ tracked(struct collect *collect, const char *index)
     viv_status status = vh_git_run(collect->target, collect->arena, &ask, &result, collect->err);
     struct viv_str last = { NULL, 0 };
     for (uint64_t at = 0; status == VIV_OK && at < result.output.len;) {
-        const char *line = result.output.data + at;
-        struct viv_str path = vh_str(line + strlen(line) + 1);
+        struct viv_str text, path;
+        if (!vh_git_next(result.output, &at, &text) || !vh_git_next(result.output, &at, &path)) {
+            return torn(collect);
+        }
+        const char *line = text.data;
         bool module = strncmp(line, ":160000", 7) == 0 || strstr(line, " 160000 ");
-        at += strlen(line) + path.len + 2;
         if (vh_str_equal(path, last) || !path.len) {
             continue; /* an unmerged path is listed twice */
         }
@@ -147,8 +155,10 @@ untracked(struct collect *collect, const char *index)
     struct vh_git_ask ask = { .mode = VH_GIT_OBJECTS, .words = words, .index = index, .work_tree = target->root };
     viv_status status = vh_git_run(target, collect->arena, &ask, &result, collect->err);
     for (uint64_t at = 0; status == VIV_OK && at < result.output.len;) {
-        struct viv_str path = vh_str(result.output.data + at);
-        at += path.len + 1;
+        struct viv_str path;
+        if (!vh_git_next(result.output, &at, &path)) {
+            return torn(collect);
+        }
         char top[32];
         snprintf(top, sizeof top, "%.*s", (int)strcspn(path.data, "/"), path.data);
         if (vh_target_hidden(target, top)) {

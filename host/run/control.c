@@ -8,7 +8,11 @@ struct vh_json *
 vh_control_error(struct vh_arena *arena, viv_status status, const char *text)
 {
     struct vh_json *response = vh_json_object(arena);
-    vh_json_set_str(arena, response, "error", vh_run_clean(arena, vh_str(vh_arena_text(arena, text)), 460));
+    char *line = vh_arena_text(arena, text);
+    if (line) {
+        vh_str_clean(line); /* a request's own words may be in it, with line breaks */
+    }
+    vh_json_set_str(arena, response, "error", vh_run_clean(arena, vh_str(line), 460));
     vh_json_set_int(arena, response, "status", status);
     return response;
 }
@@ -46,6 +50,7 @@ vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task,
         .key = vh_json_str(c->request, "key"),
         .actor = { VH_STR("person"), c->peer->name, c->peer->uid, c->peer->pid },
         .data = data,
+        .lazy = vh_json_int(c->request, "lazy", 0) != 0,
     };
     struct vh_answer answer = { 0 };
     if (!c->run->sequencer) {
@@ -180,6 +185,7 @@ static const struct op {
     { "answer", op_answer },
     { "rollback", op_rollback },
     { "audit", vh_control_audit },
+    { "collect", vh_control_collect },
     { "import", vh_control_import },
     { "install", vh_control_install },
     { "backup", vh_control_backup },
@@ -191,6 +197,7 @@ static const struct op {
     { "workers", vh_control_workers },
     { "status", vh_control_status },
     { "verify", vh_control_verify },
+    { "pruned", vh_control_pruned },
     { "plugins", vh_control_plugins },
     { "route", vh_control_route },
     { "call", vh_control_call },

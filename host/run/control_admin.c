@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "load/trust.h"
+#include "run/collect.h"
 
 #define PROBLEMS_MAX 1000
 
@@ -101,6 +102,54 @@ vh_control_import(struct vh_controlling *c)
     vh_json_set_str(c->arena, data, "file", file);
     vh_json_set_int(c->arena, data, "tasks", vh_json_int(c->request, "tasks", 0));
     return vh_control_send(c, "queue.imported", (struct viv_str){NULL, 0}, data);
+}
+
+/* ---- collect ---- */
+
+static viv_status
+read_for(void *data, vh_sequencer_reader reader, void *reading)
+{
+    return vh_control_read(data, reader, reading);
+}
+
+static viv_status
+record_pruned(void *data, struct vh_json *event)
+{
+    return vh_control_send(data, "content.pruned", (struct viv_str){NULL, 0}, event);
+}
+
+/* "keep_days": outputs of commands that ended in so many last days stay; "only_count": 1 removes nothing. One at a
+ * time: two would name the same twice. */
+viv_status
+vh_control_collect(struct vh_controlling *c)
+{
+    struct vh_collected done;
+    int64_t days = vh_json_int(c->request, "keep_days", -1);
+    if (vh_json_get(c->request, "key")) {
+        return vh_error_set(&c->err, VIV_E_INVALID, "gc", "'collect' may record several events and takes no 'key'");
+    }
+    if (days < 0 || days > VH_COLLECT_DAYS_MAX) {
+        return vh_error_set(&c->err, VIV_E_INVALID, "gc", "'keep_days' is %lld, allowed 0 to %d", (long long)days,
+                            VH_COLLECT_DAYS_MAX);
+    }
+    struct vh_collect collect = {
+        .run = c->run,
+        .read = read_for,
+        .record = record_pruned,
+        .data = c,
+        .before_us = c->run->seam->wall_us(c->run->seam->data) - days * INT64_C(86400000000),
+        .only_count = vh_json_int(c->request, "only_count", 0) != 0,
+    };
+    pthread_mutex_lock(c->run->collect_lock);
+    viv_status status = vh_collect(&collect, &done, &c->err);
+    pthread_mutex_unlock(c->run->collect_lock);
+    if (status == VIV_OK) {
+        vh_json_set_int(c->arena, c->response, "bytes", done.bytes);
+        vh_json_set_int(c->arena, c->response, "kept", done.kept);
+        vh_json_set_int(c->arena, c->response, "pruned", done.pruned);
+        vh_json_set_int(c->arena, c->response, "strays", done.strays);
+    }
+    return status;
 }
 
 /* ---- audit ---- */

@@ -140,7 +140,9 @@ vh_control_backup(struct vh_controlling *c)
     b.backup.project = vh_str(c->run->project);
     viv_status status = make_folder(&b);
     if (status == VIV_OK) {
+        pthread_mutex_lock(c->run->collect_lock); /* what the database names stays until it is copied */
         status = fill(&b);
+        pthread_mutex_unlock(c->run->collect_lock);
         status = status ? status : record(&b);
         seam->close(seam->data, b.folder);
         if (status && vh_fs_remove_tree(seam, AT_FDCWD, b.path, &ignored)) {

@@ -31,6 +31,7 @@ viv_status vh_control_record(struct vh_controlling *c, const char *kind, struct 
 
 viv_status vh_control_audit(struct vh_controlling *c);
 viv_status vh_control_import(struct vh_controlling *c);
+viv_status vh_control_collect(struct vh_controlling *c);
 viv_status vh_control_install(struct vh_controlling *c);
 viv_status vh_control_backup(struct vh_controlling *c);
 viv_status vh_control_remove(struct vh_controlling *c);
@@ -41,6 +42,7 @@ viv_status vh_control_events(struct vh_controlling *c);
 viv_status vh_control_workers(struct vh_controlling *c);
 viv_status vh_control_status(struct vh_controlling *c);
 viv_status vh_control_verify(struct vh_controlling *c);
+viv_status vh_control_pruned(struct vh_controlling *c);
 viv_status vh_control_plugins(struct vh_controlling *c);
 viv_status vh_control_route(struct vh_controlling *c);
 viv_status vh_control_call(struct vh_controlling *c);

@@ -297,3 +297,50 @@ vh_control_verify(struct vh_controlling *c)
 {
     return vh_control_read(c, read_verify, c);
 }
+
+/* ---- what became of contents ---- */
+
+struct pruned {
+    struct vh_controlling *c;
+    struct viv_str digest;
+    int64_t time_us; /* of the last event that names it */
+};
+
+static bool
+look_at_pruned(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct pruned *pruned = data;
+    struct vh_event event;
+    (void)seq;
+    (void)hash;
+    if (!memmem(line.data, (size_t)line.len, pruned->digest.data, (size_t)pruned->digest.len)) {
+        return true;
+    }
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    bool good = arena && vh_event_decode(arena, line, &event, NULL) == VIV_OK;
+    if (good && vh_str_is(event.kind, "content.pruned")) {
+        pruned->time_us = event.time_us;
+    }
+    vh_arena_destroy(arena);
+    return good;
+}
+
+static viv_status
+read_pruned(void *data, struct vh_store *store, struct viv_error *err)
+{
+    return vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, look_at_pruned, data, err);
+}
+
+/* "digest" -> "time_us" of the collection that pruned it; 0: none did. Asked when contents are missing, so seldom. */
+viv_status
+vh_control_pruned(struct vh_controlling *c)
+{
+    struct vh_hash hash;
+    struct pruned pruned = { c, vh_json_str(c->request, "digest"), 0 };
+    if (!vh_hash_parse(pruned.digest, &hash)) {
+        return vh_error_set(&c->err, VIV_E_INVALID, "content", "'digest' must be a SHA-256 in hex");
+    }
+    viv_status status = vh_control_read(c, read_pruned, &pruned);
+    vh_json_set_int(c->arena, c->response, "time_us", pruned.time_us);
+    return status;
+}

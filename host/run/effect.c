@@ -5,7 +5,6 @@
 #include "run/guard.h"
 #include <viv_interfaces.h>
 
-#define EXCERPT_MAX 1024    /* bytes of an output that stand in the event; the whole is in the content store */
 #define REASON_MAX 300
 
 /* A skill may only ask for the kinds its manifest lists. */
@@ -113,8 +112,10 @@ record_outcome(struct vh_effect *effect, viv_status status, const struct viv_err
             vh_json_set_text(work->arena, data, "output_kept", effect->kept);
         }
         if (effect->request->kind == VIV_EFFECT_EXEC) {
-            vh_json_set_str(work->arena, data, "errors", vh_run_clean(work->arena, outcome->errors, EXCERPT_MAX));
-            vh_json_set_str(work->arena, data, "output", vh_run_clean(work->arena, outcome->output, EXCERPT_MAX));
+            struct viv_str errors = vh_run_clean(work->arena, outcome->errors, VH_OUTPUT_IN_EVENT_MAX);
+            struct viv_str output = vh_run_clean(work->arena, outcome->output, VH_OUTPUT_IN_EVENT_MAX);
+            vh_json_set_str(work->arena, data, "errors", errors);
+            vh_json_set_str(work->arena, data, "output", output);
         }
     }
     return vh_run_answer(work, "effect.finished", data, NULL, err);
@@ -126,7 +127,7 @@ keep_output(struct vh_effect *effect, struct viv_error *err)
 {
     char hex[VH_HASH_HEX];
     struct viv_str output = effect->outcome->output;
-    if (effect->request->kind != VIV_EFFECT_EXEC || output.len <= EXCERPT_MAX) {
+    if (effect->request->kind != VIV_EFFECT_EXEC || output.len <= VH_OUTPUT_IN_EVENT_MAX) {
         return VIV_OK;
     }
     viv_status status = vh_blob_put(effect->work->run->seam, effect->work->run->home, output, hex, err);

@@ -7,6 +7,8 @@
 
 #include "run/run.h"
 
+#define VH_OUTPUT_IN_EVENT_MAX 1024 /* bytes of an output that stand in the event; more is whole in the content store */
+
 /* Who asks. */
 struct vh_effect_origin {
     struct vh_work *work;

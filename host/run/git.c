@@ -322,6 +322,19 @@ vh_git_parse_id(struct viv_str text, struct vh_git_id *ret_id)
     return true;
 }
 
+bool
+vh_git_next(struct viv_str output, uint64_t *at, struct viv_str *ret_text)
+{
+    const char *start = *at < output.len ? output.data + *at : NULL;
+    const char *end = start ? memchr(start, '\0', (size_t)(output.len - *at)) : NULL;
+    if (!end) {
+        return false;
+    }
+    *ret_text = (struct viv_str){ start, (uint64_t)(end - start) };
+    *at += ret_text->len + 1;
+    return true;
+}
+
 void
 vh_git_unlock(const struct vh_target *target, struct vh_arena *arena, const char *ref)
 {

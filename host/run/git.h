@@ -100,6 +100,10 @@ viv_status vh_git_private(const struct vh_git_tools *tools, struct vh_arena *are
 /* "abc...\n" -> id. False when the text is not an object name. */
 bool vh_git_parse_id(struct viv_str text, struct vh_git_id *ret_id);
 
+/* The next of the texts that `-z` output is a row of, each ended by NUL. `at` moves behind it. False at the end, and
+ * when the rest is torn: `at` then stays before it. */
+bool vh_git_next(struct viv_str output, uint64_t *at, struct viv_str *ret_text);
+
 /* Remove the lock of one of our own references (refs/viv/, refs/heads/viv/) that a killed git left behind: one that is
  * older than a few seconds, where git holds such a lock for milliseconds. */
 void vh_git_unlock(const struct vh_target *target, struct vh_arena *arena, const char *ref);

@@ -45,18 +45,30 @@ vh_line_contains(const struct vh_target *target, struct vh_arena *arena, const s
     return status;
 }
 
-/* Whether an earlier run of the same move got through. */
+/* An earlier run of the same move got through, at least as far as the line: git renames one reference after the other,
+ * and killed in between it leaves the name out. */
 static viv_status
-advanced_already(const struct vh_target *target, struct vh_arena *arena, const char *name,
-                 const struct vh_git_id *commit, const struct vh_git_id *tip, bool *ret_done, struct viv_error *err)
+name_advanced(const struct vh_target *target, struct vh_arena *arena, const char *name, const struct vh_git_id *commit,
+              struct viv_error *err)
 {
     struct vh_git_id named;
-    *ret_done = false;
     viv_status status = vh_target_ref(target, arena, name, &named, err);
-    if (status || !vh_git_same(&named, commit)) {
+    if (status || vh_git_same(&named, commit)) {
         return status;
     }
-    return vh_line_contains(target, arena, tip, commit, ret_done, err);
+    if (named.hex[0]) {
+        return vh_error_set(err, VIV_E_EXISTS, "line", "branch '%s' names '%.12s' already; rename that branch",
+                            name + strlen("refs/heads/"), named.hex);
+    }
+    struct vh_git_result result;
+    struct viv_error said = VIV_ERROR_INIT;
+    const char *none = vh_arena_format(arena, "%.*s", target->hex_len, VH_GIT_ZEROS);
+    const char *words[] = { "update-ref", "-m", "viv: ready", name, commit->hex, none, NULL };
+    struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words };
+    status = none ? vh_git_run(target, arena, &ask, &result, &said) : no_memory(&said);
+    return status ? vh_error_set(err, VIV_E_BUSY, "line", "the line has the result, it cannot be named yet: %.200s",
+                                 said.text)
+                  : VIV_OK;
 }
 
 static viv_status
@@ -67,11 +79,11 @@ not_advanced(const struct vh_target *target, struct vh_arena *arena, const char 
     struct vh_git_id tip;
     bool done = false;
     viv_status status = vh_line_tip(target, arena, &tip, err);
-    if (status == VIV_OK) {
-        status = advanced_already(target, arena, name, commit, &tip, &done, err);
+    if (status == VIV_OK && (!vh_git_same(&tip, expected) || vh_git_same(&tip, commit))) {
+        status = vh_line_contains(target, arena, &tip, commit, &done, err);
     }
     if (status || done) {
-        return status;
+        return status ? status : name_advanced(target, arena, name, commit, err);
     }
     if (!vh_git_same(&tip, expected)) {
         return vh_error_set(err, VIV_E_CONFLICT, "line", "the line stands at '%.12s', expected '%.12s'",
@@ -158,11 +170,12 @@ read_conflicts(struct vh_arena *arena, struct viv_str text, struct vh_conflicts 
         return no_memory(err);
     }
     for (uint64_t at = 0; at < text.len && text.data[at];) {
-        const char *line = text.data + at;
-        const char *tab = strchr(line, '\t');
+        struct viv_str line = { "", 0 };
+        bool whole = vh_git_next(text, &at, &line);
+        const char *tab = strchr(line.data, '\t');
         struct vh_git_id id;
-        const char *space = strchr(line, ' ');
-        if (!tab || !space || !vh_git_parse_id(vh_str(space + 1), &id)) {
+        const char *space = strchr(line.data, ' ');
+        if (!whole || !tab || !tab[1] || !space || space > tab || !vh_git_parse_id(vh_str(space + 1), &id)) {
             return vh_error_set(err, VIV_E_CORRUPT, "line", "cannot read git's list of conflicts");
         }
         struct vh_conflict *conflict = conflict_of(arena, &list, vh_str(tab + 1), lines);
@@ -171,7 +184,6 @@ read_conflicts(struct vh_arena *arena, struct viv_str text, struct vh_conflicts 
         }
         char stage = tab[-1];
         *(stage == '1' ? &conflict->base : stage == '2' ? &conflict->ours : &conflict->theirs) = id;
-        at += strlen(line) + 1;
     }
     *ret_list = list;
     return VIV_OK;

@@ -130,12 +130,14 @@ read_index(struct vh_move *move, struct staged *staged)
                               .work_tree = move->target->root };
     viv_status status = vh_git_run(move->target, move->arena, &ask, &result, move->err);
     for (uint64_t at = 0; status == VIV_OK && at < result.output.len;) {
-        const char *line = result.output.data + at;
+        struct viv_str text = { "", 0 };
+        bool whole = vh_git_next(result.output, &at, &text);
+        const char *line = text.data;
         const char *tab = strchr(line, '\t');
         char *end = NULL;
         unsigned long mode = strtoul(line, &end, 8);
         struct vh_git_id id;
-        if (!tab || *end != ' ' || !vh_git_parse_id(vh_str(end + 1), &id)) {
+        if (!whole || !tab || *end != ' ' || !vh_git_parse_id(vh_str(end + 1), &id)) {
             return vh_error_set(move->err, VIV_E_CORRUPT, "branch", "cannot read git's list of the index");
         }
         struct viv_str path = vh_str(tab + 1);
@@ -145,7 +147,6 @@ read_index(struct vh_move *move, struct staged *staged)
             struct staged *entry = &staged[found - move->path];
             *entry = (struct staged){ true, entry->unmerged || tab[-1] != '0', (uint32_t)mode, id };
         }
-        at += strlen(line) + 1;
     }
     return status;
 }

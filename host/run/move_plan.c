@@ -18,19 +18,27 @@ no_memory(struct vh_move *move)
     return vh_error_set(move->err, VIV_E_MEMORY, "branch", "no memory to move the checkout");
 }
 
+static viv_status
+torn(struct vh_move *move)
+{
+    return vh_error_set(move->err, VIV_E_CORRUPT, "branch", "cannot read git's list of changes");
+}
+
 /* ":old new id id S" */
 static bool
 parse_change(const char *line, struct vh_move_path *path)
 {
     char *end = NULL;
-    path->old_mode = (uint32_t)strtoul(line + 1, &end, 8);
-    path->now_mode = (uint32_t)strtoul(end, &end, 8);
-    struct viv_str old = vh_str(end + 1);
-    if (line[0] != ':' || *end != ' ' || !vh_git_parse_id(old, &path->old)) {
+    if (line[0] != ':') {
         return false;
     }
-    const char *second = end + 1 + strlen(path->old.hex) + 1;
-    if (!vh_git_parse_id(vh_str(second), &path->now)) {
+    path->old_mode = (uint32_t)strtoul(line + 1, &end, 8);
+    path->now_mode = (uint32_t)strtoul(end, &end, 8);
+    if (*end != ' ' || !vh_git_parse_id(vh_str(end + 1), &path->old)) {
+        return false;
+    }
+    const char *second = end + 1 + strlen(path->old.hex);
+    if (*second != ' ' || !vh_git_parse_id(vh_str(second + 1), &path->now)) {
         return false;
     }
     path->old.hex[0] = path->old_mode ? path->old.hex[0] : '\0';
@@ -45,7 +53,7 @@ add_path(struct vh_move *move, const char *line, struct viv_str path, const stru
     struct viv_str text = vh_tree_escape(move->arena, path);
     *entry = (struct vh_move_path){ .path = { vh_arena_text_of(move->arena, path), path.len } };
     if (!entry->path.data || !parse_change(line, entry)) {
-        return vh_error_set(move->err, VIV_E_CORRUPT, "branch", "cannot read git's list of changes");
+        return torn(move);
     }
     if (entry->old_mode == VH_TREE_MODULE || entry->now_mode == VH_TREE_MODULE) {
         return vh_error_set(move->err, VIV_E_UNSUPPORTED, "branch",
@@ -96,10 +104,11 @@ vh_move_plan(struct vh_move *move, const struct vh_git_id *seen)
         return status ? status : no_memory(move);
     }
     for (uint64_t at = 0; status == VIV_OK && at < result.output.len;) {
-        const char *line = result.output.data + at;
-        struct viv_str path = vh_str(line + strlen(line) + 1);
-        status = add_path(move, line, path, &tree);
-        at += strlen(line) + path.len + 2;
+        struct viv_str line, path;
+        if (!vh_git_next(result.output, &at, &line) || !vh_git_next(result.output, &at, &path)) {
+            return torn(move);
+        }
+        status = add_path(move, line.data, path, &tree);
     }
     return status;
 }

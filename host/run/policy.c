@@ -180,6 +180,21 @@ put_in_force(struct vh_run *run, struct vh_json *root, struct viv_str layers, bo
     return VIV_OK;
 }
 
+/* Both files as they lie there; zero for one that is not there or cannot be looked at. */
+static void
+look(struct vh_run *run, struct stat *ret_user, struct stat *ret_project)
+{
+    const struct vh_policy_source *source = run->policy_source;
+    char path[VIV_PATH_MAX + 1];
+    snprintf(path, sizeof path, "%s/" VH_POLICY_FILE, run->project);
+    if (!source->user_path || run->seam->stat(run->seam->data, AT_FDCWD, source->user_path, ret_user, 0)) {
+        *ret_user = (struct stat){ 0 };
+    }
+    if (run->seam->stat(run->seam->data, AT_FDCWD, path, ret_project, 0)) {
+        *ret_project = (struct stat){ 0 };
+    }
+}
+
 /* The files' digest decides about trust; the caller holds the source's lock. */
 static viv_status
 load(struct vh_run *run, struct viv_error *err)
@@ -189,15 +204,17 @@ load(struct vh_run *run, struct viv_error *err)
     struct viv_str user_text, project_text;
     struct vh_json *user = NULL, *project = NULL;
     char hex[VH_HASH_HEX] = "";
+    struct stat stat;
     char path[VIV_PATH_MAX + 1];
     snprintf(path, sizeof path, "%s/" VH_POLICY_FILE, run->project);
-    viv_status status = arena ? read_file(run, arena, source->user_path, &user_text, &source->user_stat, err)
+    look(run, &source->user_stat, &source->project_stat); /* before they are read: a change meanwhile is seen later */
+    viv_status status = arena ? read_file(run, arena, source->user_path, &user_text, &stat, err)
                               : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
     if (status == VIV_OK) {
-        status = check_owner(run, source->user_path ? source->user_path : "", &source->user_stat, err);
+        status = check_owner(run, source->user_path ? source->user_path : "", &stat, err);
     }
     if (status == VIV_OK) {
-        status = read_file(run, arena, path, &project_text, &source->project_stat, err);
+        status = read_file(run, arena, path, &project_text, &stat, err);
     }
     bool trusted = false;
     if (status == VIV_OK && project_text.len) {
@@ -227,22 +244,50 @@ load(struct vh_run *run, struct viv_error *err)
     return status;
 }
 
+/* The policy in force, which was read whole and is recorded. */
+static void
+remember(struct vh_run *run)
+{
+    struct vh_policy_source *source = run->policy_source;
+    drop(source->good);
+    source->good = run->policy;
+    source->good->users++;
+    snprintf(source->seen, sizeof source->seen, "%s", run->policy->digest.data);
+    memcpy(source->good_hex, source->project_hex, sizeof source->good_hex);
+}
+
 static viv_status
 load_and_record(struct vh_run *run, struct viv_error *err)
 {
     viv_status status = load(run, err);
     struct vh_policy_source *source = run->policy_source;
     const struct vh_run_policy *policy = run->policy;
-    if (status || strncmp(source->seen, policy->digest.data, sizeof source->seen) == 0) {
+    if (status) {
         return status;
     }
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    status = arena ? record(run, arena, policy, err) : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory");
+    if (strncmp(source->seen, policy->digest.data, sizeof source->seen) != 0) {
+        struct vh_arena *arena = vh_arena_create(NULL, 0);
+        status = arena ? record(run, arena, policy, err) : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory");
+        vh_arena_destroy(arena);
+    }
     if (status == VIV_OK) {
-        snprintf(source->seen, sizeof source->seen, "%s", policy->digest.data);
+        remember(run);
+    }
+    return status;
+}
+
+/* Digest of what the plugins are given at start, and at start only. */
+static void
+hash_settings(struct vh_run *run, char *ret_hex)
+{
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    const struct vh_json *plugins = run->policy ? vh_run_setting(run->policy, "plugins") : NULL;
+    struct viv_str text = arena && plugins ? vh_json_print(arena, plugins) : (struct viv_str){ "", 0 };
+    ret_hex[0] = '\0';
+    if (text.len) {
+        vh_hash_text(text, ret_hex);
     }
     vh_arena_destroy(arena);
-    return status;
 }
 
 viv_status
@@ -250,6 +295,9 @@ vh_policy_read(struct vh_run *run, struct viv_error *err)
 {
     pthread_mutex_lock(&run->policy_source->lock);
     viv_status status = load(run, err);
+    if (status == VIV_OK) {
+        hash_settings(run, run->policy_source->settings);
+    }
     pthread_mutex_unlock(&run->policy_source->lock);
     return status;
 }
@@ -260,6 +308,7 @@ vh_policy_load(struct vh_run *run, struct viv_error *err)
     pthread_mutex_lock(&run->policy_source->lock);
     run->policy_source->seen[0] = '\0';
     viv_status status = load_and_record(run, err);
+    memcpy(run->policy_source->told, run->policy_source->seen, sizeof run->policy_source->told);
     pthread_mutex_unlock(&run->policy_source->lock);
     return status;
 }
@@ -276,15 +325,8 @@ static bool
 unchanged(struct vh_run *run)
 {
     const struct vh_policy_source *source = run->policy_source;
-    struct stat user = { 0 }, project = { 0 };
-    char path[VIV_PATH_MAX + 1];
-    snprintf(path, sizeof path, "%s/" VH_POLICY_FILE, run->project);
-    if (!source->user_path || run->seam->stat(run->seam->data, AT_FDCWD, source->user_path, &user, 0)) {
-        user = (struct stat){ 0 };
-    }
-    if (run->seam->stat(run->seam->data, AT_FDCWD, path, &project, 0)) {
-        project = (struct stat){ 0 };
-    }
+    struct stat user, project;
+    look(run, &user, &project);
     const struct vh_run_policy *policy = run->policy;
     return same(&user, &source->user_stat) && same(&project, &source->project_stat) &&
            policy && policy->project_trusted == source->trusted(source->data, source->project_hex);
@@ -328,6 +370,44 @@ vh_policy_now(struct vh_run *run)
     return policy;
 }
 
+/* Put the last good one in force again; false when there is none that still may be. */
+static bool
+keep_good(struct vh_run *run)
+{
+    struct vh_policy_source *source = run->policy_source;
+    struct vh_run_policy *good = source->good;
+    if (!good || (good->project_trusted && !source->trusted(source->data, source->good_hex))) {
+        return false;
+    }
+    good->users++;
+    drop(run->policy);
+    run->policy = good;
+    snprintf(source->seen, sizeof source->seen, "%s", good->digest.data);
+    memcpy(source->project_hex, source->good_hex, sizeof source->project_hex); /* trust in that one is looked at now */
+    return true;
+}
+
+viv_status
+vh_policy_reload(struct vh_run *run, struct vh_policy_reloaded *ret_reloaded, struct viv_error *err)
+{
+    struct vh_policy_source *source = run->policy_source;
+    struct vh_policy_reloaded reloaded = { .digest = "" };
+    char settings[VH_HASH_HEX];
+    pthread_mutex_lock(&source->lock);
+    viv_status status = load_and_record(run, err);
+    if (status && !keep_good(run)) {
+        stop(run);
+    }
+    hash_settings(run, settings);
+    snprintf(reloaded.digest, sizeof reloaded.digest, "%s", source->seen);
+    reloaded.changed = strcmp(source->told, source->seen) != 0;
+    reloaded.settings = status == VIV_OK && strcmp(settings, source->settings) != 0;
+    memcpy(source->told, source->seen, sizeof source->told);
+    pthread_mutex_unlock(&source->lock);
+    *ret_reloaded = reloaded;
+    return status;
+}
+
 void
 vh_policy_give(struct vh_run *run, struct vh_run_policy *policy)
 {
@@ -340,7 +420,8 @@ void
 vh_policy_end(struct vh_run *run)
 {
     drop(run->policy);
-    run->policy = NULL;
+    drop(run->policy_source->good);
+    run->policy = run->policy_source->good = NULL;
 }
 
 bool

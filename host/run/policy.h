@@ -19,7 +19,11 @@ struct vh_policy_source {
     struct stat user_stat;
     struct stat project_stat;
     char project_hex[VH_HASH_HEX]; /* of the project's file as read; "" when there is none */
-    char seen[VH_HASH_HEX];        /* digest of the policy in force */
+    char seen[VH_HASH_HEX];        /* digest of the policy recorded last, while it is in force */
+    struct vh_run_policy *good;    /* the last that could be read and was recorded; see vh_policy_reload */
+    char good_hex[VH_HASH_HEX];    /* `project_hex` of it */
+    char told[VH_HASH_HEX];        /* digest when the host started or was told to read again */
+    char settings[VH_HASH_HEX];    /* of the plugins' settings at start: they got these */
     char fault[sizeof(((struct viv_error *)NULL)->text)]; /* said last, so that it is said once */
 };
 
@@ -34,6 +38,19 @@ viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
  * memory for that. */
 struct vh_run_policy *vh_policy_now(struct vh_run *run);
 void vh_policy_give(struct vh_run *run, struct vh_run_policy *policy);
+
+/* What a reload by hand came to. */
+struct vh_policy_reloaded {
+    char digest[VH_HASH_HEX]; /* of the policy now in force; "" when everything is denied */
+    bool changed;             /* other than at start, or at the reload before */
+    bool settings;            /* settings of plugins differ from those they were started with */
+};
+
+/* Somebody who looks at the outcome asks for it: both files are read again whether they changed or not, under the same
+ * checks as at start, and put in force as a whole. When that fails the last policy that could be read is in force, even
+ * if a claim had found the files broken before, until they change again - unless it trusted a project's file that
+ * nobody trusts any more: then everything is denied. Claims that run keep what they began with. */
+viv_status vh_policy_reload(struct vh_run *run, struct vh_policy_reloaded *ret_reloaded, struct viv_error *err);
 
 /* When nobody works any more. */
 void vh_policy_end(struct vh_run *run);

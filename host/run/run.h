@@ -67,6 +67,7 @@ struct vh_run {
     struct vh_router *router;
     struct vh_skill_files *skill_files;
     pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
+    pthread_mutex_t *collect_lock;  /* one collection of the content store at a time */
 };
 
 struct vh_workspace;

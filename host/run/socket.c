@@ -16,6 +16,9 @@
 #include "base/str.h"
 
 #define STALL_S 30   /* a client may think as long as it likes, but not in the middle of a frame */
+#define GREET_NS INT64_C(10000000000) /* for the first answer of a connection */
+#define PATIENCE_NS INT64_C(6000000000) /* of one that was told to stop: no query waits longer than five seconds */
+#define LOOK_MS 100
 #define FULL_MS 100  /* without descriptors for a client: look again */
 #define DRAIN_LOOK_NS INT64_C(200000000)
 
@@ -42,6 +45,8 @@ struct vh_socket {
 
 struct vh_client {
     int fd;
+    const atomic_uint *stop;
+    const struct vh_seam *seam;
 };
 
 /* ---- frames ---- */
@@ -344,11 +349,48 @@ vh_socket_pause(int milliseconds)
     (void)poll(NULL, 0, milliseconds); /* cut short by a signal it only asks sooner */
 }
 
-viv_status
-vh_socket_connect(const struct vh_seam *seam, struct vh_arena *arena, int home, struct vh_client **ret_client,
-                  struct viv_error *err)
+/* Until the first byte of the answer is there. `limit_ns` 0: as long as it takes. */
+static viv_status
+wait_for_answer(struct vh_client *client, int64_t limit_ns, struct viv_error *err)
 {
-    (void)seam;
+    const struct vh_seam *seam = client->seam;
+    struct pollfd ready = { .fd = client->fd, .events = POLLIN };
+    int64_t from = seam->monotonic_ns(seam->data);
+    while (poll(&ready, 1, LOOK_MS) <= 0) { /* a signal only makes it look at `stop` sooner */
+        int64_t waited = seam->monotonic_ns(seam->data) - from;
+        bool told = client->stop && atomic_load(client->stop);
+        if (limit_ns && waited > limit_ns) {
+            return vh_error_set(err, VIV_E_TIMEOUT, "socket", "the host has not answered for %d s",
+                                (int)(limit_ns / 1000000000));
+        }
+        if (told && (limit_ns || waited > PATIENCE_NS)) {
+            return vh_error_set(err, VIV_E_CANCELLED, "socket", "interrupted while the host had not answered");
+        }
+    }
+    return VIV_OK;
+}
+
+/* Any answer will do: it shows that somebody listens who is not stopped. */
+static viv_status
+greet(struct vh_client *client, struct viv_error *err)
+{
+    struct vh_json *response = NULL;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_json *request = arena ? vh_json_object(arena) : NULL;
+    vh_json_set_text(arena, request, "op", "workers");
+    viv_status status = request ? send_frame(client->fd, arena, request, err)
+                                : vh_error_set(err, VIV_E_MEMORY, "socket", "no memory for a connection");
+    status = status ? status : wait_for_answer(client, GREET_NS, err);
+    status = status ? status : receive_frame(client->fd, arena, &response, err);
+    vh_arena_destroy(arena);
+    return status;
+}
+
+viv_status
+vh_socket_connect(const struct vh_seam *seam, struct vh_arena *arena, int home, const atomic_uint *stop,
+                  struct vh_client **ret_client, struct viv_error *err)
+{
+    struct timeval stall = { .tv_sec = STALL_S };
     struct sockaddr_un address = address_of(home);
     struct vh_client *client = vh_arena_alloc(arena, sizeof *client);
     if (!client) {
@@ -363,6 +405,16 @@ vh_socket_connect(const struct vh_seam *seam, struct vh_arena *arena, int home, 
         }
         return status;
     }
+    /* Without them a host that stops in the middle of a frame would hold the client for ever. */
+    (void)setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall);
+    (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall);
+    client->stop = stop;
+    client->seam = seam;
+    viv_status status = greet(client, err);
+    if (status) {
+        close(client->fd);
+        return status;
+    }
     *ret_client = client;
     return VIV_OK;
 }
@@ -372,6 +424,7 @@ vh_socket_ask(struct vh_client *client, const struct vh_json *request, struct vh
               struct vh_json **ret_response, struct viv_error *err)
 {
     viv_status status = send_frame(client->fd, arena, request, err);
+    status = status ? status : wait_for_answer(client, 0, err);
     return status ? status : receive_frame(client->fd, arena, ret_response, err);
 }
 

@@ -26,10 +26,11 @@ void vh_socket_stop(struct vh_socket *socket);
 /* Wait a little before asking again; for a host that is starting. */
 void vh_socket_pause(int milliseconds);
 
-/* Connect to the host that has the home. VIV_E_UNAVAILABLE when it does not listen (yet). */
-viv_status vh_socket_connect(const struct vh_seam *seam, struct vh_arena *arena, int home,
-        struct vh_client **ret_client,
-                             struct viv_error *err);
+/* Connect to the host that has the home, and hear that it answers. VIV_E_UNAVAILABLE when it does not listen (yet);
+ * VIV_E_TIMEOUT when it listens and says nothing for ten seconds: it hangs, or was stopped. A client that waits for an
+ * answer looks at `stop` (may be NULL): set for longer than a query may wait, it gives up with VIV_E_CANCELLED. */
+viv_status vh_socket_connect(const struct vh_seam *seam, struct vh_arena *arena, int home, const atomic_uint *stop,
+                             struct vh_client **ret_client, struct viv_error *err);
 viv_status vh_socket_ask(struct vh_client *client, const struct vh_json *request, struct vh_arena *arena,
                          struct vh_json **ret_response, struct viv_error *err);
 void vh_socket_close(struct vh_client *client);

@@ -54,6 +54,11 @@ vh_tree_parse(struct vh_arena *arena, struct viv_str text, struct vh_tree *ret_t
             return vh_error_set(err, VIV_E_CORRUPT, "tree", "the list of a tree is torn at byte %llu",
                                 (unsigned long long)at);
         }
+        if (tree.count && vh_str_compare(tree.entry[tree.count - 1].path, tree.entry[tree.count].path) >= 0) {
+            /* git writes and accepts none such; what searches the list relies on it */
+            return vh_error_set(err, VIV_E_CORRUPT, "tree",
+                                "the list of a tree is not sorted at byte %llu; run git fsck", (unsigned long long)at);
+        }
         tree.count++;
         at += len + 1;
     }

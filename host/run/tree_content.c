@@ -206,8 +206,15 @@ blob_head(const struct vh_seam *seam, int fd, const struct vh_tree_entry *want, 
     if (!line_end || !kind || kind > line_end || strncmp(head, want->id.hex, strlen(want->id.hex)) != 0) {
         return vh_error_set(err, VIV_E_CORRUPT, "tree", "the repository lacks blob %s; fetch it first", want->id.hex);
     }
-    *ret_size = strtoull(kind + 6, NULL, 10);
-    *at += (uint64_t)(line_end - head) + 1;
+    struct stat stat;
+    uint64_t size = strtoull(kind + 6, NULL, 10);
+    uint64_t first = *at + (uint64_t)(line_end - head) + 1;
+    if (seam->fstat(seam->data, fd, &stat) || first > (uint64_t)stat.st_size || size > (uint64_t)stat.st_size - first) {
+        return vh_error_set(err, VIV_E_CORRUPT, "tree", "git's answer for blob %s is torn: %llu bytes announced",
+                            want->id.hex, (unsigned long long)size);
+    }
+    *ret_size = size;
+    *at = first;
     return VIV_OK;
 }
 

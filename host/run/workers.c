@@ -15,10 +15,12 @@ struct worker {
     pthread_t thread;
     char name[16];
     char task[VIV_ID_MAX + 1]; /* guarded by the lock; "" is idle */
+    char last[VIV_ID_MAX + 1]; /* guarded by the lock; in hand when it was time to stop */
     int64_t since_us;
     int64_t heartbeat_us;
     atomic_uint cancel;
     bool started;
+    bool ended; /* guarded by the lock */
 };
 
 struct vh_workers {
@@ -35,6 +37,9 @@ note(struct worker *worker, const char *task)
 {
     const struct vh_seam *seam = worker->all->run->seam;
     pthread_mutex_lock(&worker->all->lock);
+    if (atomic_load(&worker->all->stop)) {
+        memcpy(worker->last, worker->task, sizeof worker->last); /* nothing is claimed after this one */
+    }
     snprintf(worker->task, sizeof worker->task, "%s", task);
     worker->since_us = worker->heartbeat_us = seam->wall_us(seam->data);
     pthread_mutex_unlock(&worker->all->lock);
@@ -64,10 +69,9 @@ pause_worker(struct worker *worker)
     }
 }
 
-static void *
-work(void *data)
+static void
+take_tasks(struct worker *worker)
 {
-    struct worker *worker = data;
     struct vh_run *run = worker->all->run;
     while (!atomic_load(&worker->all->stop)) {
         struct viv_error err = VIV_ERROR_INIT;
@@ -76,7 +80,7 @@ work(void *data)
         note(worker, "");
         if (status == VIV_E_STORE || status == VIV_E_FENCED || vh_sequencer_dead(run->sequencer, NULL)) {
             vh_log(VH_LOG_ERROR, "worker", "%s stops: %s", worker->name, err.text);
-            return NULL;
+            return;
         }
         if (status == VIV_E_NOT_FOUND) {
             (void)vh_sequencer_wait_task(run->sequencer, before,
@@ -87,6 +91,16 @@ work(void *data)
             pause_worker(worker);
         }
     }
+}
+
+static void *
+work(void *data)
+{
+    struct worker *worker = data;
+    take_tasks(worker);
+    pthread_mutex_lock(&worker->all->lock);
+    worker->ended = true;
+    pthread_mutex_unlock(&worker->all->lock);
     return NULL;
 }
 
@@ -126,17 +140,25 @@ vh_workers_pause(struct vh_workers *workers)
 }
 
 void
+vh_workers_hurry(struct vh_workers *workers)
+{
+    atomic_store(&workers->now, 1); /* first: who clears its flag for a new claim looks at this afterwards */
+    for (int i = 0; i < workers->count; i++) {
+        atomic_store(&workers->worker[i].cancel, 1);
+    }
+    vh_sequencer_wake(workers->run->sequencer);
+}
+
+void
 vh_workers_stop(struct vh_workers *workers, bool now)
 {
     if (!workers) {
         return;
     }
-    atomic_store(&workers->stop, 1);
-    atomic_store(&workers->now, now);
-    for (int i = 0; i < workers->count && now; i++) {
-        atomic_store(&workers->worker[i].cancel, 1);
+    vh_workers_pause(workers);
+    if (now) {
+        vh_workers_hurry(workers);
     }
-    vh_sequencer_wake(workers->run->sequencer);
     for (int i = 0; i < workers->count; i++) {
         if (workers->worker[i].started) {
             pthread_join(workers->worker[i].thread, NULL);
@@ -158,16 +180,43 @@ vh_workers_cancel(struct vh_workers *workers, struct viv_str task)
     pthread_mutex_unlock(&workers->lock);
 }
 
-bool
-vh_workers_idle(struct vh_workers *workers)
+int
+vh_workers_busy(struct vh_workers *workers)
 {
-    bool idle = true;
+    int busy = 0;
     pthread_mutex_lock(&workers->lock);
     for (int i = 0; i < workers->count; i++) {
-        idle = idle && workers->worker[i].task[0] == '\0';
+        busy += workers->worker[i].task[0] != '\0';
     }
     pthread_mutex_unlock(&workers->lock);
-    return idle;
+    return busy;
+}
+
+bool
+vh_workers_ended(struct vh_workers *workers)
+{
+    bool ended = true;
+    pthread_mutex_lock(&workers->lock);
+    for (int i = 0; i < workers->count; i++) {
+        ended = ended && workers->worker[i].ended;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return ended;
+}
+
+struct vh_json *
+vh_workers_last(struct vh_workers *workers, struct vh_arena *arena)
+{
+    struct vh_json *list = vh_json_array(arena);
+    pthread_mutex_lock(&workers->lock);
+    for (int i = 0; i < workers->count; i++) {
+        char *task = workers->worker[i].last[0] ? vh_arena_text(arena, workers->worker[i].last) : NULL;
+        if (task) {
+            vh_json_push(list, vh_json_string(arena, vh_str(task)));
+        }
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return list;
 }
 
 struct vh_json *

@@ -317,7 +317,7 @@ static void
 take(struct reader *reader)
 {
     char c = reader->text.data[reader->at];
-    if (c == ' ' || c == '\t' || c == '\r') {
+    if (c == ' ' || c == '\t') { /* a carriage return is a part of a word to every shell */
         end_word(reader);
         reader->at++;
     } else if (c == '\'') {

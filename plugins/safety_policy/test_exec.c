@@ -113,6 +113,7 @@ shell_text_hides_nothing_it_can_be_read_for(void **state)
         {"true || sudo ls", "exec.privilege", DENY},
         {"true & sudo ls", "exec.privilege", DENY},
         {"true\nsudo ls", "exec.privilege", DENY},
+        {"true\r# ; sudo ls", "exec.privilege", DENY}, /* "true\r#" is one word, no comment begins */
         {"echo x | sudo tee y", "exec.privilege", DENY},
         {"s'ud'o ls", "exec.privilege", DENY},
         {"s\"ud\"o ls", "exec.privilege", DENY},

@@ -129,7 +129,7 @@ live_start(struct live *live, int workers, bool traced)
     const struct vh_seam *seam = vh_seam_real();
     for (int i = 0; i < START_TRIES; i++) {
         struct viv_error err = VIV_ERROR_INIT;
-        if (vh_socket_connect(seam, live->project.arena, live->home, &live->client, &err) == VIV_OK) {
+        if (vh_socket_connect(seam, live->project.arena, live->home, NULL, &live->client, &err) == VIV_OK) {
             return;
         }
         if (waitpid(live->pid, NULL, WNOHANG) == live->pid) {

@@ -6,6 +6,7 @@ usage: test_contract.py SOURCE BUILD"""
 import json
 import pathlib
 import re
+import runpy
 import sys
 import unittest
 
@@ -130,6 +131,27 @@ class Contracts(unittest.TestCase):
             self.assertIn(f"`{state}`", page)
         for kind in re.findall(r"`((?:task|gate|review|publish|execute|safety|retry|approval)\.[a-z_.]+)`", page):
             self.assertIn(kind, kinds)
+
+    def test_the_page_of_the_log_has_every_kind_and_move(self):
+        """And so has the verifier that was written from it; none of the three takes its tables from another."""
+        page = (CONTRACT / "log.md").read_text(encoding="utf-8")
+        kinds, moves = (re.split(r"\n\| --- \| --- \|\n", part)[1].split("\n\n")[0].splitlines()
+                        for part in re.split(r"\n## ", page) if part.startswith(("Kinds", "Moves")))
+        rows = [re.findall(r"`([a-z0-9_.=]+)`", row.split("|")[1]) for row in kinds]
+        table = re.findall(r'^    \{ "([a-z_0-9.]+)", (true|false),', (SOURCE / "host/core/event.c").read_text(encoding="utf-8"), re.M)
+        self.assertEqual(sorted(sum(rows[:3], [])), sorted(kind for kind, is_input in table if is_input == "true"))
+        self.assertEqual(sorted(sum(rows[3:], [])), sorted(kind for kind, is_input in table if is_input == "false"))
+        states = dict(re.findall(r'X\(([A-Z_0-9]+), "([a-z_0-9]+)"\)', (SOURCE / "host/core/task.h").read_text(encoding="utf-8").split("VH_PHASE_TABLE")[0]))
+        edges = re.findall(r"MOVE\(([A-Z_0-9]+), ([A-Z_0-9]+),", (SOURCE / "host/core/moves.c").read_text(encoding="utf-8"))
+        said = {found[0]: found[1:] for found in (re.findall(r"`([a-z0-9_.=]+)`", row) for row in moves)}
+        self.assertEqual(sorted((start, to.split("=")[0]) for start in said for to in said[start]),
+                         sorted((states[start], states[to]) for start, to in edges))
+        verifier = runpy.run_path(str(SOURCE / "tools/verify-log"))
+        self.assertEqual([sorted(verifier["KINDS"][group]) for group in ("home", "task", "lease", "derived")],
+                         [sorted(found) for found in (*rows[:3], sum(rows[3:], []))])
+        self.assertEqual({start: verifier["MOVES"][start] for start in said},
+                         {start: dict(to.partition("=")[::2] for to in said[start]) for start in said})
+        self.assertEqual(set(verifier["MOVES"]), set(said))
 
     def test_socket(self):
         contract = schema("socket")

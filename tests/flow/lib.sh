@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every flow test shares: a scratch folder with a HOME of its own, projects in it, running the real vivhost, waiting
-# for what tasks do, and the end that every test has: the log verifies, a rebuild arrives at the same state, and no
-# process and no mount is left. Sourced by bash; the build folder comes in VIV_BUILD.
+# for what tasks do, and the end that every test has: the log verifies, by the host and by tools/verify-log, which shares
+# nothing with it, a rebuild arrives at the same state, and no process and no mount is left. Sourced by bash; the build
+# folder comes in VIV_BUILD.
 set -u
 
 : "${VIV_BUILD:?the build folder}"
@@ -199,8 +200,13 @@ nothing_left() {
 flow_end() {
     flow_story="the end"
     for project in ${flow_homes[@]+"${flow_homes[@]}"}; do
-        viv log verify -C "$project"
+        viv log verify --json -C "$project"
         expect_code 0 "log verify of $project"
+        head=$(sed -nE 's/.*"head":"([0-9a-f]+)".*/\1/p' "$SCRATCH/out")
+        viv log export "$SCRATCH/audit.jsonl" -C "$project"
+        expect_code 0 "log export of $project"
+        python3 "$FLOW/../../tools/verify-log" --head "$head" "$SCRATCH/audit.jsonl" >"$SCRATCH/err" ||
+            fail "the independent verifier disagrees about $project"
         viv log rebuild --check -C "$project"
         expect_code 0 "log rebuild --check of $project"
     done

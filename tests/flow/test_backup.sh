@@ -21,6 +21,11 @@ unfinished() {
     said "it is no backup, or one that was not finished"
     refute "a home of an unfinished backup" test -e "$SCRATCH/empty/.vivarium"
 }
+quick_done() {
+    for i in 1 2 3 4 5 6; do
+        [ "$(state_of "$1" "quick$i")" = ready ] || return 1
+    done
+}
 drop_home() {
     rm -rf "$1/.vivarium"
 }
@@ -57,7 +62,7 @@ for P in "$R" "$F"; do
     said "cannot make '$B/$name', which must be a new folder: File exists"
     viv task cancel held -C "$P"
     kill -KILL "$stopped_pid" 2>/dev/null
-    until_true "the quick tasks" eval "for i in 1 2 3 4 5 6; do [ \"\$(state_of '$P' quick\$i)\" = ready ] || exit 1; done"
+    until_true "the quick tasks" quick_done "$P"
     kill -INT "$pid_work"
     viv_end work
     "$VIVHOST" log show -C "$P" >"$SCRATCH/out"

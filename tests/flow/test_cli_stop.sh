@@ -65,11 +65,12 @@ said_finishing() { grep -q "finishing what runs" "$SCRATCH/work.err"; }
 until_true "the worker says that it finishes" said_finishing
 await_stopped STOPTHIRD && kill -CONT "$stopped_pid"
 viv_end work
-expect_code 130 "an interrupted worker"
+expect_code 0 "a worker that was told to stop"
+said "stopped: 1 finished (third), 0 given back"
 same "what ran" "$(state_of "$P" third)" ready
 same "what did not" "$(state_of "$P" fourth)" pending
 
-story "the second cancels what runs; it is tried again later"
+story "the second gives back what runs; it is tried again later"
 start work work -C "$P" --workers 1
 viv submit "cut short" --id fifth -C "$P" -- sh -c 'test -e "$HOME/../marker" || : STOPFIFTH; kill -STOP $$'
 await_stopped STOPFIFTH
@@ -93,4 +94,26 @@ until_true "a follower without a host sees what another writes" later
 kill -INT "$pid_log"
 viv_end log
 expect_code 130 "an interrupted follower"
+
+story "a host that was stopped"
+start work work -C "$P" --workers 1
+working() { "$VIVHOST" workers -C "$P" | grep -q w1; }
+until_true "a worker" working
+start log log follow -C "$P"
+until_true "a client that waits" lines
+kill -STOP "$pid_work"
+viv queue list -C "$P"
+expect_code 5 "a question to a host that was stopped"
+said "another vivhost has '$P/.vivarium' and does not answer; end that process"
+timeout -k 20 1 "$VIVHOST" queue list -C "$P" >"$SCRATCH/out" 2>"$SCRATCH/err"
+same "the exit code of a question that was ended" $? 124
+said "interrupted while the host had not answered"
+kill -TERM "$pid_log"
+viv_end log
+refute "a client that was told to end ended well" test "$code" = 0
+kill -CONT "$pid_work"
+viv queue list -C "$P"
+expect_code 0 "a question to the host that goes on"
+kill -INT "$pid_work"
+viv_end work
 flow_end

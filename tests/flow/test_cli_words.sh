@@ -146,6 +146,14 @@ said "the request has 100000 bytes, allowed 1 to 16384"
 viv submit "goal" --id "$long" -C "$P"
 expect_code 1 "a huge id"
 said "is not usable"
+for id in x.lock a. .h -x a..b; do
+    viv run "w" "--id=$id" -C "$P" -- true
+    refute "the id $id is taken" test "$code" = 0
+    said "the first a letter or digit, no '..', no '.' or '.lock' at the end"
+done
+viv run "w" --id= -C "$P" -- true
+expect_code 2 "an empty id"
+said "option '--id' is empty"
 viv submit "" -C "$P"
 expect_code 1 "an empty goal"
 viv submit "goal" --after nobody -C "$P"

@@ -4,6 +4,7 @@
 
 usage: test_package.py SOURCE BUILD CMAKE COMPILER"""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -111,8 +112,31 @@ class Package(unittest.TestCase):
         there = {path.stem for path in self.prefix.glob("lib*/**/vivarium/1/*.so")} - {"gate_has_file"}
         self.assertEqual(there, built)
 
+    def test_the_unit_of_the_service_is_right(self):
+        """Installed for managers of users, whole for them, and with the program at the place it was installed to."""
+        unit = self.prefix / "lib/systemd/user/vivhost@.service"
+        text = unit.read_text(encoding="utf-8")
+        first = self.prefix.parent / "first/bin/vivhost"
+        self.assertIn(f'ExecStart="{first}" work -C "%f"\n', text)
+        for line in ("Type=notify", "NotifyAccess=main", "KillMode=mixed", "Restart=on-failure"):
+            self.assertIn(f"\n{line}\n", text)
+        numbers = {name: int(value) for name, value in re.findall(r"(?m)^(\w+Sec)=(\d+)$", text)}
+        grace = re.search(r'#define GRACE_DEFAULT "(\d+)s"', (SOURCE / "host/commands/cmd_work.c").read_text(encoding="utf-8"))
+        self.assertGreaterEqual(numbers["TimeoutStopSec"], int(grace[1]) + 20)
+        self.assertGreater(numbers["WatchdogSec"], 0)
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("systemd-analyze is not at hand, so nobody has verified the unit")
+        checked = self.prefix / "vivhost@.service"
+        checked.write_text(text.replace(str(first), str(self.prefix / "bin/vivhost")), encoding="utf-8")
+        with tempfile.TemporaryDirectory() as runtime:
+            verify = ["systemd-analyze", "--user", "--man=no", "verify", checked]
+            done = subprocess.run(verify, capture_output=True, text=True, env={**os.environ, "XDG_RUNTIME_DIR": runtime})
+        if "initialize manager" in done.stderr:
+            self.skipTest(f"systemd-analyze does not work here: {done.stderr.strip()}")
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
     def test_programs_pages_and_contracts_are_there(self):
-        for name in ("share/vivarium/gen/manifest.py", "share/vivarium/contract/manifest.schema.json"):
+        for name in ("share/vivarium/gen/manifest.py", "share/vivarium/verify-log", "share/vivarium/contract/manifest.schema.json"):
             self.assertTrue((self.prefix / name).is_file(), name)
         self.assertEqual(len(list(self.prefix.glob("share/doc/*/reference/interface-gate.md"))), 1)
         for program in sorted(self.prefix.glob("bin/*")):

@@ -33,6 +33,7 @@ install(DIRECTORY plugin-api/kit/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/viv/ki
     PATTERN "*_inside.h" EXCLUDE)
 install(FILES tools/gen/manifest.py DESTINATION ${viv_share}/gen)
 install(DIRECTORY docs/contract DESTINATION ${viv_share} FILES_MATCHING PATTERN "*.json")
+install(PROGRAMS tools/verify-log DESTINATION ${viv_share}) # for a machine of its own; no program of the host's
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(viv_package ${CMAKE_INSTALL_LIBDIR}/cmake/Vivarium)

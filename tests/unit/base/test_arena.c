@@ -35,6 +35,10 @@ static void
 a_large_piece_leaves_the_small_room_usable(void **state)
 {
     (void)state;
+#ifdef VH_ARENA_EXACT
+    print_message("under the address sanitizer each piece has a block of its own\n");
+    skip();
+#endif
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     char *first = vh_arena_alloc(arena, 16);
     assert_non_null(vh_arena_alloc(arena, 100000));

@@ -65,6 +65,8 @@ import_is_strict(void **state)
     assert_int_equal(vh_json_import(arena, VH_STR("{\"cost\": 0.5}"), &value, &err), VIV_E_INVALID);
     assert_string_equal(err.text, "value of 'cost' is a number with a fraction, allowed: integers");
     assert_int_equal(vh_json_import(arena, VH_STR("{\"a\":1,\"a\":2}"), &value, &err), VIV_E_INVALID);
+    assert_int_equal(vh_json_import(arena, VH_STR("{\"a\":1\0,\"b\":2}"), &value, &err), VIV_E_INVALID);
+    assert_string_equal(err.text, "byte 7 is NUL, allowed: JSON text"); /* jansson reads over it */
     vh_arena_destroy(arena);
 }
 

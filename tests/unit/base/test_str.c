@@ -54,8 +54,9 @@ ids_are_safe_file_names(void **state)
     memset(longest, 'a', sizeof longest);
     assert_true(vh_str_id((struct viv_str){ longest, VIV_ID_MAX }));
     assert_false(vh_str_id((struct viv_str){ longest, VIV_ID_MAX + 1 }));
-    static const char *const good[] = { "a", "0", "viv.gate_command", "T-12", "A.b-c_d", "a." };
-    static const char *const bad[] = { "", ".", "..", "../a", "a..b", "a/b", ".git", "-rf", "_a", "a b", "a\n",
+    static const char *const good[] = { "a", "0", "viv.gate_command", "T-12", "A.b-c_d", "a.locks", "lock" };
+    static const char *const bad[] = { "", ".", "..", "../a", "a..b", "a.", "a.lock", "a.b.lock", "a/b",
+                                       ".git", "-rf", "_a", "a b", "a\n",
                                        "\xc3\xa4",
                                        "a\\b", "a:b" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {

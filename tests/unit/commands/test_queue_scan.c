@@ -144,13 +144,27 @@ long_chains_are_ordered(void **state)
     vh_arena_destroy(arena);
 }
 
+/* jansson reads over a NUL between values; what is exported again would end there. */
+static void
+a_nul_is_no_json(void **state)
+{
+    (void)state;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_queue queue;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct viv_str text = VH_STR("{\"version\":\"1.1\"\0,\"tasks\":[]}");
+    assert_int_equal(vh_queue_file_read(arena, text, &queue, &err), VIV_E_INVALID);
+    assert_string_equal(err.text, "byte 17 of the file is NUL, allowed: JSON text");
+    vh_arena_destroy(arena);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(money_is_read_from_its_text),     cmocka_unit_test(every_cent_up_to_a_hundred),
         cmocka_unit_test(parts_are_found_byte_for_byte),   cmocka_unit_test(torn_and_altered_files_are_judged),
-        cmocka_unit_test(long_chains_are_ordered),
+        cmocka_unit_test(long_chains_are_ordered),         cmocka_unit_test(a_nul_is_no_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,6 +161,37 @@ cancelling_a_plan_cancels_what_is_left(void **state)
     life_end(&life);
 }
 
+/* A step whose result is on its way to the line when the plan ends gets ready by itself, and counts for no plan made
+ * after. */
+static void
+a_step_being_published_outlives_its_plan(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    life_walk(&life, "p", VH_PHASE_PLAN);
+    life_must(&life, "plan.answered", "p",
+              "{\"lease\":1,\"steps\":[{\"id\":\"x\",\"goal\":\"g\"},{\"id\":\"y\",\"goal\":\"g\"}]}");
+    life_walk(&life, "p.y", VH_PHASE_PUBLISH);
+    life_must(&life, "effect.started", "p.y",
+              "{\"lease\":1,\"effect\":\"publish\",\"ordinal\":0,\"verdict\":2,\"digest\":\"C2\",\"outside\":1}");
+    life_must(&life, "cancel.requested", "p.x", "{}");
+    check(&life, "p", VH_STATE_FAILED);
+    check(&life, "p.y", VH_STATE_E2E);
+    assert_int_equal(life_say(&life, "retry.requested", "p", "{}"), VIV_E_BUSY);
+    assert_string_equal(life.err.text, "task 'p' waits for its step 'p.y', which is e2e; try again");
+    life_walk(&life, "p.y", VH_PHASE_IDLE);
+    check(&life, "p.y", VH_STATE_READY);
+    check(&life, "p", VH_STATE_FAILED);
+    life_must(&life, "retry.requested", "p", "{}");
+    life_must(&life, "task.claimed", "p", "{}");
+    life_must(&life, "plan.answered", "p", "{\"lease\":2,\"steps\":[{\"id\":\"x\",\"goal\":\"g\"}]}");
+    check(&life, "p", VH_STATE_EXPANDED);
+    life_walk(&life, "p.x-2", VH_PHASE_IDLE);
+    check(&life, "p", VH_STATE_READY);
+    life_end(&life);
+}
+
 static void
 plans_are_bounded(void **state)
 {
@@ -316,6 +347,7 @@ main(void)
         cmocka_unit_test(a_plan_follows_its_children),
         cmocka_unit_test(a_failed_child_fails_the_plan_and_stops_the_rest),
         cmocka_unit_test(cancelling_a_plan_cancels_what_is_left),
+        cmocka_unit_test(a_step_being_published_outlives_its_plan),
         cmocka_unit_test(plans_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

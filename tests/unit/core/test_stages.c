@@ -247,6 +247,41 @@ a_new_policy_counts_from_the_next_stage(void **state)
     life_end(&life);
 }
 
+static void
+announce(struct life *life, const char *id)
+{
+    struct vh_task task = life_task(life, id);
+    char json[160];
+    snprintf(json, sizeof json, "{\"lease\":%lld,\"effect\":\"publish\",\"ordinal\":%lld,\"verdict\":2,"
+                                "\"digest\":\"C2\",\"outside\":1}",
+             (long long)task.lease, (long long)task.effects);
+    life_must(life, "effect.started", id, json);
+}
+
+/* From the announcement on the line may move at any moment: a task that is then called cancelled could be on it. */
+static void
+what_is_being_published_is_not_cancelled(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    life_walk(&life, "t", VH_PHASE_PUBLISH);
+    announce(&life, "t");
+    assert_int_equal(life_say(&life, "cancel.requested", "t", "{}"), VIV_E_BUSY);
+    assert_string_equal(life.err.text, "task 't' is being published and cannot be cancelled now; roll it back when "
+                                       "it is ready");
+    life_must(&life, "lease.expired", "t", "{\"lease\":1}"); /* nobody knows how far it went */
+    assert_int_equal(life_say(&life, "cancel.requested", "t", "{}"), VIV_E_BUSY);
+    life_must(&life, "task.claimed", "t", "{\"worker\":\"w\"}");
+    announce(&life, "t");
+    life_must(&life, "publish.finished", "t",
+              "{\"lease\":2,\"failure\":{\"class\":\"moved\",\"text\":\"x\"}}");
+    life_must(&life, "cancel.requested", "t", "{}"); /* known not to be out */
+    life_walk(&life, "u", VH_PHASE_PUBLISH);
+    life_must(&life, "cancel.requested", "u", "{}"); /* not announced yet */
+    life_end(&life);
+}
+
 int
 main(void)
 {
@@ -260,6 +295,7 @@ main(void)
         cmocka_unit_test(a_critical_surface_waits_where_it_is),
         cmocka_unit_test(a_moved_line_is_integrated_again),
         cmocka_unit_test(a_new_policy_counts_from_the_next_stage),
+        cmocka_unit_test(what_is_being_published_is_not_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,8 @@ bounds(void **state)
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     const struct vh_manifest *manifest = NULL;
     struct viv_error err = VIV_ERROR_INIT;
+    assert_int_equal(vh_manifest_read(arena, VH_STR("{\0}"), &manifest, &err), VIV_E_INVALID);
+    assert_string_equal(err.text, "byte 2 of the manifest is NUL, allowed: JSON text");
     char *deep = vh_arena_alloc(arena, VIV_MANIFEST_MAX + 2);
     memset(deep, '[', 100000);
     assert_int_equal(vh_manifest_read(arena, (struct viv_str){ deep, 100000 }, &manifest, &err), VIV_E_LIMIT);

@@ -284,6 +284,9 @@ hostile_trees_are_refused(void **state)
          "'.GIT', which no file may have"},
         {"printf '100644 a/b\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'; printf '120000 a\\0'; echo $B "
          "| perl -ne 'chomp; print pack q(H*), $_'",
+         "the list of a tree is not sorted"},
+        {"printf '120000 a\\0'; echo $B | perl -ne 'chomp; print pack q(H*), $_'; printf '100644 a/b\\0'; echo $B "
+         "| perl -ne 'chomp; print pack q(H*), $_'",
          "cannot"},
         {"printf '120000 a\\0'; echo $E | perl -ne 'chomp; print pack q(H*), $_'", "has a target of 0 bytes"},
         {"printf '100644 gone\\0'; echo 1111111111111111111111111111111111111111 | perl -ne 'chomp; print pack "

@@ -133,7 +133,7 @@ wrong_words_are_answered(void **state)
         { "\"status\"", "there is no request ''" },
         { "{\"op\":7}", "there is no request ''" },
         { "{\"op\":[\"status\"]}", "there is no request ''" },
-        { "{\"op\":\"no\\nsuch\"}", "there is no request" },
+        { "{\"op\":\"no\\nsuch\"}", "there is no request 'no?such'" },
         { "{\"op\":\"submit\"}", "\"error\":" },
         { "{\"op\":\"submit\",\"task\":7}", "\"error\":" },
         { "{\"op\":\"submit\",\"task\":{\"goal\":7}}", "member 'goal'" },
