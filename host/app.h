@@ -2,12 +2,17 @@
 /* The parts of the host, built in order and ended in reverse: find the home, lock it (or become a client of the host
  * that has it), store, sequencer, plugins, policy, recovery, exporter, spawner, workers, socket last. Everything hangs
  * on struct vh_app; there is no global state but the log sink and the signal flag.
- * app_home.c finds and makes homes; app_parts.c builds the parts; app_threads.c runs exporter and spawner. */
+ * app_home.c finds and makes homes; app_known.c knows whose they are;
+ * app_parts.c builds the parts; app_threads.c runs exporter and spawner. */
 #ifndef VH_APP_H
 #define VH_APP_H
 
 #include "run/control.h"
 #include "run/run.h"
+
+#define VH_APP_HOME ".vivarium"
+#define VH_APP_HOME_VERSION 1
+#define VH_APP_ID_BYTES 16
 
 /* The user's folders, from the environment; NULL when they cannot be known. */
 struct vh_app_user {
@@ -56,6 +61,12 @@ void vh_app_end(struct vh_app *app);
 viv_status vh_app_find(struct vh_app *app, const char *start, struct viv_error *err);
 /* Make a home in `folder`. VIV_E_EXISTS. */
 viv_status vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err);
+/* Its steps, for who builds a home otherwise: name project and home; open `home_path` and make its folders; one event
+ * as a host of a moment; hide it from git. */
+viv_status vh_app_place(struct vh_app *app, const char *folder, struct viv_error *err);
+viv_status vh_app_make_parts(struct vh_app *app, struct viv_error *err);
+viv_status vh_app_record(struct vh_app *app, const char *kind, struct vh_json *data, struct viv_error *err);
+viv_status vh_app_exclude(struct vh_app *app, struct viv_error *err);
 
 /* Open what is needed: as the host when nobody is, else as a client. `workers` is for VH_APP_WORK. A home that cannot
  * be written is refused with VIV_E_DENIED unless it is only read. */
@@ -77,6 +88,8 @@ viv_status vh_app_ask(struct vh_app *app, const struct vh_json *request, struct 
 bool vh_app_trusts(struct vh_app *app, const char *digest_hex);
 viv_status vh_app_trust_policy(struct vh_app *app, const char *digest_hex, struct viv_error *err);
 viv_status vh_app_trust_home(struct vh_app *app, struct viv_error *err);
+/* VIV_E_DENIED when a home of this id lives in another folder. */
+viv_status vh_app_note_home(struct vh_app *app, const char *id, struct viv_error *err);
 /* Whether this user made (or has taken over) the home. */
 viv_status vh_app_check_home(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_error *err);

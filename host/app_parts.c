@@ -45,6 +45,33 @@ plugin_folder(struct vh_app *app)
     return NULL;
 }
 
+/* A project that was moved says so once; its tasks follow it: see vh_run_place. */
+static viv_status
+find_places(struct vh_app *app, const char *path, struct viv_error *err)
+{
+    struct viv_str project, places;
+    struct vh_json *list = NULL, *data = vh_json_object(app->arena);
+    struct vh_state_ops state = vh_store_state(app->store);
+    viv_status status = state.get_fact(state.data, app->arena, "project", &project, err);
+    if (status == VIV_OK && !vh_str_is(project, app->project)) {
+        vh_json_set_str(app->arena, data, "from", project);
+        vh_json_set_text(app->arena, data, "to", app->project);
+        vh_store_close(app->store);
+        app->store = NULL;
+        status = vh_app_record(app, "home.moved", data, err);
+        status = status ? status : vh_store_open(app->arena, path, NULL, &app->store, err);
+        state = vh_store_state(app->store);
+    }
+    status = status ? status : state.get_fact(state.data, app->arena, "places", &places, err);
+    if (status == VIV_OK && places.len) {
+        status = vh_json_read(app->arena, places, &list, err);
+    }
+    app->run.places = list;
+    app->run.tools.origin = list && list->child ? vh_arena_text_of(app->arena, list->child->text) : NULL;
+    return !status && list && !app->run.tools.origin ? vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start")
+                                                     : status;
+}
+
 static viv_status
 open_store(struct vh_app *app, struct viv_error *err)
 {
@@ -54,6 +81,7 @@ open_store(struct vh_app *app, struct viv_error *err)
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     viv_status status = vh_store_open(app->arena, path, NULL, &app->store, err);
+    status = status ? status : find_places(app, path, err);
     return status ? status
                   : vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);
 }
@@ -231,6 +259,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
         .git = &run->git,
         .home = app->home,
         .home_path = app->home_path,
+        .project = app->project,
         .user_home = app->user.home,
         .user_config = app->user.xdg_config,
     };

@@ -68,7 +68,6 @@ extern const struct vh_cli_option vh_cli_everywhere[]; /* options of every comma
 int vh_cli_main(int argc, char **argv);
 
 /* ---- words: cli_words.c ---- */
-
 /* Take "--name VALUE" or "--name=VALUE" out of the words; NULL when it is not there. Repeated calls give the next. */
 const char *vh_cli_option(struct vh_cli *cli, const char *name);
 bool vh_cli_flag(struct vh_cli *cli, const char *name);
@@ -126,7 +125,6 @@ enum { VH_CLI_TERM_COUNTS = 1, VH_CLI_HANGUP_RELOADS = 2 };
 extern atomic_uint vh_cli_manners, vh_cli_reload;
 
 /* ---- commands ---- */
-
 int vh_cli_init(struct vh_cli *cli);
 int vh_cli_trust(struct vh_cli *cli);
 int vh_cli_run(struct vh_cli *cli);
@@ -135,6 +133,8 @@ int vh_cli_work(struct vh_cli *cli);
 int vh_cli_workers(struct vh_cli *cli);
 int vh_cli_inbox(struct vh_cli *cli);
 int vh_cli_rollback(struct vh_cli *cli);
+int vh_cli_backup(struct vh_cli *cli);
+int vh_cli_restore(struct vh_cli *cli);
 int vh_cli_replay(struct vh_cli *cli);
 int vh_cli_gc(struct vh_cli *cli);
 int vh_cli_route(struct vh_cli *cli);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "line_check.h"
 #include "run/policy.h"
 
 enum level { FINE, NOTE, MISSING };
@@ -239,6 +240,28 @@ check_store(struct doctor *d)
 }
 
 static void
+say_line(void *data, const char *text)
+{
+    check(data, "lines", NOTE, text);
+}
+
+/* Only a host has git; a client of one asks nobody. */
+static void
+check_lines(struct doctor *d)
+{
+    struct vh_cli *cli = d->cli;
+    struct viv_error err = VIV_ERROR_INIT;
+    if (!cli->app.threads || vh_app_need_sandbox(&cli->app, &err)) {
+        return; /* the sandbox's row says why */
+    }
+    int bad = 0;
+    int lines = vh_line_check(cli, say_line, d, &bad);
+    if (bad == 0) {
+        check(d, "lines", FINE, vh_arena_format(cli->arena, "%d, where the log left them", lines));
+    }
+}
+
+static void
 check_trust(struct doctor *d)
 {
     struct viv_str text;
@@ -298,6 +321,7 @@ vh_cli_doctor(struct vh_cli *cli)
         check_sandbox(&d);
         check_plugins(&d);
         check_store(&d);
+        check_lines(&d);
         check_trust(&d);
         vh_cli_close(cli);
     }

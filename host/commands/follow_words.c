@@ -263,7 +263,8 @@ words_of_people(struct vh_cli *cli, const struct vh_json *event, struct viv_str 
         { "policy.loaded", "policy in force" },         { "host.started", "host started" },
         { "host.stopped", "host stopped" },             { "lease.expired", "the worker that had it is gone" },
         { "calls.made", "skill called" },               { "clock.stepped", "the clock went back" },
-        { "home.created", "home made" },
+        { "home.created", "home made" },                { "home.moved", "project moved" },
+        { "home.restored", "home restored" },           { "backup.made", "backup made" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (vh_str_is(kind, rows[i][0])) {

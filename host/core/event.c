@@ -9,6 +9,9 @@
 const struct vh_event_kind vh_event_kinds[] = {
     /* home and host */
     { "home.created", true, true, "the home begins: genesis seed and home id" },
+    { "home.moved", true, true, "the project lies in another folder than before: from, empty when not known, and to" },
+    { "home.restored", true, true, "the home was built again from a backup: its folder, last event and head" },
+    { "backup.made", true, true, "a whole backup lies in a folder: last event in it, head, files and bytes" },
     { "host.started", true, true, "a host took the home: epoch, pid, version" },
     { "host.stopped", true, true, "the host ended in order" },
     { "policy.loaded", true, true, "the policy in force: digests, bound plugins, thresholds" },

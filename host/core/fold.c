@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define FILES_MAX 256
+#define LIST_MAX 256
 
 /* ---- money ---- */
 
@@ -115,13 +115,14 @@ put_fact(struct vh_folding *fold, const char *name, struct viv_str text)
     return fold->state->put_fact(fold->state->data, name, text, fold->err);
 }
 
-/* Files brought in, oldest first; the newest FILES_MAX are remembered, for a queue that is written out again. */
+/* A list of texts, oldest first, each once, at most LIST_MAX. A text that is there already moves to the end; in a list
+ * that is `rooted` it stays where it is, and the first stays for ever. */
 static viv_status
-note_file(struct vh_folding *fold)
+note(struct vh_folding *fold, const char *fact, struct viv_str item, bool rooted)
 {
     struct viv_str text = { NULL, 0 };
     struct vh_json *old = NULL;
-    viv_status status = fold->state->get_fact(fold->state->data, fold->arena, "queue", &text, fold->err);
+    viv_status status = fold->state->get_fact(fold->state->data, fold->arena, fact, &text, fold->err);
     if (status == VIV_OK && text.len) {
         status = vh_json_read(fold->arena, text, &old, fold->err);
     }
@@ -129,20 +130,22 @@ note_file(struct vh_folding *fold)
         return status;
     }
     struct vh_json *list = vh_json_array(fold->arena);
-    struct viv_str file = vh_fold_str(fold, "file");
-    uint32_t drop = old && old->count >= FILES_MAX ? old->count - FILES_MAX + 1 : 0;
-    for (const struct vh_json *item = old ? old->child : NULL; item; item = item->next) {
-        if (vh_str_equal(item->text, file)) {
-            continue; /* moves to the end */
+    uint32_t drop = old && old->count >= LIST_MAX ? old->count - LIST_MAX + 1 : 0;
+    for (const struct vh_json *row = old ? old->child : NULL; row; row = row->next) {
+        if (vh_str_equal(row->text, item)) {
+            if (rooted) {
+                return VIV_OK;
+            }
+            continue;
         }
-        if (drop) {
+        if (drop && !(rooted && row == old->child)) {
             drop--;
             continue;
         }
-        vh_json_push(list, vh_json_string(fold->arena, item->text));
+        vh_json_push(list, vh_json_string(fold->arena, row->text));
     }
-    vh_json_push(list, vh_json_string(fold->arena, file));
-    return put_print(fold, "queue", vh_json_print(fold->arena, list));
+    vh_json_push(list, vh_json_string(fold->arena, item));
+    return put_print(fold, fact, vh_json_print(fold->arena, list));
 }
 
 static viv_status
@@ -151,7 +154,16 @@ fold_fact(struct vh_folding *fold)
     struct viv_str kind = fold->event->kind;
     if (vh_str_is(kind, "home.created")) {
         viv_status status = put_fact(fold, "seed", vh_fold_str(fold, "seed"));
+        struct viv_str project = vh_fold_str(fold, "project"); /* older homes do not say */
+        if (status == VIV_OK && project.len) {
+            status = put_fact(fold, "project", project);
+        }
         return status ? status : put_fact(fold, "home", vh_fold_str(fold, "home"));
+    }
+    if (vh_str_is(kind, "home.moved")) {
+        struct viv_str from = vh_fold_str(fold, "from"); /* empty when a home did not know */
+        viv_status status = put_fact(fold, "project", vh_fold_str(fold, "to"));
+        return status || from.len == 0 ? status : note(fold, "places", from, true);
     }
     if (vh_str_is(kind, "host.started")) {
         char *epoch = vh_arena_format(fold->arena, "%lld", (long long)vh_fold_int(fold, "epoch"));
@@ -162,7 +174,7 @@ fold_fact(struct vh_folding *fold)
         return put_print(fold, "policy", vh_json_print(fold->arena, fold->event->data));
     }
     if (vh_str_is(kind, "queue.imported")) {
-        return note_file(fold);
+        return note(fold, "queue", vh_fold_str(fold, "file"), false); /* for a queue that is written out again */
     }
     if (vh_str_is(kind, "trust.changed")) {
         return put_print(fold, "trust", vh_json_print(fold->arena, fold->event->data));

@@ -11,6 +11,9 @@ static const struct handler {
     vh_step_fn function;
 } handlers[] = {
     { "home.created", vh_step_record },
+    { "home.moved", vh_step_record },
+    { "home.restored", vh_step_record },
+    { "backup.made", vh_step_record },
     { "host.started", vh_step_record },
     { "host.stopped", vh_step_record },
     { "policy.loaded", vh_step_record },

@@ -24,6 +24,9 @@ viv_status vh_store_open_read(struct vh_arena *arena, const char *path, struct v
 /* The same where nothing can be written, not even beside the file: it must not change while it is open. */
 viv_status vh_store_open_immutable(struct vh_arena *arena, const char *path, struct vh_store **ret_store,
                                    struct viv_error *err);
+/* Copy what is committed, from a read-only connection while others write, into the empty file `to`. The caller
+ * syncs. */
+viv_status vh_store_copy(struct vh_store *store, const char *to, struct viv_error *err);
 /* Ends without a commit of its own. */
 void vh_store_close(struct vh_store *store);
 

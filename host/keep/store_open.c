@@ -63,6 +63,7 @@ static viv_status
 check_file(struct vh_store *store, const char *path, struct viv_error *err)
 {
     int64_t tables = number(store->db, "SELECT count(*) FROM sqlite_master");
+    int64_t others = number(store->db, "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger','view')");
     int64_t id = number(store->db, "PRAGMA application_id");
     int64_t schema = number(store->db, "PRAGMA user_version");
     if (tables < 0) {
@@ -75,7 +76,7 @@ check_file(struct vh_store *store, const char *path, struct viv_error *err)
     if (tables == 0 && id == 0) {
         return make_tables(store, err);
     }
-    if (id != APPLICATION_ID) {
+    if (id != APPLICATION_ID || others) { /* ours has no statement of its own that could run */
         return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' is a database of another program; it was left as it is",
                             path);
     }
@@ -130,6 +131,18 @@ read_head(struct vh_store *store, const char *path, struct viv_error *err)
 }
 
 static viv_status
+open_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, struct viv_error *err)
+{
+    if (sqlite3_open_v2(path, ret_db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, vfs)) {
+        viv_status status = vh_error_set(err, VIV_E_STORE, "store", "cannot open '%s': %s", path,
+                                         *ret_db ? sqlite3_errmsg(*ret_db) : "out of memory");
+        sqlite3_close(*ret_db);
+        return status;
+    }
+    return VIV_OK;
+}
+
+static viv_status
 open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, struct vh_store **ret_store,
           struct viv_error *err)
 {
@@ -137,15 +150,13 @@ open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, 
     if (!store) {
         return vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
     }
-    if (sqlite3_open_v2(path, &store->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, vfs)) {
-        viv_status status = vh_error_set(err, VIV_E_STORE, "store", "cannot open '%s': %s", path,
-                                         store->db ? sqlite3_errmsg(store->db) : "out of memory");
-        sqlite3_close(store->db);
+    viv_status status = open_handle(path, flags, vfs, &store->db, err);
+    if (status) {
         return status;
     }
     sqlite3_busy_timeout(store->db, BUSY_MS);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    viv_status status = check_file(store, path, err);
+    status = check_file(store, path, err);
     static const char both[] = "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;";
     static const char writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                                  "PRAGMA wal_autocheckpoint=0;";
@@ -216,4 +227,27 @@ vh_store_open_immutable(struct vh_arena *arena, const char *path, struct vh_stor
     char *uri = immutable_uri(arena, path);
     return uri ? open_file(arena, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL, ret_store, err)
                : vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
+}
+
+viv_status
+vh_store_copy(struct vh_store *store, const char *to, struct viv_error *err)
+{
+    static const char fast[] = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"; /* the caller syncs, or drops it */
+    sqlite3 *db = NULL;
+    viv_status status = open_handle(to, SQLITE_OPEN_READWRITE, NULL, &db, err);
+    if (status) {
+        return status;
+    }
+    bool ready = sqlite3_exec(db, fast, NULL, NULL, NULL) == SQLITE_OK;
+    sqlite3_backup *backup = ready ? sqlite3_backup_init(db, "main", store->db, "main") : NULL;
+    int code = backup ? sqlite3_backup_step(backup, -1) : sqlite3_errcode(db);
+    code = sqlite3_backup_finish(backup) || code != SQLITE_DONE ? code : SQLITE_OK;
+    if (code != SQLITE_OK) {
+        status = vh_error_set(err, VIV_E_STORE, "store", "cannot copy the event log to '%s': %s", to,
+                              sqlite3_errstr(code));
+    }
+    if (sqlite3_close(db) && status == VIV_OK) {
+        status = vh_error_set(err, VIV_E_STORE, "store", "cannot close '%s'", to);
+    }
+    return status;
 }

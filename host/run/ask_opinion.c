@@ -144,7 +144,7 @@ task_json(struct vh_work *work)
     if (task->skill.len) {
         vh_json_set_str(work->arena, json, "skill", task->skill);
     }
-    vh_json_set_str(work->arena, json, "target", task->target);
+    vh_json_set_text(work->arena, json, "target", vh_run_place(work->run, work->arena, task->target));
     struct vh_json *spec = vh_run_tree(work, task->spec, "{}");
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         const struct vh_json *wish = vh_json_get(spec, wishes[i]);

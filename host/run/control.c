@@ -96,9 +96,8 @@ take_submission(struct vh_controlling *c, const struct vh_json *task, struct vh_
     if (!vh_json_get(data, "attempts_max")) {
         vh_json_set_int(c->arena, data, "attempts_max", VIV_ATTEMPTS_MAX);
     }
-    if (vh_json_str(data, "target").len == 0) {
-        vh_json_set_text(c->arena, data, "target", c->run->project);
-    }
+    struct viv_str target = vh_json_str(data, "target");
+    vh_json_set_text(c->arena, data, "target", target.len ? vh_run_place(c->run, c->arena, target) : c->run->project);
     return VIV_OK;
 }
 
@@ -189,6 +188,7 @@ static const struct op {
     { "collect", vh_control_collect },
     { "import", vh_control_import },
     { "install", vh_control_install },
+    { "backup", vh_control_backup },
     { "remove", vh_control_remove },
     { "tasks", vh_control_tasks },
     { "lookup", vh_control_lookup },

@@ -11,8 +11,8 @@
 
 #define PROBLEMS_MAX 1000
 
-static viv_status
-record_plugin(struct vh_controlling *c, const char *kind, struct vh_json *data)
+viv_status
+vh_control_record(struct vh_controlling *c, const char *kind, struct vh_json *data)
 {
     for (const struct vh_json *m = data ? data->child : NULL; m; m = m->next) {
         char *key = vh_arena_text_of(c->arena, m->key);
@@ -49,7 +49,7 @@ vh_control_install(struct vh_controlling *c)
                          vh_arena_text(c->arena, file.manifest->version));
     }
     pthread_mutex_unlock(c->run->registry_lock);
-    return status ? status : record_plugin(c, "plugin.installed", data);
+    return status ? status : vh_control_record(c, "plugin.installed", data);
 }
 
 static const char *
@@ -84,7 +84,7 @@ vh_control_remove(struct vh_controlling *c)
         status = vh_registry_remove(c->run->registry, &digest, &c->err);
     }
     pthread_mutex_unlock(c->run->registry_lock);
-    return status ? status : record_plugin(c, "plugin.removed", data);
+    return status ? status : vh_control_record(c, "plugin.removed", data);
 }
 
 /* "file": digest of a queue file whose bytes are in the content store; "tasks": how many it holds.

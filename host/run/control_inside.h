@@ -26,10 +26,14 @@ viv_status vh_control_read(struct vh_controlling *c, vh_sequencer_reader reader,
 
 viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task, struct vh_json *data);
 
+/* An event about no task; its data are answered too. */
+viv_status vh_control_record(struct vh_controlling *c, const char *kind, struct vh_json *data);
+
 viv_status vh_control_audit(struct vh_controlling *c);
 viv_status vh_control_import(struct vh_controlling *c);
 viv_status vh_control_collect(struct vh_controlling *c);
 viv_status vh_control_install(struct vh_controlling *c);
+viv_status vh_control_backup(struct vh_controlling *c);
 viv_status vh_control_remove(struct vh_controlling *c);
 viv_status vh_control_lookup(struct vh_controlling *c);
 viv_status vh_control_tasks(struct vh_controlling *c);

@@ -58,6 +58,8 @@ struct vh_git_tools {
     const struct vh_git *git;
     int home;                /* descriptor of the home */
     const char *home_path;   /* the same, absolute */
+    const char *project;     /* the folder that holds the home */
+    const char *origin;      /* where that folder was first: plain folders in it are known by their path there */
     const char *user_home;   /* HOME of the person, for identity and ignore rules only; NULL: none */
     const char *user_config; /* XDG_CONFIG_HOME, or NULL */
 };

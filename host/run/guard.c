@@ -37,7 +37,7 @@ fill_task(const struct vh_work *work, struct viv_task *task)
         .id = row->id,
         .goal = row->goal,
         .intent_json = row->intent,
-        .target = row->target,
+        .target = vh_str(vh_run_place(work->run, work->arena, row->target)),
         .base_tree = row->base_tree,
         .feedback_json = row->feedback,
         .attempt = (uint32_t)row->attempt,

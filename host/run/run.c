@@ -144,13 +144,29 @@ pin(struct vh_work *work, struct viv_error *err)
     return vh_target_refresh(&work->target, work->arena, err);
 }
 
+const char *
+vh_run_place(const struct vh_run *run, struct vh_arena *arena, struct viv_str path)
+{
+    for (const struct vh_json *place = run->places ? run->places->child : NULL; place; place = place->next) {
+        const char *before = vh_arena_text_of(arena, place->text);
+        if (!before) {
+            return NULL;
+        }
+        if (vh_target_below(path, before) && !vh_target_below(path, run->project)) {
+            return vh_arena_format(arena, "%s%.*s", run->project, (int)(path.len - place->text.len),
+                                   path.data + place->text.len);
+        }
+    }
+    return vh_arena_text_of(arena, path);
+}
+
 viv_status
 vh_run_target(struct vh_work *work, struct viv_error *err)
 {
     if (work->target_open) {
         return VIV_OK;
     }
-    char *path = vh_arena_text_of(work->arena, work->ask.task.target);
+    const char *path = vh_run_place(work->run, work->arena, work->ask.task.target);
     if (!path) {
         return vh_error_set(err, VIV_E_MEMORY, "run", "no memory for the target's path");
     }

@@ -46,6 +46,7 @@ struct vh_run {
     int home;               /* descriptor of the home */
     const char *home_path;
     const char *project; /* the folder that holds the home */
+    const struct vh_json *places; /* where it was before, first to last; or NULL */
     struct vh_launcher *launcher;
     struct vh_zygote *zygote;
     struct vh_pool *pool;
@@ -126,6 +127,9 @@ struct vh_json *vh_run_tree(struct vh_work *work, struct viv_str text, const cha
 
 /* Text for an event or a person: UTF-8, control characters but newline and tab replaced, cut at `max` bytes. */
 struct viv_str vh_run_clean(struct vh_arena *arena, struct viv_str text, size_t max);
+
+/* A path in a folder where the project was before means the same path in the project as it lies now. */
+const char *vh_run_place(const struct vh_run *run, struct vh_arena *arena, struct viv_str path);
 
 /* The task's target, opened once; and its base as recorded, read back into work->base. */
 viv_status vh_run_target(struct vh_work *work, struct viv_error *err);

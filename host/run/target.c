@@ -50,8 +50,14 @@ real_folder(const struct vh_seam *seam, struct vh_arena *arena, const char *path
 static bool
 is_below(const char *path, const char *folder)
 {
+    return vh_target_below(vh_str(path), folder);
+}
+
+bool
+vh_target_below(struct viv_str path, const char *folder)
+{
     size_t len = strlen(folder);
-    return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
+    return vh_str_starts(path, folder) && (path.len == len || path.data[len] == '/');
 }
 
 static bool
@@ -265,8 +271,14 @@ static viv_status
 set_up_folder(struct vh_target *target, struct vh_arena *arena, const char *path, struct viv_error *err)
 {
     char key[VH_HASH_HEX];
-    vh_hash_text(vh_str(path), key);
-    viv_status status = vh_git_private(target->tools, arena, "sha1", &target->private_dir, err);
+    const struct vh_git_tools *tools = target->tools;
+    bool moved = tools->origin && is_below(path, tools->project);
+    const char *first = moved ? vh_arena_format(arena, "%s%s", tools->origin, path + strlen(tools->project)) : path;
+    if (!first) {
+        return no_memory(err);
+    }
+    vh_hash_text(vh_str(first), key);
+    viv_status status = vh_git_private(tools, arena, "sha1", &target->private_dir, err);
     if (status) {
         return status;
     }
@@ -474,5 +486,6 @@ vh_target_hidden(const struct vh_target *target, const char *name)
 {
     (void)target;
     return strcasecmp(name, ".git") == 0 || strcasecmp(name, "git~1") == 0 || strcmp(name, ".vivarium") == 0 ||
+           strncmp(name, ".vivarium.restore-", 18) == 0 ||
            strncmp(name, STAGE_PREFIX, sizeof STAGE_PREFIX - 1) == 0;
 }

@@ -49,6 +49,9 @@ viv_status vh_target_refresh(struct vh_target *target, struct vh_arena *arena, s
 viv_status vh_target_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref,
                          struct vh_git_id *ret_id, struct viv_error *err);
 
+/* Whether `path` is `folder` or lies in it, by name alone. */
+bool vh_target_below(struct viv_str path, const char *folder);
+
 /* True for what never is part of a base or a change: ".git" in any spelling, the home, our staging folders. */
 bool vh_target_hidden(const struct vh_target *target, const char *name);
 

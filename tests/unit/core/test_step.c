@@ -298,7 +298,8 @@ no_kind_is_forgotten(void **state)
     static const char *const no_task[] = { "home.created",  "host.started", "host.stopped",    "policy.loaded",
                                            "trust.changed", "calls.made",   "command.refused", "clock.stepped",
                                            "plugin.blamed", "plugin.installed", "plugin.removed",
-                                           "queue.imported", "content.pruned" };
+                                           "queue.imported", "content.pruned", "home.moved", "home.restored",
+                                           "backup.made" };
     for (size_t i = 0; i < vh_event_kinds_count; i++) {
         size_t found = 0;
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
