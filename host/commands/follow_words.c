@@ -9,6 +9,7 @@
 #define WORDS(...) vh_arena_format(cli->arena, __VA_ARGS__)
 #define LINE_MAX_BYTES 200
 #define TAIL_LINES 5
+#define NAMES_MAX 5
 
 static struct viv_str
 data_str(const struct vh_json *event, const char *key)
@@ -209,6 +210,22 @@ words_of_publish(struct vh_cli *cli, const struct vh_json *event)
     return *failure ? WORDS("not published: %s", failure) : "nothing to publish";
 }
 
+/* Uncommitted work is no news to whoever asked for the task; what the task cannot see is. */
+static const char *
+words_of_base(struct vh_cli *cli, const struct vh_json *event)
+{
+    const struct vh_json *paths = vh_json_get(data_get(event, "base"), "paths");
+    const char *names = NULL;
+    int count = 0;
+    for (const struct vh_json *p = paths ? paths->child : NULL; p; p = p->next) {
+        if (vh_str_is(vh_json_str(p, "what"), "unreadable") && count++ < NAMES_MAX) {
+            names = WORDS("%s%s'%s'", names ? names : "", names ? ", " : "", line_of(cli, vh_json_str(p, "path")));
+        }
+    }
+    return names ? WORDS("started without %d that cannot be read: %s%s", count, names, count > NAMES_MAX ? ", ..." : "")
+                 : NULL;
+}
+
 static const char *
 words_of_decision(struct vh_cli *cli, const struct vh_json *event, struct viv_str kind)
 {
@@ -231,6 +248,10 @@ words_of_decision(struct vh_cli *cli, const struct vh_json *event, struct viv_st
         return route.len == 0                  ? "nobody can do it"
                : vh_str_is(route, "executor") ? "done by the command given"
                                               : WORDS("done by skill %s", line_of(cli, route));
+    }
+    if (vh_str_is(kind, "base.captured")) {
+        const char *failure = failure_of(cli, event);
+        return *failure ? WORDS("%s", failure) : words_of_base(cli, event);
     }
     if (vh_str_is(kind, "change.frozen")) {
         struct viv_str tree = data_str(event, "tree");

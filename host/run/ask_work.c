@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Base, execution and freeze: from an immutable tree to a commit that nothing can write to any more. */
 #include <fcntl.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -34,6 +35,20 @@ bring_list(struct vh_work *work, size_t *ret_count)
     return list;
 }
 
+static void
+add_paths(struct vh_work *work, const struct vh_base *base, struct vh_json *list, bool unreadable)
+{
+    for (size_t i = 0; i < base->count && list && list->count < PATHS_IN_EVENT; i++) {
+        if ((strcmp(base->path[i].what, "unreadable") == 0) != unreadable) {
+            continue;
+        }
+        struct vh_json *path = vh_json_object(work->arena);
+        vh_json_set_str(work->arena, path, "path", vh_tree_escape(work->arena, base->path[i].path));
+        vh_json_set_text(work->arena, path, "what", base->path[i].what);
+        vh_json_push(list, path);
+    }
+}
+
 static struct vh_json *
 base_json(struct vh_work *work, const struct vh_base *base)
 {
@@ -43,12 +58,8 @@ base_json(struct vh_work *work, const struct vh_base *base)
     vh_json_set_text(work->arena, json, "commit", base->commit.hex);
     vh_json_set_text(work->arena, json, "line", base->line.hex);
     vh_json_set_text(work->arena, json, "line_ref", work->target.line);
-    for (size_t i = 0; i < base->count && i < PATHS_IN_EVENT; i++) {
-        struct vh_json *path = vh_json_object(work->arena);
-        vh_json_set_str(work->arena, path, "path", vh_tree_escape(work->arena, base->path[i].path));
-        vh_json_set_text(work->arena, path, "what", base->path[i].what);
-        vh_json_push(paths, path);
-    }
+    add_paths(work, base, paths, true); /* the task's story names these */
+    add_paths(work, base, paths, false);
     vh_json_set(json, "paths", paths);
     vh_json_set_int(work->arena, json, "paths_all", (int64_t)base->count);
     vh_json_set_text(work->arena, json, "seen", base->seen.hex);

@@ -19,7 +19,7 @@ struct vh_base_options {
 
 struct vh_base_path {
     struct viv_str path;
-    const char *what; /* "modified", "added", "deleted", "brought", "skipped" */
+    const char *what; /* "modified", "added", "deleted", "brought", "skipped", "unreadable" */
 };
 
 struct vh_base {
@@ -30,7 +30,7 @@ struct vh_base {
     struct vh_git_id tip;    /* tip of the branch, "" while unborn */
     int64_t time_s;          /* of the commit; files of the base carry it */
     int64_t seen_time_s;
-    struct vh_base_path *path; /* uncommitted work, sorted; what was left out is "skipped" */
+    struct vh_base_path *path; /* uncommitted work, sorted; left out: "skipped", "unreadable" */
     size_t count;
 };
 

@@ -74,7 +74,18 @@ note(struct collect *collect, struct viv_str path, const char *what)
     return VIV_OK;
 }
 
-/* A path in the working tree: counted and noted if it is a file or link, else noted as deleted or skipped. */
+static bool
+closed(const struct vh_seam *seam, int dir, const char *name)
+{
+    int fd = seam->open(seam->data, dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    if (fd >= 0) {
+        seam->close(seam->data, fd);
+    }
+    return fd < 0 && errno == EACCES;
+}
+
+/* A path in the working tree: counted and noted if it is a file or link, else noted as deleted or left out. What
+ * may not be read stays for the task as it is committed. */
 static viv_status
 note_file(struct collect *collect, struct viv_str path, const char *what)
 {
@@ -83,13 +94,20 @@ note_file(struct collect *collect, struct viv_str path, const char *what)
     const char *name = NULL;
     struct stat stat;
     viv_status status = vh_tree_parent(collect->target, collect->root, path, false, &dir, &name, NULL);
+    if (status == VIV_E_DENIED) {
+        return note(collect, path, "unreadable");
+    }
     if (status) {
         return note(collect, path, "deleted"); /* a folder on the way is gone or is no folder */
     }
     int missing = seam->stat(seam->data, dir, name, &stat, AT_SYMLINK_NOFOLLOW);
+    bool unreadable = missing ? errno == EACCES : S_ISREG(stat.st_mode) && closed(seam, dir, name);
     seam->close(seam->data, dir);
-    if (missing) {
+    if (missing && !unreadable) {
         return note(collect, path, "deleted");
+    }
+    if (unreadable) {
+        return note(collect, path, "unreadable");
     }
     if (!S_ISREG(stat.st_mode) && !S_ISLNK(stat.st_mode)) {
         return note(collect, path, S_ISDIR(stat.st_mode) ? "deleted" : "skipped");
@@ -296,8 +314,8 @@ snapshot(struct collect *collect, struct vh_git_id *ret_commit, struct vh_git_id
         }
     }
     for (size_t i = 0; i < collect->count; i++) {
-        bool content = strcmp(collect->path[i].what, "deleted") && strcmp(collect->path[i].what, "skipped");
-        if (content) {
+        const char *what = collect->path[i].what;
+        if (strcmp(what, "deleted") && strcmp(what, "skipped") && strcmp(what, "unreadable")) {
             import_path(&import, collect, &collect->path[i]);
         }
     }

@@ -4,12 +4,14 @@
 #include "control_inside.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 #include "run/policy.h"
 #include "run/router.h"
 #include "run/skill.h"
 
 #define TEXT_MAX 65536
+#define UNREADABLE_NAMES 5
 
 static void
 add_entry(struct vh_controlling *c, struct vh_json *list, const struct vh_registry_entry *entry)
@@ -90,9 +92,31 @@ vh_control_route(struct vh_controlling *c)
     return VIV_OK;
 }
 
+/* What the person may not read the skill did not see: its answer says so. */
+static struct viv_str
+with_unreadable(struct vh_controlling *c, const struct vh_base *base, struct viv_str text)
+{
+    struct vh_buf buf;
+    size_t count = 0;
+    vh_buf_init(&buf, c->arena, TEXT_MAX + UNREADABLE_NAMES * (3 * VIV_PATH_MAX + 8) + 128);
+    vh_buf_str(&buf, text);
+    for (size_t i = 0; i < base->count; i++) {
+        if (strcmp(base->path[i].what, "unreadable") != 0 || count++ >= UNREADABLE_NAMES) {
+            continue;
+        }
+        vh_buf_text(&buf, count == 1 ? "\nleft out, cannot be read: '" : ", '");
+        vh_buf_str(&buf, vh_tree_escape(c->arena, base->path[i].path));
+        vh_buf_char(&buf, '\'');
+    }
+    if (count > UNREADABLE_NAMES) {
+        vh_buf_format(&buf, " and %zu more", count - UNREADABLE_NAMES);
+    }
+    return count && !buf.failed ? vh_buf_view(&buf) : text;
+}
+
 /* The project's tree as one immutable folder. */
 static viv_status
-open_tree(struct vh_controlling *c, int *ret_fd, struct vh_git_id *ret_tree)
+open_tree(struct vh_controlling *c, int *ret_fd, struct vh_base *ret_base)
 {
     struct vh_target target;
     struct vh_base base;
@@ -114,7 +138,7 @@ open_tree(struct vh_controlling *c, int *ret_fd, struct vh_git_id *ret_tree)
         return vh_error_set(&c->err, VIV_E_INTERNAL, "call", "the tree came in %zu layers", layers.count);
     }
     *ret_fd = seam->open(seam->data, AT_FDCWD, layers.path[0], O_RDONLY | O_DIRECTORY, 0);
-    *ret_tree = base.seen;
+    *ret_base = base;
     return *ret_fd < 0 ? vh_error_errno(&c->err, VIV_E_IO, "call", "cannot open the project's tree") : VIV_OK;
 }
 
@@ -159,13 +183,13 @@ viv_status
 vh_control_call(struct vh_controlling *c)
 {
     int fd = -1;
-    struct vh_git_id tree = { "" };
+    struct vh_base base = { .path = NULL };
     struct vh_skill_result result = { .own_ns = 0 };
     const struct vh_json *input = vh_json_get(c->request, "input");
     if (!c->run->pool) {
         return vh_error_set(&c->err, VIV_E_UNAVAILABLE, "call", "this host has no runners");
     }
-    viv_status status = open_tree(c, &fd, &tree);
+    viv_status status = open_tree(c, &fd, &base);
     if (status) {
         return status;
     }
@@ -177,7 +201,7 @@ vh_control_call(struct vh_controlling *c)
     };
     status = vh_skill_run(c->run, c->arena, &call, &result, &c->err);
     c->run->seam->close(c->run->seam->data, fd);
-    status = record_call(c, &result, &tree, status);
+    status = record_call(c, &result, &base.seen, status);
     if (status) {
         return status;
     }
@@ -187,7 +211,8 @@ vh_control_call(struct vh_controlling *c)
     }
     vh_json_set_int(c->arena, c->response, "own_ns", result.own_ns);
     vh_json_set_text(c->arena, c->response, "skill", result.id);
-    vh_json_set_str(c->arena, c->response, "text", vh_run_clean(c->arena, result.text, TEXT_MAX));
+    vh_json_set_str(c->arena, c->response, "text",
+                    with_unreadable(c, &base, vh_run_clean(c->arena, result.text, TEXT_MAX)));
     vh_json_set_text(c->arena, c->response, "version", result.version);
     return VIV_OK;
 }

@@ -38,6 +38,7 @@ struct walk {
     size_t skipped_count;
     size_t skipped_room;
     struct stat home;
+    bool careful; /* permission bits did not tell the truth: try each file */
 };
 
 static viv_status
@@ -63,14 +64,14 @@ grown(struct vh_arena *arena, void *list, size_t count, size_t *room, size_t siz
 }
 
 static viv_status
-skip(struct walk *walk, struct viv_str path)
+skip(struct walk *walk, struct viv_str path, const char *what)
 {
     walk->skipped = grown(walk->arena, walk->skipped, walk->skipped_count, &walk->skipped_room,
                           sizeof *walk->skipped);
     if (!walk->skipped) {
         return no_memory(walk->err);
     }
-    walk->skipped[walk->skipped_count++] = (struct vh_base_path){ path, "skipped" };
+    walk->skipped[walk->skipped_count++] = (struct vh_base_path){ path, what };
     return VIV_OK;
 }
 
@@ -84,6 +85,21 @@ add_file(struct walk *walk, struct viv_str path, const struct stat *stat)
     walk->found[walk->count++] = (struct found){ .path = path, .stat = *stat };
     walk->bytes += (uint64_t)stat->st_size;
     return vh_base_bounds(walk->options, walk->count, walk->bytes, walk->err);
+}
+
+/* Only a file that some are kept from is tried: with a large folder the others cost nothing. */
+static bool
+unreadable(const struct walk *walk, int dir, const char *name, const struct stat *stat)
+{
+    const struct vh_seam *seam = walk->target->tools->seam;
+    if (!S_ISREG(stat->st_mode) || (!walk->careful && (stat->st_mode & 0444) == 0444)) {
+        return false;
+    }
+    int fd = seam->open(seam->data, dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    if (fd >= 0) {
+        seam->close(seam->data, fd);
+    }
+    return fd < 0 && errno == EACCES;
 }
 
 static viv_status walk_folder(struct walk *walk, int dir, const char *name, struct viv_str path, int depth);
@@ -104,7 +120,12 @@ walk_entry(struct walk *walk, int dir, const char *name, struct viv_str folder, 
                             (unsigned long long)path.len, VIV_PATH_MAX);
     }
     if (seam->stat(seam->data, dir, name, &stat, AT_SYMLINK_NOFOLLOW)) {
-        return errno == ENOENT ? VIV_OK : vh_error_errno(walk->err, VIV_E_IO, "folder", "cannot look at '%s'", text);
+        return errno == ENOENT   ? VIV_OK
+               : errno == EACCES ? skip(walk, path, "unreadable")
+                                 : vh_error_errno(walk->err, VIV_E_IO, "folder", "cannot look at '%s'", text);
+    }
+    if (unreadable(walk, dir, name, &stat)) {
+        return skip(walk, path, "unreadable");
     }
     if (S_ISREG(stat.st_mode) || S_ISLNK(stat.st_mode)) {
         return add_file(walk, path, &stat);
@@ -113,7 +134,7 @@ walk_entry(struct walk *walk, int dir, const char *name, struct viv_str folder, 
     if (home) {
         return VIV_OK;
     }
-    return S_ISDIR(stat.st_mode) ? walk_folder(walk, dir, name, path, depth + 1) : skip(walk, path);
+    return S_ISDIR(stat.st_mode) ? walk_folder(walk, dir, name, path, depth + 1) : skip(walk, path, "skipped");
 }
 
 static viv_status
@@ -127,7 +148,9 @@ walk_folder(struct walk *walk, int parent, const char *name, struct viv_str path
     struct vh_fs_names names = { 0 };
     int dir = seam->open(seam->data, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (dir < 0) {
-        return vh_error_errno(walk->err, VIV_E_IO, "folder", "cannot enter folder '%s'", name);
+        return errno == EACCES && path.len ? skip(walk, path, "unreadable")
+                                           : vh_error_errno(walk->err, VIV_E_IO, "folder", "cannot enter folder '%s'",
+                                                            name);
     }
     viv_status status = vh_fs_list(seam, walk->arena, dir, ".", &names, walk->err);
     for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
@@ -135,7 +158,7 @@ walk_folder(struct walk *walk, int parent, const char *name, struct viv_str path
             status = walk_entry(walk, dir, names.name[i], path, depth);
         } else if (path.len) { /* a repository inside: its files are files, its .git is not */
             const char *text = vh_arena_format(walk->arena, "%s/%s", path.data, names.name[i]);
-            status = text ? skip(walk, vh_str(text)) : no_memory(walk->err);
+            status = text ? skip(walk, vh_str(text), "skipped") : no_memory(walk->err);
         }
     }
     seam->close(seam->data, dir);
@@ -316,9 +339,11 @@ vh_folder_snapshot(struct vh_target *target, struct vh_arena *arena, const struc
                    struct vh_base *base, struct viv_error *err)
 {
     viv_status status = VIV_E_CONFLICT;
+    bool careful = false;
     struct walk walk;
-    for (int i = 0; i < TRIES_MAX && status == VIV_E_CONFLICT; i++) {
-        walk = (struct walk){ .target = target, .arena = arena, .options = options, .err = err };
+    for (int i = 0; i < TRIES_MAX && (status == VIV_E_CONFLICT || status == VIV_E_DENIED); i++) {
+        careful = careful || status == VIV_E_DENIED;
+        walk = (struct walk){ .target = target, .arena = arena, .options = options, .err = err, .careful = careful };
         status = vh_target_refresh(target, arena, err);
         status = status ? status : try_once(&walk);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plain folders as targets: a snapshot is a commit in the private git directory; its reference refs/viv/folder/KEY
  * plays the branch. Files are read again only when device, inode, size or times differ from the last snapshot.
- * Never part of a snapshot: .git folders at any depth, the home, special files (listed as skipped). */
+ * Never part of a snapshot: .git folders at any depth, the home, special files (listed as skipped), what
+ * may not be read (listed as unreadable). */
 #ifndef VH_FOLDER_H
 #define VH_FOLDER_H
 

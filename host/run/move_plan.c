@@ -200,6 +200,8 @@ judge(struct vh_move *move, struct vh_move_path *path, viv_status found, const s
             return VIV_OK;
         }
         return vh_move_conflict(move, path, NULL, "is of another kind now");
+    case VIV_E_DENIED: /* what it holds is unknown, so it cannot be replaced or deleted */
+        return vh_move_conflict(move, path, NULL, "cannot be read");
     default:
         return found;
     }

@@ -131,7 +131,8 @@ look_at_file(const struct vh_target *target, int dir, const char *name, int copy
     const struct vh_seam *seam = target->tools->seam;
     int fd = seam->open(seam->data, dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0) {
-        viv_status status = errno == ENOENT ? VIV_E_NOT_FOUND : errno == ELOOP ? VIV_E_CONFLICT : VIV_E_IO;
+        viv_status status = errno == ENOENT ? VIV_E_NOT_FOUND : errno == ELOOP ? VIV_E_CONFLICT
+                            : errno == EACCES ? VIV_E_DENIED : VIV_E_IO;
         return vh_error_errno(err, status, "tree", "cannot open '%s'", name);
     }
     viv_status status = VIV_OK;
@@ -271,6 +272,7 @@ step_into(const struct vh_seam *seam, int dir, const char *part, bool make, int 
     if (fd < 0) {
         viv_status status = errno == ENOENT                       ? VIV_E_NOT_FOUND
                             : errno == ENOTDIR || errno == ELOOP ? VIV_E_CONFLICT
+                            : errno == EACCES                    ? VIV_E_DENIED
                                                                  : VIV_E_IO;
         return vh_error_errno(err, status, "tree", "cannot enter folder '%s'", part);
     }

@@ -2,6 +2,8 @@
 /* If this fails, tasks on a plain folder could lose files or see what is not there. */
 #include "../../support/cm.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +151,113 @@ what_is_left_out_and_what_is_too_much(void **state)
     assert_true(vh_str_is(base.path[0].path, "nested/.git"));
     assert_true(vh_str_is(base.path[1].path, "pipe"));
     assert_string_equal(base.path[1].what, "skipped");
+    project_remove(&p);
+}
+
+/* An ordinary user before a file of mode 000, also where the tests run as root. */
+static int
+open_but_secrets(void *data, int dir, const char *path, int flags, mode_t mode)
+{
+    const struct vh_seam *real = vh_seam_real();
+    if (strncmp(path, "secret", 6) == 0 && !(flags & O_CREAT)) {
+        errno = EACCES;
+        return -1;
+    }
+    (void)data;
+    return real->open(real->data, dir, path, flags, mode);
+}
+
+static void
+keep_secrets(struct project *p, struct vh_seam *seam)
+{
+    *seam = *vh_seam_real();
+    seam->open = open_but_secrets;
+    p->tools.seam = seam;
+    project_open(p);
+}
+
+static const char *
+what_of(const struct vh_base *base, const char *path)
+{
+    for (size_t i = 0; i < base->count; i++) {
+        if (vh_str_is(base->path[i].path, path)) {
+            return base->path[i].what;
+        }
+    }
+    return "";
+}
+
+/* One file of another user must neither stop every task nor count as deleted. */
+static void
+what_cannot_be_read_is_left_alone(void **state)
+{
+    struct project p;
+    struct vh_seam seam;
+    struct vh_base base;
+    struct vh_base later;
+    struct project_task work;
+    struct vh_git_id commit;
+    struct vh_conflicts conflicts;
+    enum vh_branch_outcome outcome = 0;
+    seed(&p);
+    project_sh(&p, "echo one > secret.c; mkdir secrets; echo two > secrets/x");
+    project_capture(&p, false, &base);
+    project_sh(&p, *state ? "chmod 000 secret.c secrets" : "touch -d 1999-01-01 secret.c"); /* the bits may lie */
+    keep_secrets(&p, &seam);
+    project_capture(&p, false, &base);
+    assert_string_equal(
+        project_out(&p, "git --git-dir=../home/store/folder.git ls-tree -r --name-only %s", base.commit.hex),
+        "a\nb\nc\nd/s/x\nl");
+    assert_int_equal(base.count, 2);
+    assert_string_equal(what_of(&base, "secret.c"), "unreadable");
+    assert_string_equal(what_of(&base, "secrets"), "unreadable");
+    project_work(&p, "t1", &base, "echo t1 > a; rm -f b", &work);
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &base.line, &work.commit, &p.err));
+    project_ok(&p, move_to(&p, "t1", &work.commit, &conflicts));
+    struct vh_rollback_request request = {.task = "t1", .commit = work.commit, .effect = "t1/1/rollback/0",
+                                          .log_head = "", .time_s = 9};
+    project_capture(&p, false, &later);
+    assert_string_equal(later.commit.hex, work.commit.hex);
+    project_ok(&p, vh_rollback(&p.target, p.arena, &request, &commit, &outcome, &conflicts, &p.err));
+    /* A result that holds the very path cannot know what it would replace. */
+    project_capture(&p, false, &base);
+    p.tools.seam = vh_seam_real(); /* what the task wrote is its own */
+    project_work(&p, "t2", &base, "echo t2 > secret.c; mkdir secrets; echo t2 > secrets/x", &work);
+    p.tools.seam = &seam;
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &base.line, &work.commit, &p.err));
+    assert_int_equal(move_to(&p, "t2", &work.commit, &conflicts), VIV_E_CONFLICT);
+    assert_non_null(strstr(p.err.text, "'secret.c' cannot be read"));
+    assert_int_equal(conflicts.count, 2);
+    project_sh(&p, "chmod 700 secret.c secrets");
+    assert_string_equal(project_out(&p, "cat a secret.c secrets/x; ls"),
+                        "a\none\ntwo\na\nb\nc\nd\nl\nsecret.c\nsecrets");
+    project_remove(&p);
+}
+
+/* In a repository the task sees what is committed, and what is not it does not see. */
+static void
+what_cannot_be_read_in_a_repository(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_seam seam;
+    struct vh_base base;
+    struct project_task work;
+    struct vh_conflicts conflicts;
+    project_make(&p, true);
+    project_sh(&p, "echo a > a; echo one > secret.c; git add -A; git commit -qm one; echo more >> a;"
+                   " echo two > secret.c; echo three > secret.new; chmod 000 secret.c secret.new");
+    keep_secrets(&p, &seam);
+    project_capture(&p, true, &base);
+    assert_string_equal(what_of(&base, "secret.c"), "unreadable");
+    assert_string_equal(what_of(&base, "secret.new"), "unreadable");
+    assert_string_equal(what_of(&base, "a"), "modified");
+    project_work(&p, "t1", &base, "echo t1 > b", &work);
+    assert_int_equal(work.change.count, 1);
+    project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &base.line, &work.commit, &p.err));
+    project_ok(&p, move_to(&p, "t1", &work.commit, &conflicts));
+    project_sh(&p, "chmod 700 secret.c secret.new");
+    assert_string_equal(project_out(&p, "cat b secret.c secret.new"), "t1\ntwo\nthree");
     project_remove(&p);
 }
 
@@ -349,6 +458,9 @@ main(void)
         cmocka_unit_test(two_tasks_and_a_hand_edit),
         cmocka_unit_test(only_what_changed_is_read_again),
         cmocka_unit_test(what_is_left_out_and_what_is_too_much),
+        cmocka_unit_test_prestate(what_cannot_be_read_is_left_alone, NULL),
+        cmocka_unit_test_prestate(what_cannot_be_read_is_left_alone, &folder),
+        cmocka_unit_test(what_cannot_be_read_in_a_repository),
         cmocka_unit_test(an_empty_folder_is_a_target),
         cmocka_unit_test_prestate(rollback_undoes_exactly_the_task, NULL),
         cmocka_unit_test_prestate(rollback_undoes_exactly_the_task, &folder),
