@@ -6,6 +6,8 @@
 
 #include "text.h"
 
+#define SAID_MAX 5 /* names in the text; the list of the answer has more */
+
 void
 viv_walk_end(struct viv_kit_walk *walk, viv_status status, const char *problem, struct viv_str about)
 {
@@ -121,12 +123,43 @@ viv_kit_walk_close(struct viv_kit_walk *walk, struct viv_error *err)
     return walk->status;
 }
 
+/* First, since a long text is cut at its end. */
+static void
+say_skipped(const struct viv_kit_walk *walk, struct viv_kit_buf *text)
+{
+    viv_kit_buf_text(text, "incomplete, ");
+    viv_kit_buf_integer(text, (int64_t)walk->skipped_count);
+    viv_kit_buf_text(text, walk->skipped_count == 1 ? " file left out: " : " files left out: ");
+    for (uint64_t i = 0; i < walk->skipped_count && i < SAID_MAX; i++) {
+        viv_kit_buf_text(text, i ? ", " : "");
+        viv_kit_path_escape(text, walk->skipped[i].path);
+        viv_kit_buf_text(text, " (");
+        viv_kit_buf_text(text, walk->skipped[i].reason);
+        viv_kit_buf_text(text, ")");
+    }
+    viv_kit_buf_text(text, walk->skipped_count > SAID_MAX ? ", ..." : "");
+    if (walk->limit > 0) {
+        viv_kit_buf_text(text, "; at most ");
+        viv_kit_buf_integer(text, (int64_t)walk->limit);
+        viv_kit_buf_text(text, " bytes are read of a file");
+    }
+    viv_kit_buf_text(text, "\n");
+}
+
 viv_status
 viv_kit_walk_finish(struct viv_kit_walk *walk, struct viv_kit_json *json, const struct viv_kit_buf *text,
                     struct viv_str *ret_json, struct viv_str *ret_text, struct viv_error *err)
 {
     struct viv_str document;
     struct viv_str words;
+    struct viv_kit_buf said;
+    if (walk && walk->skipped_count > 0) {
+        viv_kit_buf_init(&said, walk->memory, text->len + SAID_MAX * (3 * VIV_PATH_MAX + 64) + 128);
+        say_skipped(walk, &said);
+        viv_kit_buf_add(&said, text->data, text->len);
+        said.failed |= text->failed;
+        text = &said;
+    }
     viv_status status = viv_kit_walk_close(walk, err);
     if (status == VIV_OK) {
         status = viv_kit_json_finish(json, &document, err);
@@ -232,12 +265,14 @@ load_open_file(struct viv_kit_walk *walk, uint64_t max)
     if (walk->file_fd < 0) {
         if (walk->file_output.len > max) {
             walk->file_problem = "too large for this skill";
+            walk->limit = max;
         }
         return walk->file_output;
     }
     walk->load.len = 0;
     if (walk->file_bytes < 0 || (uint64_t)walk->file_bytes > max) {
         walk->file_problem = "too large for this skill";
+        walk->limit = max;
         return walk->file_output;
     }
     char *room = viv_kit_buf_room(&walk->load, (uint64_t)walk->file_bytes + 1);

@@ -46,7 +46,8 @@ viv_status viv_kit_walk_open(struct viv_call *call, const struct viv_effects *ef
 uint32_t viv_kit_walk_next(struct viv_kit_walk *walk, struct viv_kit_file *ret_file);
 viv_status viv_kit_walk_close(struct viv_kit_walk *walk, struct viv_error *err);
 
-/* The end of a skill: close the walk, then give both texts or neither. */
+/* The end of a skill: close the walk, then give both texts or neither. When files were skipped the text begins with a
+ * line that says so: how many, the first names with their reasons, the limit. */
 viv_status viv_kit_walk_finish(struct viv_kit_walk *walk, struct viv_kit_json *json, const struct viv_kit_buf *text,
                                struct viv_str *ret_json, struct viv_str *ret_text, struct viv_error *err);
 

@@ -199,6 +199,7 @@ viv_walk_effects_file_open(struct viv_kit_walk *walk)
         walk->file_problem = status == VIV_E_IO || status == VIV_E_INVALID ? "could not be read" : "not readable";
     } else if (outcome.flags & VIV_EFFECT_OUTPUT_CUT) {
         walk->file_problem = "too large to read by an effect";
+        walk->limit = VIV_OUTPUT_MAX;
     }
     walk->file_output = outcome.output;
     return !walk->file_problem;

@@ -41,6 +41,7 @@ struct viv_kit_walk {
     struct viv_error error;
     uint64_t files;
     uint64_t skipped_count;
+    uint64_t limit; /* bytes of a file, when one was over it; else 0 */
     struct viv_walk_skipped skipped[VIV_KIT_SKIPPED_MAX];
 
     /* By grant. `level_count` is how many are open; the top one's name `at - 1` is where the walk stands. */

@@ -144,6 +144,7 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     }
     viv_kit_json_end(&json);
     viv_kit_walk_write_skipped(walk, &json);
+    uint64_t skipped = viv_kit_walk_skipped(walk);
     viv_kit_json_object(&json, "total");
     viv_kit_json_integer(&json, "binary_files", replace.binary_files);
     viv_kit_json_integer(&json, "files", replace.files);
@@ -153,7 +154,8 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
     viv_kit_buf_integer(&text, replace.replacements);
     viv_kit_buf_text(&text, replace.replacements == 1 ? " replacement in " : " replacements in ");
     viv_kit_buf_integer(&text, replace.files);
-    viv_kit_buf_text(&text, replace.files == 1 ? " file\n" : " files\n");
+    viv_kit_buf_text(&text, replace.files == 1 ? " file" : " files");
+    viv_kit_buf_text(&text, skipped > 0 ? "; what was left out may still hold the text\n" : "\n");
     return viv_kit_walk_finish(walk, &json, &text, &ret_answer->output_json, &ret_answer->text, err);
 }
 

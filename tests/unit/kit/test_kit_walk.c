@@ -188,6 +188,37 @@ loading_is_bounded(void **state)
     }
 }
 
+/* An answer in words must not look complete when it is not; a long text is cut at its end, so it comes first. */
+static void
+the_text_says_what_was_left_out(void **state)
+{
+    (void)state;
+    kit_fake_empty(&fake);
+    for (int i = 0; i < 7; i++) {
+        kit_fake_file(&fake, (char[]){ (char)('a' + i), '\0' }, "0123456789", i == 6 ? 1 : 10);
+    }
+    for (int grant = 0; grant < 2; grant++) {
+        struct viv_kit_file file;
+        struct viv_kit_json json;
+        struct viv_kit_buf text;
+        struct viv_str document, words, bytes;
+        struct viv_kit_walk *walk = open_first(grant, &file);
+        do {
+            (void)viv_kit_file_load(walk, &file, 9, &bytes);
+        } while (viv_kit_walk_next(walk, &file));
+        viv_kit_json_init(&json, viv_kit_memory_of(&fake.call), 1000);
+        viv_kit_json_object(&json, NULL);
+        viv_kit_json_end(&json);
+        viv_kit_buf_init(&text, viv_kit_memory_of(&fake.call), 5);
+        viv_kit_buf_text(&text, "done\n");
+        assert_int_equal(viv_kit_walk_finish(walk, &json, &text, &document, &words, &err), VIV_OK);
+        assert_true(viv_kit_is(words, "incomplete, 6 files left out: a (too large for this skill), "
+                                      "b (too large for this skill), c (too large for this skill), "
+                                      "d (too large for this skill), e (too large for this skill), ...; "
+                                      "at most 9 bytes are read of a file\ndone\n"));
+    }
+}
+
 static void
 gone_and_swapped_files(void **state)
 {
@@ -327,7 +358,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways_one_order), cmocka_unit_test(links_lead_nowhere),
         cmocka_unit_test(no_grant_no_effects), cmocka_unit_test(files_that_change_are_not_used),
-        cmocka_unit_test(loading_is_bounded),  cmocka_unit_test(gone_and_swapped_files),
+        cmocka_unit_test(loading_is_bounded),  cmocka_unit_test(the_text_says_what_was_left_out),
+        cmocka_unit_test(gone_and_swapped_files),
         cmocka_unit_test(unreadable_is_noted), cmocka_unit_test(denied_reads_are_noted_and_asks_end),
         cmocka_unit_test(many_files),          cmocka_unit_test(few_descriptors),
     };
