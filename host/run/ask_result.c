@@ -350,6 +350,9 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
     request.commit = vh_run_id(work->ask.task.published);
     enum vh_branch_outcome outcome = 0;
     viv_status status = open_target(work, &fault);
+    if (status == VIV_OK && !vh_git_same(&work->base.seen, &work->base.tree)) {
+        request.seen = work->base.seen;
+    }
     bool nothing = work->ask.task.published.len == 0;
     if (status == VIV_OK && !nothing) {
         status = vh_effect_announce(work, "rollback", work->ask.task.published, err);

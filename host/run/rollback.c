@@ -137,6 +137,43 @@ advance(struct undo *undo, const struct vh_git_id *commit)
     return status == VIV_E_IO ? vh_error_extend(undo->err, VIV_E_CONFLICT, "the line moved meanwhile") : status;
 }
 
+/* What a person wrote and had not committed when the task began lies in the task's commit and nowhere else: the content
+ * from before is not what the files held. Only files that would be written over are looked at. */
+static viv_status
+check_seen(struct undo *undo, struct vh_conflicts *ret_conflicts)
+{
+    struct vh_tree tree;
+    const struct vh_move *plan = &undo->plan;
+    if (!undo->request->seen.hex[0]) {
+        return VIV_OK;
+    }
+    viv_status status = vh_tree_list(undo->target, undo->arena, &undo->request->seen, &tree, undo->err);
+    struct vh_conflicts list = { vh_arena_array(undo->arena, plan->count + 1, sizeof *list.conflict), 0 };
+    if (status || !list.conflict) {
+        return status ? status : no_memory(undo);
+    }
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct vh_move_path *path = &plan->path[i];
+        const struct vh_tree_entry *saw = vh_tree_find(&tree, path->path);
+        bool same = saw ? path->old_mode == saw->mode && vh_git_same(&saw->id, &path->old) : !path->old_mode;
+        if (!same) {
+            list.conflict[list.count++] = (struct vh_conflict){
+                .path = path->path, .base = path->old, .ours = saw ? saw->id : (struct vh_git_id){ { 0 } },
+                .theirs = path->now, .reason = "held uncommitted work when the task began" };
+        }
+    }
+    *ret_conflicts = list;
+    if (!list.count) {
+        return VIV_OK;
+    }
+    struct viv_str text = vh_tree_escape(undo->arena, list.conflict[0].path);
+    return vh_error_set(undo->err, VIV_E_CONFLICT, "rollback",
+                        "'%.*s' held uncommitted work of yours when the task began, which a rollback would lose; edit "
+                        "the file by hand, 'git show %s' has the task's change (%zu path(s))",
+                        (int)(text.len > 200 ? 200 : text.len), text.data ? text.data : "", undo->request->commit.hex,
+                        list.count);
+}
+
 /* Everything that can refuse comes before the first thing that changes. */
 static viv_status
 roll_line(struct undo *undo, bool reached, struct vh_git_id *ret_commit, struct vh_conflicts *ret_conflicts)
@@ -145,6 +182,7 @@ roll_line(struct undo *undo, bool reached, struct vh_git_id *ret_commit, struct 
     viv_status status = read_work(undo);
     status = status ? status : vh_base_join(undo->target, undo->arena, &undo->base, ret_conflicts, undo->err);
     status = status ? status : check_line(undo, ret_conflicts);
+    status = status || !reached ? status : check_seen(undo, ret_conflicts);
     VH_PLACE(seam, "rollback.checked");
     status = status ? status : make_commit(undo, ret_commit);
     VH_PLACE(seam, "rollback.committed");

@@ -9,6 +9,7 @@
 struct vh_rollback_request {
     const char *task;        /* whose work goes */
     struct vh_git_id commit; /* its commit on the line */
+    struct vh_git_id seen;   /* the tree the task saw, when that held uncommitted work; "" otherwise */
     const char *effect;      /* identity of the rollback itself */
     const char *log_head;
     int64_t time_s;
@@ -16,7 +17,8 @@ struct vh_rollback_request {
 
 /* Each path of the task gets back its content, mode and link target from before; everything else stays. Refused
  * (VIV_E_CONFLICT, listed with both object names) when one of those paths is no longer what the task left, on the
- * line or in the files; nothing is changed then. Should the person write to one in the very moment between looking
+ * line or in the files, or when the person had uncommitted work in it, which is then part of what the task left;
+ * nothing is changed then. Should the person write to one in the very moment between looking
  * and moving, the answer is VIV_E_CONFLICT with `ret_commit` set: the line is rolled back, the files are not.
  * `ret_outcome` says whether the files moved too; 0 when the task's work had never reached them. Doing it twice gives
  * the same commit. */
