@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -11,9 +12,11 @@
 #include "base/str.h"
 #include "keep/reader.h"
 #include "lend/lend.h"
+#include "load/map.h"
 #include "run/branch.h"
 #include "run/policy.h"
 #include "run/router.h"
+#include "run/runner_plan.h"
 #include "run/skill_file.h"
 #include "run/workspace.h"
 #include <viv_interfaces.h>
@@ -134,27 +137,23 @@ settings_of(struct vh_app *app, const char *id)
 }
 
 static viv_status
-load_plugin(struct vh_app *app, struct vh_plugin_set *set, const struct vh_registry_entry *entry,
-            const struct vh_plugin **ret_plugin, struct viv_error *err)
+inspect(struct vh_app *app, const struct vh_registry_entry *entry, struct vh_plugin_file *ret_file,
+        struct viv_error *err)
 {
-    struct vh_plugin_file file;
+    return vh_registry_inspect(app->run.registry, app->arena, &app->run.rules, entry, ret_file, err);
+}
+
+static viv_status
+load_file(struct vh_app *app, struct vh_plugin_set *set, const struct vh_plugin_file *file,
+          const struct vh_plugin **ret_plugin, struct viv_error *err)
+{
     struct vh_plugin *plugin = NULL;
-    *ret_plugin = NULL;
-    viv_status status = vh_registry_inspect(app->run.registry, app->arena, &app->run.rules, entry, &file, err);
-    if (status) {
-        return status;
-    }
-    if (file.trust == VH_TRUST_UNSIGNED) {
-        vh_log(VH_LOG_WARNING, "plugin", "'%s' is not signed by you and not asked; 'vivhost doctor' says more",
-               file.manifest->id);
-        return VIV_OK; /* no plugin */
-    }
-    const struct viv_host *host =
-        vh_lend_host(app->arena, file.manifest->id, file.manifest->services, file.manifest->service_count);
+    const struct vh_manifest *manifest = file->manifest;
+    const struct viv_host *host = vh_lend_host(app->arena, manifest->id, manifest->services, manifest->service_count);
     if (!host) {
         return vh_error_set(err, VIV_E_MEMORY, "plugin", "no memory for a plugin");
     }
-    status = vh_plugin_load(app->arena, &file, host, settings_of(app, file.manifest->id), set, &plugin, err);
+    viv_status status = vh_plugin_load(app->arena, file, host, settings_of(app, manifest->id), set, &plugin, err);
     *ret_plugin = plugin;
     return status;
 }
@@ -168,13 +167,44 @@ load_for(struct vh_app *app, struct vh_plugin_set *set, uint32_t interface, cons
     struct vh_registry_entry entry;
     uint32_t cursor = 0;
     while (vh_registry_next(app->run.registry, interface, &cursor, &entry)) {
-        viv_status status = entry.flags & VH_REGISTRY_SKILL ? VIV_OK : load_plugin(app, set, &entry, ret_plugin, err);
-        if (status || *ret_plugin) {
-            return status;
+        struct vh_plugin_file file;
+        if (entry.flags & VH_REGISTRY_SKILL) {
+            continue;
         }
+        viv_status status = inspect(app, &entry, &file, err);
+        if (status || file.trust != VH_TRUST_UNSIGNED) {
+            return status ? status : load_file(app, set, &file, ret_plugin, err);
+        }
+        vh_log(VH_LOG_WARNING, "plugin", "'%s' is not signed by you and not asked for %s; 'vivhost doctor' says more",
+               file.manifest->id, viv_interfaces[interface].id);
     }
     return vh_error_set(err, VIV_E_UNAVAILABLE, "plugin", "no plugin offers %s; 'vivhost doctor' shows what is missing",
                         viv_interfaces[interface].id);
+}
+
+/* A gate that nobody answers for, or a skill's: its sealed bytes and who it is, for a runner. It can only hold work
+ * back: passing gives no right, and what it asks to do is judged. */
+static viv_status
+plan_gate(struct vh_app *app, const struct vh_plugin_file *file, struct vh_run_gate *gate, struct viv_error *err)
+{
+    const struct vh_manifest *manifest = file->manifest;
+    struct vh_runner_plan *plan = vh_arena_alloc(app->arena, sizeof *plan);
+    struct vh_plugin *name = vh_arena_alloc(app->arena, sizeof *name);
+    if (!plan || !name) {
+        return vh_error_set(err, VIV_E_MEMORY, "plugin", "no memory for a plugin");
+    }
+    viv_status status =
+        vh_runner_plan_fill(app->arena, file, settings_of(app, manifest->id), -1, plan, &gate->key, err);
+    if (status == VIV_OK) {
+        status = vh_map_seal(file->bytes.data, (size_t)file->bytes.len, manifest->id, &plan->plugin_fd, err);
+    }
+    if (status == VIV_OK) {
+        *name = (struct vh_plugin){ .id = manifest->id, .version = manifest->version, .manifest = manifest };
+        memcpy(name->digest_hex, file->digest_hex, sizeof name->digest_hex);
+        gate->plugin = name;
+        gate->plan = plan;
+    }
+    return status;
 }
 
 static viv_status
@@ -185,11 +215,17 @@ load_gates(struct vh_app *app, struct vh_plugin_set *set, struct viv_error *err)
     uint32_t cursor = 0;
     viv_status status = VIV_OK;
     while (status == VIV_OK && vh_registry_next(app->run.registry, VIV_INDEX_GATE, &cursor, &entry)) {
+        struct vh_plugin_file file;
         if (plugins->gate_count == VH_RUN_GATES_MAX) {
             return vh_error_set(err, VIV_E_LIMIT, "plugin", "more than %d gates are installed", VH_RUN_GATES_MAX);
         }
-        status = load_plugin(app, set, &entry, &plugins->gates[plugins->gate_count], err);
-        plugins->gate_count += plugins->gates[plugins->gate_count] != NULL;
+        struct vh_run_gate *gate = &plugins->gates[plugins->gate_count];
+        status = inspect(app, &entry, &file, err);
+        if (status == VIV_OK) {
+            bool outside = file.trust == VH_TRUST_UNSIGNED || (entry.flags & VH_REGISTRY_SKILL);
+            status = outside ? plan_gate(app, &file, gate, err) : load_file(app, set, &file, &gate->plugin, err);
+        }
+        plugins->gate_count += status == VIV_OK;
     }
     return status;
 }
@@ -292,8 +328,14 @@ vh_app_build_view(struct vh_app *app, struct viv_error *err)
 void
 vh_app_unbuild(struct vh_app *app)
 {
+    const struct vh_run_plugins *plugins = &app->run.plugins;
     vh_store_close(app->store);
     app->store = NULL;
+    for (uint32_t i = 0; i < plugins->gate_count; i++) {
+        if (plugins->gates[i].plan) {
+            app->seam->close(app->seam->data, plugins->gates[i].plan->plugin_fd);
+        }
+    }
     if (app->run.policy_source) {
         vh_policy_end(&app->run);
         app->run.policy_source = NULL;

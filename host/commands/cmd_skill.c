@@ -37,6 +37,17 @@ vh_cli_route(struct vh_cli *cli)
 
 /* ---- list, info ---- */
 
+static const char *
+where_it_runs(const struct vh_json *p)
+{
+    if (vh_str_is(vh_json_str(p, "kind"), "skill")) {
+        return "in a process of its own";
+    }
+    return vh_str_is(vh_json_str(p, "trust"), "unsigned") ? "a gate of it in a process of its own, nothing else of it"
+           : vh_str_is(vh_json_str(p, "trust"), "unusable") ? "nowhere; 'vivhost doctor' says why"
+                                                            : "inside the host";
+}
+
 static void
 print_plugin(struct vh_cli *cli, const struct vh_json *p, bool all)
 {
@@ -47,8 +58,8 @@ print_plugin(struct vh_cli *cli, const struct vh_json *p, bool all)
         printf("    \"%s\"\n", vh_cli_line(cli, t->text, 200));
     }
     if (all) {
-        printf("digest   %.*s\nmanifest %.*s\n", VH_STR_ARGS(vh_json_str(p, "digest")),
-               VH_STR_ARGS(vh_json_str(p, "manifest")));
+        printf("digest   %.*s\ntrust    %.*s\nruns     %s\nmanifest %.*s\n", VH_STR_ARGS(vh_json_str(p, "digest")),
+               VH_STR_ARGS(vh_json_str(p, "trust")), where_it_runs(p), VH_STR_ARGS(vh_json_str(p, "manifest")));
     }
 }
 
@@ -160,7 +171,8 @@ change(struct vh_cli *cli, struct vh_json *request, const char *done)
         printf("%.*s %.*s %s%s%.*s\n", VH_STR_ARGS(vh_json_str(response, "id")),
                VH_STR_ARGS(vh_json_str(response, "version")), done, trust.len ? ", trust: " : "", VH_STR_ARGS(trust));
         if (vh_str_is(trust, "unsigned") && vh_str_is(vh_json_str(response, "kind"), "plugin")) {
-            vh_cli_note(cli, "it is not signed by your key, so it never runs inside the host; see 'vivhost plugin sign "
+            vh_cli_note(cli, "it is not signed by your key, so it never runs inside the host: a gate of it is "
+                             "asked in a process of its own, nothing else of it is asked; see 'vivhost plugin sign "
                              "--help'");
         }
     }

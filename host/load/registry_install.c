@@ -163,6 +163,22 @@ check_free(const struct vh_registry *registry, const struct vh_index_item *items
                         m->version, hex, file->digest_hex);
 }
 
+/* What nobody answers for must not stand in the place of what is bundled, by the same id and a higher version. Skills
+ * may: all of them run in processes of their own. */
+static viv_status
+check_id(const struct vh_registry *registry, const struct vh_plugin_file *file, struct viv_error *err)
+{
+    const struct vh_manifest *m = file->manifest;
+    for (uint32_t i = 0; i < registry->bundled_count && file->trust == VH_TRUST_UNSIGNED; i++) {
+        if (m->kind != VH_MANIFEST_SKILL && vh_str_is(registry->bundled[i].entry.id, m->id)) {
+            return vh_error_set(err, VIV_E_DENIED, "registry",
+                                "'%s' is the id of a bundled plugin, and these bytes are not signed by your key; "
+                                "give it an id of its own", m->id);
+        }
+    }
+    return VIV_OK;
+}
+
 /* One change under way: the list as it will be, and where the files come from. */
 struct install {
     struct vh_registry *registry;
@@ -183,6 +199,7 @@ install_one(struct install *in, const char *path, struct vh_plugin_file *ret_fil
                             name.data);
     }
     viv_status status = vh_plugin_inspect(registry->seam, in->arena, in->rules, in->dir, path, ret_file, err);
+    status = status ? status : check_id(registry, ret_file, err);
     status = status ? status : check_free(registry, in->items, in->count, ret_file, err);
     status = status ? status : put_folder(registry, in->arena, in->dir, ret_file, err);
     if (status == VIV_OK) {

@@ -13,18 +13,6 @@
 
 /* Who answered: id, version, digest of the bytes. */
 static void
-set_by(struct vh_work *work, struct vh_json *data, const struct vh_plugin *plugin)
-{
-    struct vh_json *by = vh_json_object(work->arena);
-    if (plugin) {
-        vh_json_set_text(work->arena, by, "digest", plugin->digest_hex);
-        vh_json_set_text(work->arena, by, "id", plugin->id);
-        vh_json_set_text(work->arena, by, "version", plugin->version);
-    }
-    vh_json_set(data, "by", by);
-}
-
-static void
 set_failure(struct vh_work *work, struct vh_json *data, viv_status status, const struct viv_error *fault)
 {
     if (status) {
@@ -75,7 +63,7 @@ vh_ask_intake(struct vh_work *work, struct viv_error *err)
     }
     char hex[VH_HASH_HEX];
     vh_hash_text(JSON(work, intent), hex);
-    set_by(work, data, plugin);
+    vh_run_by(work, data, plugin);
     vh_json_set_int(work->arena, data, "confidence_permille", status ? 0 : answer.confidence_permille);
     vh_json_set_text(work->arena, data, "digest", vh_arena_text(work->arena, hex));
     vh_json_set(data, "intent", intent);
@@ -107,7 +95,7 @@ vh_ask_plan(struct vh_work *work, struct viv_error *err)
     struct viv_error fault = VIV_ERROR_INIT;
     viv_status status = vh_guard_call(work, &call, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
-    set_by(work, data, plugin);
+    vh_run_by(work, data, plugin);
     if (status == VIV_OK && !answer.atomic) {
         const struct vh_json *steps = vh_json_get(vh_run_tree(work, answer.plan_json, "{}"), "steps");
         if (steps) {
@@ -123,7 +111,7 @@ vh_ask_plan(struct vh_work *work, struct viv_error *err)
         return status;
     }
     data = vh_json_object(work->arena); /* a plan out of bounds is a lie: the fail value keeps the task whole */
-    set_by(work, data, plugin);
+    vh_run_by(work, data, plugin);
     vh_run_failure(work, data, "plugin", fault.text);
     return vh_run_answer(work, "plan.answered", data, NULL, err);
 }
@@ -193,7 +181,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
     struct viv_error fault = VIV_ERROR_INIT;
     viv_status status = vh_guard_call(work, &call, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
-    set_by(work, data, plugin);
+    vh_run_by(work, data, plugin);
     vh_json_set_str(work->arena, data, "policy", work->policy->digest);
     vh_json_set_int(work->arena, data, "verdict", status ? VIV_VERDICT_DENY : answer.verdict);
     if (status) {
@@ -250,7 +238,7 @@ vh_ask_budget(struct vh_work *work, struct viv_error *err)
     struct viv_error fault = VIV_ERROR_INIT;
     viv_status status = vh_guard_call(work, &call, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
-    set_by(work, data, plugin);
+    vh_run_by(work, data, plugin);
     if (status) {
         vh_run_failure(work, data, "plugin", fault.text);
     } else {
@@ -283,7 +271,7 @@ vh_ask_settle(struct vh_work *work, struct viv_error *err)
     struct viv_error fault = VIV_ERROR_INIT;
     viv_status status = vh_guard_call(work, &call, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
-    set_by(work, data, plugin);
+    vh_run_by(work, data, plugin);
     vh_json_set(data, "usage", usage);
     set_failure(work, data, status, &fault);
     if (status == VIV_OK) {
@@ -333,7 +321,7 @@ vh_ask_review(struct vh_work *work, struct viv_error *err)
     struct viv_error fault = VIV_ERROR_INIT;
     status = vh_guard_call(work, &call, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
-    set_by(work, data, plugin);
+    vh_run_by(work, data, plugin);
     if (status) {
         vh_run_failure(work, data, "plugin", fault.text);
     } else {

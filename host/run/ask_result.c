@@ -10,12 +10,14 @@
 #include "run/effect.h"
 #include "run/guard.h"
 #include "run/line.h"
+#include "run/outside.h"
 #include "run/pipeline.h"
 #include "run/rollback.h"
 #include "run/workspace.h"
 #include <viv_interfaces.h>
 
 #define GATE_NS INT64_C(3600000000000)
+#define OUTSIDE_NS INT64_C(60000000000) /* of its own time: while an effect is served it stands still */
 
 static viv_status
 open_target(struct vh_work *work, struct viv_error *err)
@@ -26,15 +28,16 @@ open_target(struct vh_work *work, struct viv_error *err)
 
 /* ---- gates ---- */
 
-static const struct vh_plugin *
-gate_plugin(const struct vh_work *work)
+/* Without a plugin when it is not there any more. */
+static struct vh_run_gate
+find_gate(const struct vh_work *work)
 {
     for (uint32_t i = 0; i < work->run->plugins.gate_count; i++) {
-        if (vh_str_is(work->ask.gate, work->run->plugins.gates[i]->id)) {
+        if (vh_str_is(work->ask.gate, work->run->plugins.gates[i].plugin->id)) {
             return work->run->plugins.gates[i];
         }
     }
-    return NULL;
+    return (struct vh_run_gate){ .plugin = NULL };
 }
 
 /* What the policy binds to the stage. Commands of a project that is not trusted execute nothing. */
@@ -54,8 +57,40 @@ outcome_name(uint32_t outcome)
     return outcome < sizeof names / sizeof *names ? names[outcome] : names[0];
 }
 
+/* One that nobody answers for: in a process of its own, with the effects its manifest lists, each judged like any. What
+ * policy names for gates is named for the trusted ones. */
 static viv_status
-ask_gate(struct vh_work *work, const struct vh_plugin *plugin, struct viv_str config,
+ask_outside(struct vh_work *work, const struct vh_run_gate *gate, const struct viv_gate_check_request *request,
+            struct viv_gate_check_answer *ret_answer, struct viv_error *err)
+{
+    struct viv_task task;
+    struct vh_runner_result result = { .failure = VH_RUNNER_FINE };
+    struct vh_effect_origin origin = { .work = work, .plugin = vh_str(gate->plugin->id),
+                                       .manifest = gate->plugin->manifest };
+    const struct vh_json *limit = vh_run_setting(work->policy, "limits.time_ns");
+    vh_run_keep(work);
+    vh_guard_task(work, &task);
+    struct vh_outside_call call = {
+        .plan = gate->plan,
+        .key = gate->key,
+        .limit_ns = limit && limit->integer < OUTSIDE_NS ? limit->integer : OUTSIDE_NS,
+        .wire = { .interface = VIV_INDEX_GATE,
+                  .method = VIV_METHOD_GATE_CHECK,
+                  .request = request,
+                  .now_us = work->ask.task.expires_us - VH_STEP_LEASE_US,
+                  .trace_id = task.id,
+                  .task = &task,
+                  .service = vh_outside_effect,
+                  .service_data = &origin,
+                  .cancel = work->cancel },
+    };
+    viv_status status = vh_outside_call(work->run, work->arena, &call, ret_answer, &result, err);
+    work->waiting.failed = work->waiting.failed || result.failure == VH_RUNNER_LOST;
+    return status;
+}
+
+static viv_status
+ask_gate(struct vh_work *work, const struct vh_run_gate *gate, struct viv_str config,
          struct viv_gate_check_answer *ret_answer, struct viv_error *err)
 {
     struct viv_str change = VH_STR("{\"paths\":[]}");
@@ -74,7 +109,10 @@ ask_gate(struct vh_work *work, const struct vh_plugin *plugin, struct viv_str co
         .config_json = config,
         .change_json = change,
     };
-    struct vh_guard_call call = { .plugin = plugin,
+    if (gate->plan) {
+        return ask_outside(work, gate, &request, ret_answer, err);
+    }
+    struct vh_guard_call call = { .plugin = gate->plugin,
                                   .interface = VIV_INDEX_GATE,
                                   .method = VIV_METHOD_GATE_CHECK,
                                   .request = &request,
@@ -90,7 +128,7 @@ vh_ask_gate(struct vh_work *work, struct viv_error *err)
     struct viv_gate_check_answer answer = { 0 };
     struct viv_error fault = VIV_ERROR_INIT;
     struct vh_json *data = vh_json_object(work->arena);
-    const struct vh_plugin *plugin = gate_plugin(work);
+    struct vh_run_gate gate = find_gate(work);
     struct viv_str config = gate_config(work);
     work->stage = vh_str(vh_task_state_name(work->ask.task.state));
     vh_workspace_close(work);
@@ -104,13 +142,14 @@ vh_ask_gate(struct vh_work *work, struct viv_error *err)
     }
     struct vh_git_id tree = vh_run_id(work->ask.tree);
     work->waiting = (struct vh_waiting_workspace){ .tree = &tree };
-    status = ask_gate(work, plugin, config, &answer, &fault);
+    status = ask_gate(work, &gate, config, &answer, &fault);
     vh_workspace_close(work);
     bool unopened = work->waiting.failed;
     work->waiting = (struct vh_waiting_workspace){ 0 };
     if (work->asked) {
         return VIV_OK;
     }
+    vh_run_by(work, data, gate.plugin);
     if (vh_run_cancelled(work) && (status || answer.outcome != VIV_GATE_PASSED)) {
         vh_run_failure(work, data, "infrastructure", "the check was stopped with its host");
     } else if (unopened) {
@@ -118,10 +157,6 @@ vh_ask_gate(struct vh_work *work, struct viv_error *err)
     } else if (status) {
         vh_run_failure(work, data, "plugin", fault.text);
     } else {
-        struct vh_json *by = vh_json_object(work->arena);
-        vh_json_set_text(work->arena, by, "digest", plugin->digest_hex);
-        vh_json_set_text(work->arena, by, "version", plugin->version);
-        vh_json_set(data, "by", by);
         vh_json_set(data, "findings", vh_run_tree(work, answer.findings_json, "[]"));
         vh_json_set_text(work->arena, data, "outcome", outcome_name(answer.outcome));
         vh_json_set_str(work->arena, data, "tree", answer.tree);

@@ -8,6 +8,7 @@
 
 #include "load/trust.h"
 #include "run/collect.h"
+#include <viv_interfaces.h>
 
 #define PROBLEMS_MAX 1000
 
@@ -176,11 +177,11 @@ audit_one(struct vh_controlling *c, struct vh_json *list, const struct vh_regist
               : vh_error_set(&err, VIV_E_MEMORY, "plugin", "no memory to look at it");
     if (status) {
         add_problem(c, list, entry, err.text);
-    } else if (file.trust == VH_TRUST_UNSIGNED && !(entry->flags & VH_REGISTRY_SKILL)) {
-        add_problem(
-            c, list, entry,
-            "not signed by your key, so it never runs inside the host and is not asked; a skill "
-            "would run in a process of its own");
+    } else if (file.trust == VH_TRUST_UNSIGNED && !(entry->flags & VH_REGISTRY_SKILL) &&
+               entry->interfaces != UINT64_C(1) << VIV_INDEX_GATE) {
+        add_problem(c, list, entry,
+                    "not signed by your key, so it never runs inside the host: a gate of it is asked in "
+                    "a process of its own, nothing else of it is asked");
     }
     vh_arena_destroy(arena);
 }

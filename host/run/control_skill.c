@@ -41,13 +41,16 @@ add_entry(struct vh_controlling *c, struct vh_json *list, const struct vh_regist
         vh_json_set_text(c->arena, item, "description", manifest->description);
         vh_json_set(item, "interfaces", interfaces);
         if (vh_json_int(c->request, "manifest", 0)) {
+            struct vh_plugin_file file;
+            bool known = !vh_registry_inspect(c->run->registry, c->arena, &c->run->rules, entry, &file, NULL);
             vh_json_set_str(c->arena, item, "manifest", manifest->text);
+            vh_json_set_text(c->arena, item, "trust", known ? vh_trust_name(file.trust) : "unusable");
         }
     }
     vh_json_push(list, item);
 }
 
-/* "kind": "skill" or "plugin"; "id": one; "manifest": 1 for the whole text. */
+/* "kind": "skill" or "plugin"; "id": one; "manifest": 1 for the whole text and whose bytes they are. */
 viv_status
 vh_control_plugins(struct vh_controlling *c)
 {

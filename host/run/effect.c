@@ -179,7 +179,7 @@ answered(const struct vh_effect *effect)
     if (effect->origin->by_policy) {
         return true;
     }
-    if (!work->shown || !executor || effect->request->kind != VIV_EFFECT_EXEC ||
+    if (!work->shown || !executor || effect->origin->manifest || effect->request->kind != VIV_EFFECT_EXEC ||
         !vh_str_is(effect->origin->plugin, executor->id)) {
         return false;
     }

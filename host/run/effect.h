@@ -13,7 +13,7 @@
 struct vh_effect_origin {
     struct vh_work *work;
     struct viv_str plugin;
-    const struct vh_manifest *manifest; /* of a skill: its effects list binds; NULL for plugins of the host's process */
+    const struct vh_manifest *manifest; /* of who runs outside: its effects list binds; NULL in the host's process */
     uint32_t depth;                     /* of skills calling skills */
     bool by_policy; /* the trusted policy itself names this command: a person has answered the question already */
 };

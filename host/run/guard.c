@@ -27,12 +27,12 @@ method_of(const void *table, const struct viv_method *method)
     return function;
 }
 
-static void
-fill_task(const struct vh_work *work, struct viv_task *task)
+void
+vh_guard_task(const struct vh_work *work, struct viv_task *ret_task)
 {
     const struct vh_task *row = &work->ask.task;
-    *task = (struct viv_task){
-        .size = (uint32_t)sizeof *task,
+    *ret_task = (struct viv_task){
+        .size = (uint32_t)sizeof *ret_task,
         .rev = 1,
         .id = row->id,
         .goal = row->goal,
@@ -75,7 +75,7 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
     if (call->effects) {
         vh_run_keep(work);
     }
-    fill_task(work, &task);
+    vh_guard_task(work, &task);
     struct vh_effect_origin origin = { .work = work, .plugin = vh_str(call->plugin->id), .by_policy = call->by_policy };
     struct vh_lend_call lent = {
         .arena = arena,

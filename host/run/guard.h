@@ -20,4 +20,7 @@ struct vh_guard_call {
 viv_status vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_answer,
                          struct viv_error *err);
 
+/* What a call is told about the task; texts of the row, see vh_run_keep. */
+void vh_guard_task(const struct vh_work *work, struct viv_task *ret_task);
+
 #endif

@@ -89,7 +89,7 @@ ids_of(struct vh_arena *arena, const struct vh_run_plugins *plugins)
 {
     struct vh_json *list = vh_json_array(arena);
     for (uint32_t i = 0; i < plugins->gate_count; i++) {
-        vh_json_push(list, vh_json_string(arena, vh_str(plugins->gates[i]->id)));
+        vh_json_push(list, vh_json_string(arena, vh_str(plugins->gates[i].plugin->id)));
     }
     return list;
 }
@@ -127,7 +127,7 @@ record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *p
         add_plugin(arena, plugins, all[i]);
     }
     for (uint32_t i = 0; i < p->gate_count; i++) {
-        add_plugin(arena, plugins, p->gates[i]);
+        add_plugin(arena, plugins, p->gates[i].plugin);
     }
     const struct vh_json *threshold = vh_run_setting(policy, "critic.threshold_permille");
     if (threshold) {

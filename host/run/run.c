@@ -35,6 +35,18 @@ vh_run_cancelled(const struct vh_work *work)
 }
 
 void
+vh_run_by(struct vh_work *work, struct vh_json *data, const struct vh_plugin *plugin)
+{
+    struct vh_json *by = vh_json_object(work->arena);
+    if (plugin) {
+        vh_json_set_text(work->arena, by, "digest", plugin->digest_hex);
+        vh_json_set_text(work->arena, by, "id", plugin->id);
+        vh_json_set_text(work->arena, by, "version", plugin->version);
+    }
+    vh_json_set(data, "by", by);
+}
+
+void
 vh_run_failure(struct vh_work *work, struct vh_json *data, const char *class, const char *text)
 {
     struct vh_json *failure = vh_json_object(work->arena);

@@ -17,14 +17,20 @@
 
 #define VH_RUN_GATES_MAX 16
 
-/* The plugins in the host's process, by what they are asked. NULL or 0: none is loaded. */
+struct vh_run_gate {
+    const struct vh_plugin *plugin; /* with a plan: who it is, without a table */
+    struct vh_runner_plan *plan;    /* asked in a process of its own, see outside.h; NULL: in the host's */
+    const char *key;                /* of its runners */
+};
+
+/* The plugins by what they are asked. NULL or 0: none is there. */
 struct vh_run_plugins {
     const struct vh_plugin *safety;
     const struct vh_plugin *economy;
     const struct vh_plugin *decompose;
     const struct vh_plugin *critic;
     const struct vh_plugin *executor;
-    const struct vh_plugin *gates[VH_RUN_GATES_MAX];
+    struct vh_run_gate gates[VH_RUN_GATES_MAX];
     uint32_t gate_count;
 };
 
@@ -70,15 +76,13 @@ struct vh_run {
     pthread_mutex_t *collect_lock;  /* one collection of the content store at a time */
 };
 
-struct vh_workspace;
-
-/* One claim of one task. Everything lives in `arena`, which ends with it. */
 /* A workspace that is opened when the first effect of a call wants it: most gates find nothing to do. */
 struct vh_waiting_workspace {
     const struct vh_git_id *tree; /* NULL: none waits */
-    bool failed;                  /* it could not be opened, which nobody's plugin is to blame for */
+    bool failed;                  /* it, or the runner, could not be had: nobody's plugin is to blame */
 };
 
+/* One claim of one task. Everything lives in `arena`, which ends with it. */
 struct vh_work {
     struct vh_run *run;
     struct vh_arena *arena;
@@ -112,6 +116,9 @@ viv_status vh_run_answer(struct vh_work *work, const char *kind, struct vh_json 
 /* The row in `ask` stays readable until the claim ends, whatever effects come: for who hands out texts of it. */
 void vh_run_keep(struct vh_work *work);
 
+/* "by" of an answer: whose it is, with version and digest. NULL: nobody was there to ask. */
+void vh_run_by(struct vh_work *work, struct vh_json *data, const struct vh_plugin *plugin);
+
 /* "failure" of an answer: class is "infrastructure", "plugin", "conflict", ...; text for people. */
 void vh_run_failure(struct vh_work *work, struct vh_json *data, const char *class, const char *text);
 /* Infrastructure or plugin, by the status of what failed. */
@@ -135,7 +142,7 @@ const char *vh_run_place(const struct vh_run *run, struct vh_arena *arena, struc
 viv_status vh_run_target(struct vh_work *work, struct viv_error *err);
 viv_status vh_run_base(struct vh_work *work, struct viv_error *err);
 
-/* The recorded time of the claim in UTC seconds, for commits and files; and a text as an object's name. */
+/* The recorded time of the claim in UTC seconds; and a text as an object's name. */
 int64_t vh_run_time_s(const struct vh_work *work);
 struct vh_git_id vh_run_id(struct viv_str text);
 

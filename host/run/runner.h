@@ -6,6 +6,7 @@
 #ifndef VH_RUNNER_H
 #define VH_RUNNER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "zygote.h"
@@ -56,6 +57,7 @@ struct vh_runner_call {
     int64_t now_us;      /* what viv.clock/1 answers */
     int cancel_fd;       /* readable: stop; -1: none. The plugin is told, then killed 200 ms later */
     uint32_t reserved;
+    const atomic_uint *cancel; /* the same by a flag, seen within 100 ms: not 0 is stop; or NULL */
     struct viv_str trace_id;
     const struct viv_task *task; /* or NULL */
     /* Perform one effect. Texts of the outcome live in `arena`. NULL: effects are refused. */

@@ -16,6 +16,7 @@
 #include "base/str.h"
 
 #define GRACE_NS INT64_C(200000000)
+#define LOOK_NS INT64_C(100000000)
 #define NEVER_FD (-1)
 
 /* The call under way. */
@@ -286,18 +287,32 @@ cancel(struct under_way *way)
     way->deadline_ns = grace_ns < way->deadline_ns ? grace_ns : way->deadline_ns;
 }
 
+/* How long to wait at once: who may be stopped by a flag looks at it now and then. */
+static int64_t
+wait_until(const struct under_way *way)
+{
+    int64_t look_ns = now_ns(way) + LOOK_NS;
+    return way->call->cancel && !way->cancelled && look_ns < way->deadline_ns ? look_ns : way->deadline_ns;
+}
+
 static viv_status
 converse(struct under_way *way, void *ret_answer, struct viv_error *err)
 {
     viv_status status = send_call(way, err);
     while (status == VIV_OK) {
         struct vh_message message;
-        enum vh_runner_event event = vh_runner_wait(way->runner, way->deadline_ns, way->cancel_fd, &message);
+        enum vh_runner_event event = vh_runner_wait(way->runner, wait_until(way), way->cancel_fd, &message);
         switch (event) {
         case VH_RUNNER_EVENT_GONE:
             return fail(way, VH_RUNNER_CRASHED, NULL, err);
         case VH_RUNNER_EVENT_LATE:
-            return late(way, err);
+            if (now_ns(way) >= way->deadline_ns) {
+                return late(way, err);
+            }
+            if (atomic_load(way->call->cancel)) {
+                cancel(way);
+            }
+            continue;
         case VH_RUNNER_EVENT_NONSENSE:
             return fail(way, VH_RUNNER_LIED, "a packet of the wrong size, or too many log lines", err);
         case VH_RUNNER_EVENT_CANCEL:

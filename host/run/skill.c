@@ -7,30 +7,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "run/effect.h"
+#include "run/outside.h"
 #include "run/policy.h"
 #include "run/runner_plan.h"
 #include "run/skill_file.h"
 #include "run/workspace.h"
-
-#define CALL_NS INT64_C(60000000000)
-
-static viv_status
-start(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call, const struct vh_skill_file *kept,
-      struct vh_runner **ret_runner, struct viv_error *err)
-{
-    struct vh_runner_plan plan;
-    const char *key = NULL;
-    viv_status status = vh_runner_plan_fill(arena, &kept->file, (struct viv_str){ NULL, 0 }, call->root_fd, &plan, &key,
-                                            err);
-    plan.plugin_fd = kept->plugin_fd;
-    return status ? status : vh_pool_take(run->pool, &plan, key, call->depth, call->now_us, ret_runner, err);
-}
-
-static bool
-own_fault(enum vh_runner_failure failure)
-{
-    return failure != VH_RUNNER_FINE && failure != VH_RUNNER_CANCELLED && failure != VH_RUNNER_LOST;
-}
 
 static viv_status
 check_output(struct vh_arena *arena, const struct vh_manifest *manifest, const struct viv_skill_run_answer *answer,
@@ -42,43 +23,48 @@ check_output(struct vh_arena *arena, const struct vh_manifest *manifest, const s
                   : VIV_OK;
 }
 
-struct running {
-    struct vh_runner *runner;
-    struct viv_skill_run_answer answer;
-    struct vh_runner_result result;
-};
-
-/* One call on a runner that is there. */
+/* One call on a runner. */
 static viv_status
-call_runner(const struct vh_seam *seam, const struct vh_skill_call *call, struct running *running,
-            const struct vh_schema_values *values, struct vh_arena *arena, struct viv_error *err)
+call_skill(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call *call,
+           const struct vh_skill_file *kept, struct viv_skill_run_answer *ret_answer,
+           struct vh_runner_result *ret_result, struct viv_error *err)
 {
+    struct vh_schema_values values;
+    struct vh_runner_plan plan;
+    const char *key = NULL;
+    viv_status status = vh_schema_values(arena, kept->file.manifest->input, call->input_json, &values, err);
+    if (status == VIV_OK) {
+        status = vh_runner_plan_fill(arena, &kept->file, (struct viv_str){ NULL, 0 }, call->root_fd, &plan, &key, err);
+    }
+    if (status) {
+        ret_result->failure = VH_RUNNER_LOST;
+        return status;
+    }
+    plan.plugin_fd = kept->plugin_fd;
     struct viv_skill_run_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
-        .values = values->rows,
-        .values_count = values->count,
+        .values = values.rows,
+        .values_count = values.count,
         .values_stride = (uint32_t)sizeof(struct viv_value),
-        .input_json = values->json,
+        .input_json = values.json,
     };
-    struct vh_runner_call wire = {
-        .interface = VIV_INDEX_SKILL,
-        .method = VIV_METHOD_SKILL_RUN,
-        .request = &request,
-        .deadline_ns = seam->monotonic_ns(seam->data) + (call->limit_ns ? call->limit_ns : CALL_NS),
-        .now_us = call->now_us,
-        .cancel_fd = -1,
-        .trace_id = call->skill,
-        .task = call->task,
-        .service = call->service,
-        .service_data = call->service_data,
+    struct vh_outside_call outside = {
+        .plan = &plan,
+        .key = key,
+        .depth = call->depth,
+        .limit_ns = call->limit_ns,
+        .wire = { .interface = VIV_INDEX_SKILL,
+                  .method = VIV_METHOD_SKILL_RUN,
+                  .request = &request,
+                  .now_us = call->now_us,
+                  .trace_id = call->skill,
+                  .task = call->task,
+                  .service = call->service,
+                  .service_data = call->service_data,
+                  .cancel = call->cancel },
     };
-    running->answer = (struct viv_skill_run_answer){ .size = (uint32_t)sizeof running->answer, .rev = 1 };
-    viv_status status = vh_runner_call(running->runner, &wire, &running->answer, &running->result, arena, err);
-    if (status == VIV_OK && running->result.plugin_status) {
-        status = vh_error_set(err, running->result.plugin_status, "skill", "%s", running->result.plugin_error.text);
-    }
-    return status;
+    return vh_outside_call(run, arena, &outside, ret_answer, ret_result, err);
 }
 
 static viv_status
@@ -86,33 +72,19 @@ run_file(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_call 
          const struct vh_skill_file *kept, struct vh_skill_result *ret_result, struct viv_error *err)
 {
     const struct vh_manifest *manifest = kept->file.manifest;
-    struct vh_schema_values values;
-    struct running running = { .result = { .failure = VH_RUNNER_FINE } };
+    struct viv_skill_run_answer answer = { .size = (uint32_t)sizeof answer, .rev = 1 };
+    struct vh_runner_result result = { .failure = VH_RUNNER_FINE };
     ret_result->id = vh_arena_text(arena, manifest->id);
     ret_result->version = vh_arena_text(arena, manifest->version);
-    viv_status status = vh_schema_values(arena, manifest->input, call->input_json, &values, err);
-    if (status) {
-        return status;
-    }
-    status = start(run, arena, call, kept, &running.runner, err);
-    if (status) {
-        ret_result->plugin_fault = status == VIV_E_PLUGIN || status == VIV_E_DENIED || status == VIV_E_TIMEOUT;
-        return status;
-    }
-    status = call_runner(run->seam, call, &running, &values, arena, err);
+    viv_status status = call_skill(run, arena, call, kept, &answer, &result, err);
     if (status == VIV_OK) {
-        status = check_output(arena, manifest, &running.answer, err);
+        status = check_output(arena, manifest, &answer, err);
     }
-    enum vh_runner_failure failure = running.result.failure;
-    ret_result->plugin_fault = status != VIV_OK && failure != VH_RUNNER_LOST && failure != VH_RUNNER_CANCELLED;
-    if (vh_pool_give(run->pool, running.runner, own_fault(failure) ? failure : VH_RUNNER_FINE, status ? err->text : "",
-                     call->now_us)) {
-        vh_log(VH_LOG_WARNING, "skill", "'%s' is in quarantine: %s", manifest->id, err->text);
-    }
+    ret_result->plugin_fault = status && result.failure != VH_RUNNER_LOST && result.failure != VH_RUNNER_CANCELLED;
     if (status == VIV_OK) {
-        ret_result->output_json = running.answer.output_json.len ? running.answer.output_json : VH_STR("{}");
-        ret_result->text = running.answer.text;
-        ret_result->own_ns = running.result.own_ns;
+        ret_result->output_json = answer.output_json.len ? answer.output_json : VH_STR("{}");
+        ret_result->text = answer.text;
+        ret_result->own_ns = result.own_ns;
     }
     return status;
 }
@@ -136,13 +108,6 @@ vh_skill_run(struct vh_run *run, struct vh_arena *arena, const struct vh_skill_c
 }
 
 /* ---- a task served by a skill ---- */
-
-static viv_status
-serve_effect(void *data, const struct viv_effect_request *request, struct viv_effect_outcome *ret_outcome,
-             struct vh_arena *arena, struct viv_error *err)
-{
-    return vh_effect_perform(data, arena, request, ret_outcome, err);
-}
 
 /* "id@digest" as the route was recorded. */
 static struct viv_str
@@ -201,8 +166,9 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
         .input_json = work->ask.task.route_input,
         .root_fd = -1,
         .now_us = work->ask.task.expires_us - VH_STEP_LEASE_US,
-        .service = serve_effect,
+        .service = vh_outside_effect,
         .task = &task,
+        .cancel = work->cancel,
     };
     call.skill = split_route(work->ask.task.route, work->arena, &call.digest_hex);
     struct vh_effect_origin origin = { .work = work, .plugin = call.skill };

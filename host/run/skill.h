@@ -19,6 +19,7 @@ struct vh_skill_call {
                           struct viv_effect_outcome *ret_outcome, struct vh_arena *arena, struct viv_error *err);
     void *service_data;
     const struct viv_task *task;
+    const atomic_uint *cancel; /* not 0: stop; or NULL */
     uint32_t depth;
     const char *digest_hex; /* exactly this version; NULL: the highest */
 };

@@ -59,6 +59,9 @@ said "it never runs inside the host"
 viv doctor -C "$P"
 expect_code 0 "doctor"
 said "fault.good 1.2.3: not signed by your key"
+said "a gate of it is asked in a process of its own, nothing else of it is asked"
+viv plugin info fault.good -C "$P"
+said "trust    unsigned"
 viv run "say hello" --id hello -C "$P" -- echo hello
 expect_code 0 "a run beside it"
 same "who reviewed" "$(events "$P" hello review.made by.id)" viv.critic_rubric

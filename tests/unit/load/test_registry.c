@@ -120,8 +120,8 @@ static void
 bundled_and_installed_are_one_list(void **state)
 {
     (void)state;
-    static const char abi2[] = "{\"id\":\"fault.good\",\"version\":\"9.0.0\",\"description\":\"d\",\"interfaces\":"
-                               "[\"viv.critic/1\"],\"grants\":[],\"abi\":{\"min\":2,\"max\":2}}";
+    static const char abi2[] = "{\"id\":\"fault.skill_00000\",\"version\":\"9.0.0\",\"description\":\"d\","
+                               "\"interfaces\":[\"viv.critic/1\"],\"grants\":[],\"abi\":{\"min\":2,\"max\":2}}";
     static const char first[] = "{\"id\":\"a.first\",\"version\":\"1.0.0\",\"description\":\"d\",\"interfaces\":"
                                 "[\"viv.gate/1\"],\"grants\":[]}";
     static const struct vh_trust_bundled bundled[] = { { "later.so", abi2, { 1 } }, { "first.so", first, { 2 } } };
@@ -133,7 +133,7 @@ bundled_and_installed_are_one_list(void **state)
     home.places.bundled = bundled;
     home.places.bundled_count = 2;
     home_open(&home, vh_seam_real());
-    must_install(&home, fault_path(home.arena, "good"));
+    must_install(&home, fault_path(home.arena, "skill"));
     assert_int_equal(vh_registry_count(home.registry), 3);
     vh_registry_at(home.registry, 0, &entry);
     assert_true(vh_str_is(entry.id, "a.first"));
@@ -141,16 +141,37 @@ bundled_and_installed_are_one_list(void **state)
     assert_int_equal(entry.version[0], 9);
     vh_registry_at(home.registry, 2, &entry);
     assert_int_equal(entry.version[0], 1);
-    assert_int_equal(vh_registry_find(home.registry, "fault.good", NULL, &entry, &err), VIV_OK);
+    assert_int_equal(vh_registry_find(home.registry, "fault.skill_00000", NULL, &entry, &err), VIV_OK);
     assert_int_equal(entry.version[0], 1); /* 9.0.0 is for another ABI */
-    assert_int_equal(vh_registry_find(home.registry, "fault.good", "9.0.0", &entry, &err), VIV_E_VERSION);
-    assert_string_equal(err.text, "there is no version 9.0.0 of 'fault.good' that this host (ABI 1) can use, there is: "
-                                  "9.0.0 (ABI 2 to 2), 1.2.3 (ABI 1 to 1)");
+    assert_int_equal(vh_registry_find(home.registry, "fault.skill_00000", "9.0.0", &entry, &err), VIV_E_VERSION);
+    assert_string_equal(err.text, "there is no version 9.0.0 of 'fault.skill_00000' that this host (ABI 1) can use, "
+                                  "there is: 9.0.0 (ABI 2 to 2), 1.0.0 (ABI 1 to 1)");
     assert_int_equal(vh_registry_find(home.registry, "a.first", NULL, &entry, &err), VIV_OK);
     assert_string_equal(vh_registry_path(home.registry, home.arena, &entry), "/usr/lib/vivarium/1/first.so");
     struct vh_hash digest = entry.digest;
     assert_int_equal(vh_registry_remove(home.registry, &digest, &err), VIV_E_DENIED);
     assert_non_null(strstr(err.text, "'a.first' is bundled with the program"));
+    home_remove(&home);
+}
+
+/* Without this a gate that nobody signed could take the place of a bundled one and pass what that would hold back. */
+static void
+unsigned_bytes_take_no_bundled_id(void **state)
+{
+    (void)state;
+    static const char good[] = "{\"id\":\"fault.good\",\"version\":\"1.0.0\",\"description\":\"d\","
+                               "\"interfaces\":[\"viv.critic/1\"],\"grants\":[]}";
+    static const struct vh_trust_bundled bundled[] = { { "good.so", good, { 1 } } };
+    struct home home;
+    struct viv_error err = VIV_ERROR_INIT;
+    home_make(&home);
+    home.places.bundled = bundled;
+    home.places.bundled_count = 1;
+    home_open(&home, vh_seam_real());
+    assert_int_equal(install(&home, fault_path(home.arena, "good"), &err), VIV_E_DENIED);
+    assert_string_equal(err.text, "'fault.good' is the id of a bundled plugin, and these bytes are not signed by your "
+                                  "key; give it an id of its own");
+    assert_int_equal(scratch_count(&home.scratch, "plugins"), 0);
     home_remove(&home);
 }
 
@@ -191,6 +212,7 @@ main(void)
         cmocka_unit_test(installed_and_found),         cmocka_unit_test(the_highest_version_unless_pinned),
         cmocka_unit_test(what_is_there_stays),         cmocka_unit_test(other_bytes_need_another_version),
         cmocka_unit_test(refused_files_leave_nothing), cmocka_unit_test(bundled_and_installed_are_one_list),
+        cmocka_unit_test(unsigned_bytes_take_no_bundled_id),
         cmocka_unit_test(a_start_opens_no_plugin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,6 +293,15 @@ cancelling_asks_first(void **state)
     assert_non_null(strstr(answer.err.text, "'tests.tier1_bad' 1.2.3 was cancelled and killed in viv.skill/1 run"));
     assert_int_equal(vh_runner_end(runner, NULL), VIV_OK);
     close(cancel_fd);
+
+    const atomic_uint flag = 1; /* and told by a flag */
+    runner = tier1_start(tier1, &plan);
+    call.deadline_ns = tier1_skill(tier1, &value, 1).deadline_ns + INT64_C(10000000000);
+    call.cancel_fd = -1;
+    call.cancel = &flag;
+    assert_int_equal(tier1_run(tier1, runner, &call, &answer), VIV_E_CANCELLED);
+    assert_int_equal(answer.result.failure, VH_RUNNER_CANCELLED);
+    assert_int_equal(vh_runner_end(runner, NULL), VIV_OK);
 }
 
 static void
