@@ -67,8 +67,7 @@ struct vh_run {
     struct vh_run_policy *policy; /* in force; under the source's lock, see policy.h */
     struct vh_policy_source *policy_source;
     struct viv_str actor_name; /* of the person who runs the host */
-    int64_t uid;
-    int64_t pid;
+    int64_t uid, pid;
     pthread_mutex_t *line_lock; /* one task at a time from integration to publication; see pipeline.c */
     struct vh_router *router;
     struct vh_skill_files *skill_files;
@@ -94,8 +93,7 @@ struct vh_work {
     const struct vh_run_policy *policy;
     struct vh_target target;
     bool target_open;
-    const char *pin_line; /* of the base: where the task began is where its result goes */
-    const char *pin_branch;
+    const char *pin_line, *pin_branch; /* of the base: where the task began is where its result goes */
     struct vh_base base;
     bool base_known;
     struct vh_workspace *workspace; /* of the present phase, or NULL */
