@@ -106,10 +106,10 @@ put_open(struct vh_buf *body, bool copy, uint64_t binds)
     for (uint64_t i = 0; i < 7; i++) {
         vh_sandbox_put_number(body, i << 20);
     }
-    vh_sandbox_put_text(body, copy ? "" : "/work/upper");
-    vh_sandbox_put_text(body, copy ? "" : "/work/work");
-    vh_sandbox_put_text(body, "/work/scratch");
-    vh_sandbox_put_text(body, copy ? "/work/copy" : "");
+    vh_sandbox_put_text(body, copy ? "" : "/layers/upper");
+    vh_sandbox_put_text(body, copy ? "" : "/layers/work");
+    vh_sandbox_put_text(body, "/layers/scratch");
+    vh_sandbox_put_text(body, copy ? "/layers/copy" : "");
     vh_sandbox_put_list(body, lowers, copy ? 0 : 2);
     static const char *const targets[] = { "/usr/lib/x", "y", "/a/../b", "/a/./b", "/a//b", "/a/", "" };
     vh_sandbox_put_number(body, binds ? 1 : 0);
