@@ -274,21 +274,37 @@ launcher_is_killed(struct world *world, struct vh_keeper *keeper)
         vh_sandbox_probe(world->launcher, world->folder, VH_SANDBOX_AUTO, &profile, &err), VIV_OK);
 }
 
+/* Kills a keeper of the launcher that is not `used`, which may not have been reaped yet. */
+static bool
+kill_spare(struct world *world, pid_t used)
+{
+    pid_t pids[4];
+    size_t count = children_of(vh_launcher_pid(world->launcher), pids, 4);
+    for (size_t i = 0; i < count; i++) {
+        int gone = pids[i] == used ? -1 : (int)syscall(SYS_pidfd_open, pids[i], 0);
+        if (gone >= 0 && syscall(SYS_pidfd_send_signal, gone, SIGKILL, NULL, 0) == 0) {
+            wait_gone(gone);
+            return true;
+        }
+        if (gone >= 0) {
+            close(gone);
+        }
+    }
+    return false;
+}
+
 /* A keeper made in advance that died meanwhile is nobody's error. */
 static void
 spare_is_killed(struct world *world, struct vh_keeper *keeper)
 {
-    pid_t pids[4];
-    vh_sandbox_close(keeper);
+    pid_t used;
     bool has_spare = vh_keeper_profile(keeper)->variant != VH_SANDBOX_REDUCED_COPY;
-    for (int i = 0; has_spare && children_of(vh_launcher_pid(world->launcher), pids, 4) == 0; i++) {
+    int daemon = watch(start_daemon(world, keeper, &used));
+    vh_sandbox_close(keeper);
+    wait_gone(daemon);
+    for (int i = 0; has_spare && !kill_spare(world, used); i++) {
         assert_true(i < 2000);
         poll(NULL, 0, 5);
-    }
-    if (has_spare) {
-        int gone = watch(pids[0]);
-        assert_int_equal(kill(pids[0], SIGKILL), 0);
-        wait_gone(gone);
     }
     struct vh_sandbox_profile profile;
     struct viv_error err = VIV_ERROR_INIT;
