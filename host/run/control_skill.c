@@ -119,7 +119,7 @@ with_unreadable(struct vh_controlling *c, const struct vh_base *base, struct viv
 
 /* The project's tree as one immutable folder. */
 static viv_status
-open_tree(struct vh_controlling *c, int *ret_fd, struct vh_base *ret_base)
+named_tree(struct vh_controlling *c, int *ret_fd, struct vh_base *ret_base)
 {
     struct vh_target target;
     struct vh_base base;
@@ -192,7 +192,7 @@ vh_control_call(struct vh_controlling *c)
     if (!c->run->pool) {
         return vh_error_set(&c->err, VIV_E_UNAVAILABLE, "call", "this host has no runners");
     }
-    viv_status status = open_tree(c, &fd, &base);
+    viv_status status = named_tree(c, &fd, &base);
     if (status) {
         return status;
     }
