@@ -196,9 +196,8 @@ what_cannot_be_read_is_left_alone(void **state)
     struct vh_base base;
     struct vh_base later;
     struct project_task work;
-    struct vh_git_id commit;
+    struct vh_rolled rolled;
     struct vh_conflicts conflicts;
-    enum vh_branch_outcome outcome = 0;
     seed(&p);
     project_sh(&p, "echo one > secret.c; mkdir secrets; echo two > secrets/x");
     project_capture(&p, false, &base);
@@ -218,7 +217,7 @@ what_cannot_be_read_is_left_alone(void **state)
                                           .log_head = "", .time_s = 9};
     project_capture(&p, false, &later);
     assert_string_equal(later.commit.hex, work.commit.hex);
-    project_ok(&p, vh_rollback(&p.target, p.arena, &request, &commit, &outcome, &conflicts, &p.err));
+    project_ok(&p, vh_rollback(&p.target, p.arena, &request, &rolled, &p.err));
     /* A result that holds the very path cannot know what it would replace. */
     project_capture(&p, false, &base);
     p.tools.seam = vh_seam_real(); /* what the task wrote is its own */
@@ -282,13 +281,28 @@ an_empty_folder_is_a_target(void **state)
 /* ---- rollback, of both kinds of target ---- */
 
 static viv_status
+roll_back_seen(struct project *p, const struct vh_git_id *commit, const struct vh_git_id *seen,
+               struct vh_rolled *ret_rolled)
+{
+    struct vh_rollback_request request = {.task = "t1",
+                                          .commit = *commit,
+                                          .seen = *seen,
+                                          .effect = "t1/1/rollback/0",
+                                          .log_head = "def",
+                                          .time_s = 2000000200};
+    return vh_rollback(&p->target, p->arena, &request, ret_rolled, &p->err);
+}
+
+static viv_status
 roll_back(struct project *p, const struct vh_git_id *commit, struct vh_git_id *ret_commit,
           enum vh_branch_outcome *ret_outcome, struct vh_conflicts *ret_conflicts)
 {
-    struct vh_rollback_request request = {
-        .task = "t1", .commit = *commit, .effect = "t1/1/rollback/0", .log_head = "def", .time_s = 2000000200};
-    *ret_outcome = 0;
-    return vh_rollback(&p->target, p->arena, &request, ret_commit, ret_outcome, ret_conflicts, &p->err);
+    struct vh_rolled rolled;
+    viv_status status = roll_back_seen(p, commit, &(struct vh_git_id){""}, &rolled);
+    *ret_commit = rolled.commit;
+    *ret_outcome = rolled.outcome;
+    *ret_conflicts = rolled.conflicts;
+    return status;
 }
 
 static const char *const work_script = "mkdir -p d/s n && echo A > a && chmod +x a && mknod b c 0 0 && "
@@ -389,6 +403,7 @@ rollback_on_a_line_that_went_on(void **state)
     struct vh_git_id commit;
     struct vh_conflicts conflicts;
     enum vh_branch_outcome outcome = 0;
+    struct vh_rolled rolled;
     ready(&p, true, &work);
     project_capture(&p, false, &base);
     project_work(&p, "t2", &base, "echo AA > a; chmod +x a", &other);
@@ -398,9 +413,9 @@ rollback_on_a_line_that_went_on(void **state)
         vh_arena_format(p.arena, "'a' is no longer what the task left: '%s' is there, '%s' was left",
                         project_out(&p, "git rev-parse viv/t2:a"), project_out(&p, "git rev-parse viv/t1:a"));
     assert_non_null(strstr(p.err.text, says));
-    struct vh_rollback_request request = {.task = "t9", .commit = work.commit, .effect = "t9/1/rollback/0"};
-    assert_int_equal(vh_rollback(&p.target, p.arena, &request, &commit, &outcome, &conflicts, &p.err),
-                     VIV_E_INVALID);
+    struct vh_rollback_request request = {
+        .task = "t9", .commit = work.commit, .effect = "t9/1/rollback/0"};
+    assert_int_equal(vh_rollback(&p.target, p.arena, &request, &rolled, &p.err), VIV_E_INVALID);
     assert_non_null(strstr(p.err.text, "is not the work of task 't9'"));
     assert_string_equal(project_out(&p, "git for-each-ref --format='%%(refname)' refs/viv"), "refs/viv/line/main");
     project_remove(&p);
@@ -408,6 +423,7 @@ rollback_on_a_line_that_went_on(void **state)
 
 struct rolling {
     struct vh_git_id commit;
+    struct vh_git_id seen;
 };
 
 static void
@@ -450,6 +466,68 @@ a_crash_in_a_rollback_is_completed(void **state)
     }
 }
 
+static void
+roll_dirty_step(struct project *p, void *data)
+{
+    struct rolling *rolling = data;
+    struct vh_rolled rolled;
+    if (roll_back_seen(p, &rolling->commit, &rolling->seen, &rolled)) {
+        _exit(3);
+    }
+}
+
+/* Uncommitted work of every kind in the very paths of the task: wherever the rollback is cut short,
+ * the files end as the person had them, and the branch as it was. */
+static void
+uncommitted_work_is_given_back(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"",
+                                         "rollback.advanced",
+                                         "move.compared",
+                                         "move.staged",
+                                         "move.exchanged-one",
+                                         "move.exchanged",
+                                         "move.indexed",
+                                         "move.referenced",
+                                         "move.renamed"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct project p;
+        struct vh_base base;
+        struct project_task work;
+        struct vh_conflicts conflicts;
+        struct vh_rolled rolled;
+        struct vh_branch_recovered recovered;
+        enum vh_branch_outcome outcome = 0;
+        project_make(&p, true);
+        project_sh(
+            &p, "echo a > a; echo b > b; echo c > c; ln -s x l; git add -A; git commit -qm seed; "
+                "echo hand > a; chmod +x a; echo hand > new; rm b; echo hand > c; ln -sf y l");
+        project_open(&p);
+        project_capture(&p, true, &base);
+        project_work(&p, "t1", &base,
+                     "echo T > a; echo T > new; echo T > b; mknod c c 0 0; ln -s z l", &work);
+        project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &base.line, &work.commit, &p.err));
+        struct vh_branch_request move = {.task = "t1", .commit = work.commit, .seen = base.seen};
+        project_ok(&p, vh_branch_move(&p.target, p.arena, &move, &outcome, &conflicts, &p.err));
+        assert_string_equal(project_out(&p, "cat a new b; readlink l; ls; git status --porcelain"),
+                            "T\nT\nT\nz\na\nb\nl\nnew");
+        struct rolling rolling = {.commit = work.commit, .seen = base.seen};
+        if (*places[i]) {
+            assert_true(project_crash(&p, places[i], roll_dirty_step, &rolling));
+            project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
+            assert_int_equal(recovered.left_count, 0);
+        }
+        project_ok(&p, roll_back_seen(&p, &work.commit, &base.seen, &rolled));
+        assert_string_equal(
+            project_out(&p, "cat a new c; readlink l; test -x a && ! test -e b && echo fine; "
+                            "git status --porcelain; git diff --quiet HEAD~2 HEAD && echo same"),
+            "hand\nhand\nhand\ny\nfine\n M a\n D b\n M c\n M l\n?? new\nsame");
+        assert_true(vh_str_is(rolled.kept_on, "viv/t1\n")); /* the name of the result, no branch of the person */
+        project_remove(&p);
+    }
+}
+
 int
 main(void)
 {
@@ -468,6 +546,7 @@ main(void)
         cmocka_unit_test_prestate(rollback_is_refused_when_a_path_differs, &folder),
         cmocka_unit_test(rollback_on_a_line_that_went_on),
         cmocka_unit_test(a_crash_in_a_rollback_is_completed),
+        cmocka_unit_test(uncommitted_work_is_given_back),
     };
     return cmocka_run_group_tests_name("folder", tests, NULL, NULL);
 }
