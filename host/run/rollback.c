@@ -142,7 +142,7 @@ advance(struct undo *undo, const struct vh_git_id *commit)
 /* What a person had written and not committed when the task began lies in the task's commit and nowhere else: the
  * content from before is not what the files held. They get back what they held, uncommitted again. */
 static viv_status
-find_files(struct undo *undo)
+find_held_work(struct undo *undo)
 {
     struct vh_tree tree;
     const struct vh_move *plan = &undo->plan;
@@ -243,7 +243,7 @@ vh_rollback(struct vh_target *target, struct vh_arena *arena, const struct vh_ro
         status = vh_line_contains(target, arena, &target->head, &request->commit, &reached, err);
     }
     status = status ? status : read_work(&undo);
-    status = status ? status : find_files(&undo);
+    status = status ? status : find_held_work(&undo);
     if (status == VIV_OK && !on_line) {
         status = roll_line(&undo, reached, &commit, &ret_rolled->conflicts);
     }

@@ -19,7 +19,7 @@ struct vh_rolled {
     struct vh_git_id commit;        /* the rollback's own */
     enum vh_branch_outcome outcome; /* of the files; 0: the task's work had never reached them */
     size_t given_back;              /* files that hold again what the person had not committed */
-    struct viv_str kept_on;         /* branches that still hold the work, results among them, one a line; in the arena */
+    struct viv_str kept_on;         /* branches that hold the work still, results too, one a line; in the arena */
     struct vh_conflicts conflicts;
 };
 
