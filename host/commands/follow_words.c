@@ -203,8 +203,11 @@ static const char *
 words_of_publish(struct vh_cli *cli, const struct vh_json *event)
 {
     struct viv_str commit = data_str(event, "published");
+    struct viv_str left = data_str(event, "branch_left");
     if (commit.len >= 12) {
-        return WORDS("published as %.12s", commit.data);
+        return WORDS("published as %.12s%s%s%s", commit.data, left.len ? "; your branch and files were left alone: " : "",
+                     left.len ? line_of(cli, left) : "",
+                     left.len ? "; a later task brings it, or vivhost rollback takes it back" : "");
     }
     const char *failure = failure_of(cli, event);
     return *failure ? WORDS("not published: %s", failure) : "nothing to publish";

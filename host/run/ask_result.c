@@ -327,7 +327,7 @@ publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflic
     }
     enum vh_branch_outcome outcome = 0;
     status = vh_branch_move(&work->target, work->arena, &request, &outcome, conflicts, err);
-    if (status == VIV_E_CONFLICT && conflicts->count == 0) { /* a commit by hand since the check; the line has it all */
+    if (status == VIV_E_CONFLICT) { /* something by hand since the check; the line has it all, and that stays */
         vh_json_set_text(work->arena, data, "branch_left", err->text);
         status = VIV_OK;
     }
