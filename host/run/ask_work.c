@@ -264,6 +264,9 @@ freeze_change(struct vh_work *work, struct frozen *frozen, struct viv_error *err
         status = vh_change_ignore(&work->target, work->arena, &work->base, &change, err);
     }
     if (status == VIV_OK) {
+        status = vh_change_convert(&work->target, work->arena, &work->base, &change, dir, err);
+    }
+    if (status == VIV_OK) {
         status = commit_change(work, &change, dir, frozen, err);
     }
     status = status ? status : find_uncommitted(work, &change, frozen, err);
