@@ -111,8 +111,8 @@ vh_change_convert(const struct vh_target *target, struct vh_arena *arena, const 
         }
         struct viv_str text = vh_tree_escape(arena, name);
         return vh_error_set(err, VIV_E_UNSUPPORTED, "change",
-                            "git converts '%.*s' (%.*s=%.40s in .gitattributes) between working tree and repository, which "
-                            "no result of a task can go through; change it by hand, or take that attribute away",
+                            "git converts '%.*s' (%.*s=%.40s in .gitattributes) between working tree and repository, "
+                            "which no result of a task can go through; change it by hand, or take that attribute away",
                             text.len > 200 ? 200 : (int)text.len, text.len ? text.data : "", VH_STR_ARGS(attribute),
                             value.data);
     }
