@@ -257,6 +257,9 @@ vh_ask_integrate(struct vh_work *work, struct viv_error *err)
         vh_json_set_text(work->arena, data, "line_tip", merged.tip.hex);
         vh_json_set_text(work->arena, data, "tree", merged.tree.hex);
     }
+    if (vh_json_get(data, "failure")) {
+        vh_ask_used(work, data);
+    }
     return vh_run_answer(work, "integration.made", data, NULL, err);
 }
 
@@ -366,6 +369,9 @@ vh_ask_publish(struct vh_work *work, struct viv_error *err)
         vh_json_set_str(work->arena, data, "line", vh_str(work->target.line));
         vh_json_set_str(work->arena, data, "published", nothing ? VH_STR("") : commit);
         vh_json_set_int(work->arena, data, "nothing", nothing);
+    }
+    if (vh_json_get(data, "failure")) {
+        vh_ask_used(work, data);
     }
     return vh_run_answer(work, "publish.finished", data, NULL, err);
 }

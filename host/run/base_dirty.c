@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,9 +176,7 @@ untracked(struct collect *collect, const char *index)
         if (!vh_git_next(result.output, &at, &path)) {
             return torn(collect);
         }
-        char top[32];
-        snprintf(top, sizeof top, "%.*s", (int)strcspn(path.data, "/"), path.data);
-        if (vh_target_hidden(target, top)) {
+        if (vh_target_hides(target, path)) {
             continue;
         }
         bool nested = path.len && path.data[path.len - 1] == '/'; /* a repository inside this one */
@@ -197,6 +194,9 @@ bring(struct collect *collect, struct viv_str path, int depth)
     int dir = -1;
     const char *name = NULL;
     struct stat stat;
+    if (vh_target_hides(target, path)) {
+        return note(collect, path, "skipped");
+    }
     viv_status status = vh_tree_parent(target, collect->root, path, false, &dir, &name, collect->err);
     if (status) {
         return status == VIV_E_NOT_FOUND ? VIV_OK : status;
@@ -217,8 +217,7 @@ bring(struct collect *collect, struct viv_str path, int depth)
         if (!below) {
             return vh_error_set(collect->err, VIV_E_MEMORY, "base", "no memory to bring '%.64s'", path.data);
         }
-        status = vh_target_hidden(target, names.name[i]) ? note(collect, vh_str(below), "skipped")
-                                                         : bring(collect, vh_str(below), depth + 1);
+        status = bring(collect, vh_str(below), depth + 1);
     }
     return status;
 }

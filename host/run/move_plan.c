@@ -60,11 +60,7 @@ add_path(struct vh_move *move, const char *line, struct viv_str path, const stru
                             "submodule '%.*s' changed; move the branch by hand: git merge --ff-only %.12s",
                             VH_STR_ARGS(text), move->now.hex);
     }
-    char top[32];
-    (void)strncpy(top, path.data, sizeof top - 1);
-    top[sizeof top - 1] = '\0';
-    top[strcspn(top, "/")] = '\0';
-    if (!vh_layer_good_path(path) || vh_target_hidden(move->target, top)) {
+    if (!vh_layer_good_path(path) || vh_target_hides(move->target, path)) {
         return vh_error_set(move->err, VIV_E_DENIED, "branch", "path '%.*s' must not be checked out",
                             VH_STR_ARGS(text));
     }

@@ -98,6 +98,8 @@ all_stories() {
     expect_code 0 reject
     viv work --drain -C "$P"
     same "state" "$(state_of "$P" "$task")" failed
+    cost=$(field "$P" "$task" cost_micro)
+    [ "${cost:-0}" -gt 0 ] && [ "$cost" -lt 20000 ] || fail "a rejected conflict cost $cost, allowed 1 to 20000 of 61000"
     same "what the person wrote" "$(tail -n 1 "$P/one.txt")" "by hand"
     expect "the reason is kept" grep -q "mine is better" <("$VIVHOST" log show --task "$task" -C "$P")
     printf 'one\n1\n' >"$P/one.txt"

@@ -79,6 +79,7 @@ with_step() {
         cat "$SCRATCH/out" >&2
     refute "step $step: the command ran" test -e "$P/facts.txt"
     refute "step $step: there is a result" git -C "$P" rev-parse -q --verify "viv/$task"
+    case $(field "$P" "$task" cost_micro) in "" | 0) ;; *) fail "step $step: what never ran cost something" ;; esac
     case $state in "" | cancelled) ;; *) fail "step $step: state $state" ;; esac
 }
 
