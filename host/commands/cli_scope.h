@@ -5,8 +5,8 @@
 
 #include "cli.h"
 
-/* What the option says, in its one spelling; complains and is false otherwise. Whether there is such a folder only the
- * host knows. */
+/* What the option says, in its one spelling; complains and is false otherwise. Whether there is
+ * such a folder only the host knows. */
 bool vh_cli_scope(struct vh_cli *cli, const char *said, struct viv_str *ret_scope);
 
 #endif

@@ -43,7 +43,8 @@ check(struct viv_str text, struct viv_error *err)
 }
 
 viv_status
-vh_scope_read(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_scope, struct viv_error *err)
+vh_scope_read(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_scope,
+              struct viv_error *err)
 {
     size_t len = 0;
     viv_status status = check(text, err);
@@ -54,7 +55,7 @@ vh_scope_read(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_s
     for (uint64_t at = 0, end; at < text.len; at = end + 1) {
         for (end = at; end < text.len && text.data[end] != '/'; end++) {
         }
-        struct viv_str part = { text.data + at, end - at };
+        struct viv_str part = {text.data + at, end - at};
         if (vh_str_is(part, "..")) {
             return refuse(text, "holds '..'", err);
         }
@@ -69,13 +70,14 @@ vh_scope_read(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_s
     if (text.len && !len) {
         return refuse(text, "is the whole target, which is what is meant without a scope", err);
     }
-    *ret_scope = (struct viv_str){ out, len };
+    *ret_scope = (struct viv_str){out, len};
     return VIV_OK;
 }
 
 bool
 vh_scope_holds(struct viv_str scope, struct viv_str path)
 {
-    return scope.len == 0 || (path.len > scope.len && memcmp(path.data, scope.data, (size_t)scope.len) == 0 &&
-                              path.data[scope.len] == '/');
+    return scope.len == 0 ||
+           (path.len > scope.len && memcmp(path.data, scope.data, (size_t)scope.len) == 0 &&
+            path.data[scope.len] == '/');
 }
