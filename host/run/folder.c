@@ -204,6 +204,7 @@ digest_list(const struct walk *walk, char ret_hex[VH_HASH_HEX])
     ret_hex[0] = '\0';
     vh_hasher_init(&hasher);
     vh_hasher_add(&hasher, walk->options->scope.data, (size_t)walk->options->scope.len);
+    vh_hasher_add(&hasher, "", 1); /* so that 'a' with 'a/x' is not nothing with 'aa/x' */
     for (size_t i = 0; i < walk->count; i++) {
         uint32_t mode = mode_of(&walk->found[i].stat);
         vh_hasher_add(&hasher, walk->found[i].path.data, (size_t)walk->found[i].path.len + 1);

@@ -105,9 +105,15 @@ a_plain_folder_is_read_in_parts(void **state)
     assert_string_equal(names(&p, &base.seen), "a/1 a/5 ");
     capture(&p, "", &base);
     assert_string_equal(names(&p, &base.tree), "4 a/1 a/5 ");
+    project_sh(&p, "rm -r 4 a; mkdir -p a aa; echo 6 > aa/x; cp -p aa/x a/x; touch -d @1 a/x aa/x");
+    capture(&p, "a", &base);
+    assert_string_equal(names(&p, &base.tree), "4 a/x ");
+    project_sh(&p, "rm -r a");
+    capture(&p, "", &base);
+    assert_string_equal(names(&p, &base.tree), "aa/x ");
     project_sh(&p, "mkdir e");
     capture(&p, "e", &base);
-    assert_string_equal(names(&p, &base.tree), "4 a/1 a/5 ");
+    assert_string_equal(names(&p, &base.tree), "aa/x ");
     assert_string_equal(names(&p, &base.seen), "");
     project_remove(&p);
 }
