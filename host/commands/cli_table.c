@@ -16,6 +16,7 @@ const struct vh_cli_option vh_cli_everywhere[] = {
 static const struct vh_cli_option run_options[] = {
     { "--skill", "ID", "let this skill do it" },
     { "--input", "JSON", "its input" },
+    { "--scope", "DIR", "only this folder beneath the project: nothing else is changed, nor read of a plain folder" },
     { "--attempts", "N", "tries before it fails (1 to 3)" },
     { "--after", "TASK", "wait for another task first (may be repeated)" },
     { "--id", "ID", "the task's id (default: a new one)" },
@@ -27,6 +28,7 @@ static const struct vh_cli_option run_options[] = {
 static const struct vh_cli_option submit_options[] = {
     { "--skill", "ID", "let this skill do it" },
     { "--input", "JSON", "its input" },
+    { "--scope", "DIR", "only this folder beneath the project: nothing else is changed, nor read of a plain folder" },
     { "--attempts", "N", "tries before it fails (1 to 3)" },
     { "--after", "TASK", "wait for another task first (may be repeated)" },
     { "--id", "ID", "the task's id (default: a new one)" },
@@ -63,6 +65,7 @@ static const struct vh_cli_option task_options[] = {
 
 static const struct vh_cli_option skill_options[] = {
     { "--input", "JSON", "the input of a call" },
+    { "--scope", "DIR", "show it only this folder beneath the project" },
     END,
 };
 
@@ -88,6 +91,7 @@ const struct vh_cli_command vh_cli_commands[] = {
     { "run", "do one task now and wait for its end", "\"GOAL\" [options] [-- COMMAND ...]",
       "vivhost run \"build the manual\" -- make manual\n"
       "vivhost run \"format the sources\" -- make format\n"
+      "vivhost run \"check the manual\" --scope docs -- make -C docs check\n"
       "vivhost run \"...a request that a skill understands...\"",
       run_options, NULL, vh_cli_run },
     { "init", "make a home for this project", "[FOLDER]", "vivhost init\nvivhost init path/of/project", NULL, NULL,

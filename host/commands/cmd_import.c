@@ -172,6 +172,20 @@ check_depends(struct import *in, const struct vh_queue_entry *entry, struct viv_
     return status;
 }
 
+/* Whether the folder is there, unless what the entry has to wait for may make it. */
+static viv_status
+check_scope(struct import *in, const struct vh_queue_entry *entry, struct viv_error *err)
+{
+    struct vh_json *response = NULL;
+    if (!entry->scope.len || entry->depends_count || entry->there) {
+        return VIV_OK;
+    }
+    struct vh_json *request = vh_cli_request(in->cli, "lookup");
+    vh_json_set(request, "ids", vh_json_array(in->cli->arena));
+    vh_json_set_str(in->cli->arena, request, "scope", entry->scope);
+    return vh_app_ask(&in->cli->app, request, in->cli->arena, &response, err);
+}
+
 static viv_status
 check_home(struct import *in, struct viv_error *err)
 {
@@ -179,6 +193,7 @@ check_home(struct import *in, struct viv_error *err)
     viv_status status = in->outside.id ? check_ids(in, err) : no_memory(err);
     for (uint32_t i = 0; i < in->queue.count && status == VIV_OK; i++) {
         status = check_depends(in, &in->queue.entry[i], err);
+        status = status ? status : check_scope(in, &in->queue.entry[i], err);
         if (status) {
             return refuse(&in->queue.entry[i], status, err);
         }
@@ -247,6 +262,9 @@ task_of(const struct import *in, const struct vh_queue_entry *entry)
     vh_json_set(task, "depends", depends);
     vh_json_set_str(arena, task, "goal", entry->prompt);
     vh_json_set_str(arena, task, "id", entry->id);
+    if (entry->scope.len) {
+        vh_json_set_str(arena, task, "scope", entry->scope);
+    }
     vh_json_set(task, "spec", spec_of(in, entry));
     return task;
 }

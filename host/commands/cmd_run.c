@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "cli_scope.h"
 #include "cmd_import.h"
 #include "cmd_work.h"
 #include "follow.h"
@@ -50,6 +51,21 @@ add_input(struct vh_cli *cli, struct vh_json *task, const char *input)
     return true;
 }
 
+/* Spelled as it is compared with paths; whether there is such a folder the host says. */
+static bool
+add_scope(struct vh_cli *cli, struct vh_json *task, const char *said)
+{
+    struct viv_str scope;
+    if (!said) {
+        return true;
+    }
+    bool good = vh_cli_scope(cli, said, &scope);
+    if (good) {
+        vh_json_set_str(cli->arena, task, "scope", scope);
+    }
+    return good;
+}
+
 /* The task from the command line; NULL after a complaint. */
 static struct vh_json *
 task_of(struct vh_cli *cli)
@@ -60,11 +76,13 @@ task_of(struct vh_cli *cli)
     const char *id = vh_cli_option(cli, "--id");
     const char *skill = vh_cli_option(cli, "--skill");
     const char *input = vh_cli_option(cli, "--input");
+    const char *scope = vh_cli_option(cli, "--scope");
     if (id && !*id) {
         (void)vh_cli_usage(cli, "option '--id' is empty, allowed: 1 to %d " VH_STR_ID_WORDS, VIV_ID_MAX);
         return NULL;
     }
-    if (!vh_cli_number(cli, "--attempts", 0, 1, 3, &attempts) || !add_input(cli, task, input)) {
+    if (!vh_cli_number(cli, "--attempts", 0, 1, 3, &attempts) || !add_input(cli, task, input) ||
+        !add_scope(cli, task, scope)) {
         return NULL;
     }
     for (const char *after; (after = vh_cli_option(cli, "--after")) != NULL;) {

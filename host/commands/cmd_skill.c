@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "cli_scope.h"
 
 int
 vh_cli_route(struct vh_cli *cli)
@@ -123,18 +124,26 @@ skill_call(struct vh_cli *cli)
     int code = VH_EXIT_SYSTEM;
     struct vh_json *value = NULL;
     struct viv_error err = VIV_ERROR_INIT;
+    struct viv_str scope = { NULL, 0 };
     const char *input = vh_cli_option(cli, "--input");
+    const char *said = vh_cli_option(cli, "--scope");
     if (!vh_cli_no_more_options(cli, 1, 1)) {
         return VH_EXIT_USAGE;
     }
     if (vh_json_import(cli->arena, vh_str(input ? input : "{}"), &value, &err)) {
         return vh_cli_usage(cli, "option '--input' is no JSON: %s", err.text);
     }
+    if (said && !vh_cli_scope(cli, said, &scope)) {
+        return VH_EXIT_USAGE;
+    }
     if (!vh_cli_open(cli, VH_APP_WORK, 1, &code)) {
         return code;
     }
     struct vh_json *request = vh_cli_request(cli, "call");
     vh_json_set(request, "input", value);
+    if (said) {
+        vh_json_set_str(cli->arena, request, "scope", scope);
+    }
     vh_json_set_text(cli->arena, request, "skill", cli->argv[0]);
     struct vh_json *response = vh_cli_ask(cli, request, &code);
     if (response && cli->json) {
@@ -150,7 +159,7 @@ skill_call(struct vh_cli *cli)
 const struct vh_cli_verb vh_cli_skill_verbs[] = {
     { "list", "", "all skills with the sentences they understand", skill_list },
     { "info", "ID", "one skill with its manifest", skill_info },
-    { "call", "ID [--input JSON]", "ask one skill: read-only, without a task", skill_call },
+    { "call", "ID [--input JSON] [--scope DIR]", "ask one skill: read-only, without a task", skill_call },
     { NULL, NULL, NULL, NULL },
 };
 

@@ -91,6 +91,7 @@ print_task(struct vh_cli *cli, const struct vh_json *task)
     say(cli, "commit", vh_json_str(task, "published"));
     say(cli, "rolled back", vh_json_str(task, "rollback_commit"));
     say(cli, "target", vh_json_str(task, "target"));
+    say(cli, "scope", vh_json_str(task, "scope"));
     printf("%-11s vivhost log show --task %.*s\n", "events", VH_STR_ARGS(vh_json_str(task, "id")));
 }
 

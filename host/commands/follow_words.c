@@ -205,10 +205,10 @@ words_of_publish(struct vh_cli *cli, const struct vh_json *event)
     struct viv_str commit = data_str(event, "published");
     struct viv_str left = data_str(event, "branch_left");
     if (commit.len >= 12) {
-        return left.len ? WORDS("published as %.12s; your branch and files were left alone: %s; a later task brings it, or "
-                                "vivhost rollback takes it back",
-                                commit.data, line_of(cli, left))
-                        : WORDS("published as %.12s", commit.data);
+        static const char *const ways = "a later task brings it, or vivhost rollback takes it back";
+        return !left.len ? WORDS("published as %.12s", commit.data)
+                         : WORDS("published as %.12s; your branch and files were left alone: %s; %s", commit.data,
+                                 line_of(cli, left), ways);
     }
     const char *failure = failure_of(cli, event);
     return *failure ? WORDS("not published: %s", failure) : "nothing to publish";

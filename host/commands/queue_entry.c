@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "core/scope.h"
 #include "queue_entry.h"
 #include <viv/limits.h>
 
@@ -59,6 +60,7 @@ static const struct field {
     {"depends_on", LIST},
     {"parallel_safe", FLAG},
     {"status", TEXT},
+    {"scope", TEXT},
 };
 
 static const char *const type_names[] = {"a text", "a number", "true or false", "a list of ids"};
@@ -184,6 +186,7 @@ read_choices(struct vh_arena *arena, const json_t *tree, struct vh_queue_entry *
 {
     const char *model = json_string_value(json_object_get(tree, "model"));
     const char *intensity = json_string_value(json_object_get(tree, "intensity"));
+    const char *scope = json_string_value(json_object_get(tree, "scope"));
     if (intensity && strcmp(intensity, "low") != 0 && strcmp(intensity, "medium") != 0 &&
         strcmp(intensity, "high") != 0) {
         return vh_error_set(err, VIV_E_INVALID, "queue",
@@ -194,6 +197,9 @@ read_choices(struct vh_arena *arena, const json_t *tree, struct vh_queue_entry *
                             strlen(model));
     }
     viv_status status = model ? copy_text(arena, model, &entry->model, err) : VIV_OK;
+    if (status == VIV_OK && scope) {
+        status = vh_scope_read(arena, vh_str(scope), &entry->scope, err);
+    }
     return status || !intensity ? status : copy_text(arena, intensity, &entry->intensity, err);
 }
 

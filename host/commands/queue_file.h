@@ -15,6 +15,7 @@ struct vh_queue_entry {
     struct viv_str command;   /* for a shell; empty: none */
     struct viv_str model;     /* empty: any */
     struct viv_str intensity; /* empty: not said */
+    struct viv_str scope;     /* folder beneath the project, in its one spelling; empty: all of it */
     int64_t min_micro;
     int64_t max_micro;
     struct viv_str *depends;

@@ -173,6 +173,11 @@ vh_queue_write_task(struct vh_buf *buf, struct vh_arena *arena, const struct vh_
         vh_queue_write_text(buf, arena, vh_buf_view(&text));
         buf->failed = buf->failed || text.failed;
     }
+    struct viv_str scope = vh_json_str(task, "scope");
+    if (scope.len) {
+        vh_buf_text(buf, ", \"scope\": ");
+        vh_queue_write_text(buf, arena, scope);
+    }
     vh_buf_text(buf, ", \"depends_on\": ");
     if (depends) {
         vh_json_write(depends, buf);

@@ -87,6 +87,7 @@ submitted(struct vh_folding *fold)
         .skill = vh_fold_str(fold, "skill"),
         .input = vh_fold_json(fold, "input"),
         .target = vh_fold_str(fold, "target"),
+        .scope = vh_fold_str(fold, "scope"),
         .parent = vh_fold_str(fold, "parent"),
         .spec = vh_fold_json(fold, "spec"),
         .number = number,

@@ -114,6 +114,9 @@ add_child(struct vh_stepping *step, const struct vh_task *parent, const struct v
     vh_json_set(data, "depends", depends);
     vh_json_set_str(step->arena, data, "goal", vh_json_str(item, "goal"));
     vh_json_set_str(step->arena, data, "parent", parent->id);
+    if (parent->scope.len) {
+        vh_json_set_str(step->arena, data, "scope", parent->scope);
+    }
     vh_json_set_str(step->arena, data, "target", parent->target);
     status = vh_step_emit(step, "task.child", id, data);
     if (status == VIV_OK) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A task begins, is held by a worker, and ends: submit, claim, lost lease, and the ways an attempt ends. */
+#include "scope.h"
 #include "step_inside.h"
 
 #define BACKOFF_US INT64_C(1000000) /* first wait after an infrastructure failure; doubles */
@@ -34,6 +35,20 @@ check_goal(struct vh_stepping *step)
                             VH_STR_ARGS(step->command->task));
     }
     return status == VIV_E_NOT_FOUND ? VIV_OK : status;
+}
+
+/* Clients bring it in its one spelling: what is recorded is what is compared with paths later. */
+static viv_status
+check_scope(struct vh_stepping *step)
+{
+    struct viv_str scope;
+    struct viv_str said = vh_step_str(step, "scope");
+    viv_status status = vh_scope_read(step->arena, said, &scope, step->err);
+    if (status == VIV_OK && !vh_str_equal(scope, said)) {
+        return vh_error_set(step->err, VIV_E_INVALID, "scope", "scope '%.*s' is spelled otherwise than '%.*s'",
+                            (int)(said.len > 100 ? 100 : said.len), said.data, VH_STR_ARGS(scope));
+    }
+    return status;
 }
 
 /* How many dependencies are not ready; refuses unknown ones and failed ones by name. */
@@ -71,6 +86,9 @@ vh_step_task_submitted(struct vh_stepping *step)
 {
     int64_t open = 0;
     viv_status status = check_goal(step);
+    if (status == VIV_OK) {
+        status = check_scope(step);
+    }
     if (status == VIV_OK) {
         status = count_open(step, &open);
     }

@@ -23,6 +23,7 @@ static const struct field {
     ROW(skill, TEXT),
     ROW(input, TEXT),
     ROW(target, TEXT),
+    ROW(scope, TEXT),
     ROW(parent, TEXT),
     ROW(spec, TEXT),
     ROW(number, NUMBER),

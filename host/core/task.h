@@ -58,8 +58,9 @@ struct vh_task {
     struct viv_str skill;   /* asked for by name, or empty */
     struct viv_str input;   /* JSON input for that skill, or empty */
     struct viv_str target;  /* absolute path of the repository or folder */
+    struct viv_str scope;   /* folder beneath the target that it is limited to, see scope.h; or empty */
     struct viv_str parent;  /* id of the plan it belongs to, or empty */
-    struct viv_str spec;    /* JSON: scope, limits and whatever the client added */
+    struct viv_str spec;    /* JSON: limits and whatever the client added */
     int64_t number;         /* order of submission */
     int64_t attempts_max;
 

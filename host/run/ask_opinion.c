@@ -32,6 +32,9 @@ hints(struct vh_work *work)
     if (task->skill.len) {
         vh_json_set_str(work->arena, json, "skill", task->skill);
     }
+    if (task->scope.len) {
+        vh_json_set_str(work->arena, json, "scope", task->scope);
+    }
     if (task->answers.len) {
         vh_json_set(json, "answers", vh_run_tree(work, task->answers, "[]"));
     }
@@ -131,6 +134,9 @@ task_json(struct vh_work *work)
     }
     if (task->skill.len) {
         vh_json_set_str(work->arena, json, "skill", task->skill);
+    }
+    if (task->scope.len) {
+        vh_json_set_str(work->arena, json, "scope", task->scope);
     }
     vh_json_set_text(work->arena, json, "target", vh_run_place(work->run, work->arena, task->target));
     struct vh_json *spec = vh_run_tree(work, task->spec, "{}");

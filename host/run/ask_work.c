@@ -12,6 +12,7 @@
 #include "run/guard.h"
 #include "run/layer.h"
 #include "run/pipeline.h"
+#include "run/scope.h"
 #include "run/skill.h"
 #include "run/workspace.h"
 #include <viv_interfaces.h>
@@ -81,6 +82,7 @@ vh_ask_base(struct vh_work *work, struct viv_error *err)
     const struct vh_json *uncommitted = vh_run_setting(work->policy, "uncommitted");
     struct vh_base_options options = {
         .uncommitted = !uncommitted || uncommitted->integer != 0,
+        .scope = work->ask.task.scope,
         .time_s = vh_run_time_s(work),
     };
     options.bring = bring_list(work, &options.bring_count);
@@ -262,6 +264,9 @@ freeze_change(struct vh_work *work, struct frozen *frozen, struct viv_error *err
     viv_status status = vh_change_read(&work->target, work->arena, &work->base, dir, form, &change, err);
     if (status == VIV_OK) {
         status = vh_change_ignore(&work->target, work->arena, &work->base, &change, err);
+    }
+    if (status == VIV_OK) {
+        status = vh_scope_change(work->arena, work->ask.task.scope, &change, err);
     }
     if (status == VIV_OK) {
         status = vh_change_convert(&work->target, work->arena, &work->base, &change, dir, err);

@@ -10,6 +10,7 @@
 #include "commit.h"
 #include "folder.h"
 #include "line.h"
+#include "scope.h"
 
 static const char line_prefix[] = "refs/viv/line/";
 
@@ -76,6 +77,23 @@ vh_base_join(const struct vh_target *target, struct vh_arena *arena, struct vh_b
     return status ? status : join_commit(target, arena, base, ret_conflicts, err);
 }
 
+/* What of it the task sees. */
+static viv_status
+see(const struct vh_target *target, struct vh_arena *arena, const struct vh_base_options *options,
+    struct vh_base *base, struct vh_conflicts *ret_conflicts, struct viv_error *err)
+{
+    bool folder = target->kind == VH_TARGET_FOLDER;
+    base->seen = base->tree;
+    base->seen_time_s = base->time_s;
+    viv_status status = !folder && (options->uncommitted || options->bring_count)
+                            ? vh_base_dirty(target, arena, options, base, ret_conflicts, err)
+                            : VIV_OK;
+    if (status == VIV_OK && (folder || options->scope_only)) {
+        status = vh_scope_narrow(target, arena, &base->seen, options->scope, &base->seen, err);
+    }
+    return status;
+}
+
 viv_status
 vh_base_capture(struct vh_target *target, struct vh_arena *arena, const struct vh_base_options *options,
                 struct vh_base *ret_base, struct vh_conflicts *ret_conflicts, struct viv_error *err)
@@ -83,6 +101,9 @@ vh_base_capture(struct vh_target *target, struct vh_arena *arena, const struct v
     struct vh_base base = { 0 };
     *ret_conflicts = (struct vh_conflicts){ 0 };
     viv_status status = vh_target_refresh(target, arena, err);
+    if (status == VIV_OK && options->scope.len) {
+        status = vh_scope_folder(target->tools->seam, arena, target->root, options->scope, err);
+    }
     if (status == VIV_OK && target->kind == VH_TARGET_FOLDER) {
         status = vh_folder_snapshot(target, arena, options, &base, err);
     }
@@ -96,11 +117,8 @@ vh_base_capture(struct vh_target *target, struct vh_arena *arena, const struct v
     if (status == VIV_OK && base.commit.hex[0]) {
         status = vh_base_of_commit(target, arena, &base.commit, &base.tree, &base.time_s, err);
     }
-    base.seen = base.tree;
-    base.seen_time_s = base.time_s;
-    bool look = target->kind == VH_TARGET_REPOSITORY && (options->uncommitted || options->bring_count);
-    if (status == VIV_OK && look) {
-        status = vh_base_dirty(target, arena, options, &base, ret_conflicts, err);
+    if (status == VIV_OK) {
+        status = see(target, arena, options, &base, ret_conflicts, err);
     }
     if (status == VIV_OK) {
         *ret_base = base;

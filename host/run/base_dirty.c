@@ -130,13 +130,27 @@ torn(struct collect *collect)
     return vh_error_set(collect->err, VIV_E_CORRUPT, "base", "git's list of changed files is torn");
 }
 
+/* A pattern for git: where to look; NULL is everywhere. */
+static viv_status
+only_within(const struct collect *collect, const char **ret_pattern)
+{
+    struct viv_str scope = collect->options->scope;
+    *ret_pattern = NULL;
+    if (scope.len) {
+        *ret_pattern = vh_arena_format(collect->arena, ":(top,literal)%.*s", VH_STR_ARGS(scope));
+    }
+    return *ret_pattern || !scope.len ? VIV_OK
+                                      : vh_error_set(collect->err, VIV_E_MEMORY, "base", "no memory for a scope");
+}
+
 /* ":old new id id S\0path\0": everything tracked that differs from HEAD, staged or not. */
 static viv_status
-tracked(struct collect *collect, const char *index)
+tracked(struct collect *collect, const char *index, const char *within)
 {
     struct vh_git_result result;
     const char *head = collect->target->head.hex[0] ? collect->target->head.hex : empty_tree(collect->target);
-    const char *words[] = { "diff-index", "--raw", "-z", "--no-renames", "--ignore-submodules=all", head, NULL };
+    const char *words[] = { "diff-index", "--raw", "-z", "--no-renames", "--ignore-submodules=all", head,
+                            within ? "--" : NULL, within, NULL };
     struct vh_git_ask ask = { .mode = VH_GIT_OBJECTS, .words = words, .index = index,
                               .work_tree = collect->target->root };
     viv_status status = vh_git_run(collect->target, collect->arena, &ask, &result, collect->err);
@@ -159,7 +173,7 @@ tracked(struct collect *collect, const char *index)
 }
 
 static viv_status
-untracked(struct collect *collect, const char *index)
+untracked(struct collect *collect, const char *index, const char *within)
 {
     const struct vh_target *target = collect->target;
     const char *words[12] = { "ls-files", "-z", "--others", "--exclude-standard" };
@@ -168,6 +182,8 @@ untracked(struct collect *collect, const char *index)
         words[count++] = "-X";
         words[count++] = target->excludes[i];
     }
+    words[count++] = within ? "--" : NULL;
+    words[count++] = within;
     struct vh_git_result result;
     struct vh_git_ask ask = { .mode = VH_GIT_OBJECTS, .words = words, .index = index, .work_tree = target->root };
     viv_status status = vh_git_run(target, collect->arena, &ask, &result, collect->err);
@@ -248,8 +264,10 @@ collect_all(struct collect *collect)
     }
     viv_status status = VIV_OK;
     if (collect->options->uncommitted) {
-        status = tracked(collect, index);
-        status = status ? status : untracked(collect, index);
+        const char *within = NULL;
+        status = only_within(collect, &within);
+        status = status ? status : tracked(collect, index, within);
+        status = status ? status : untracked(collect, index, within);
     }
     for (size_t i = 0; i < collect->options->bring_count && status == VIV_OK; i++) {
         const char *path = collect->options->bring[i];

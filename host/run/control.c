@@ -35,6 +35,18 @@ new_id(struct vh_controlling *c)
 }
 
 viv_status
+vh_control_scope(struct vh_controlling *c, struct viv_str target, struct viv_str scope)
+{
+    const char *root = NULL;
+    char *path = vh_arena_text_of(c->arena, target);
+    if (!path) {
+        return vh_error_set(&c->err, VIV_E_MEMORY, "control", "no memory to look at a scope");
+    }
+    viv_status status = vh_target_root(&c->run->tools, c->arena, path, &root, &c->err);
+    return status ? status : vh_scope_folder(c->run->seam, c->arena, root, scope, &c->err);
+}
+
+viv_status
 vh_control_read(struct vh_controlling *c, vh_sequencer_reader reader, void *data)
 {
     return c->run->sequencer ? vh_sequencer_read(c->run->sequencer, reader, data, &c->err)
@@ -77,6 +89,7 @@ take_submission(struct vh_controlling *c, const struct vh_json *task, struct vh_
         { "goal", VH_JSON_STRING },   { "command", VH_JSON_OBJECT }, { "skill", VH_JSON_STRING },
         { "input", VH_JSON_OBJECT },  { "target", VH_JSON_STRING },  { "depends", VH_JSON_ARRAY },
         { "spec", VH_JSON_OBJECT },   { "attempts_max", VH_JSON_INTEGER },
+        { "scope", VH_JSON_STRING },
     };
     for (const struct vh_json *m = task ? task->child : NULL; m; m = m->next) {
         size_t i = 0;
@@ -89,7 +102,7 @@ take_submission(struct vh_controlling *c, const struct vh_json *task, struct vh_
         if (i == sizeof members / sizeof *members || m->type != members[i].type) {
             return vh_error_set(&c->err, VIV_E_INVALID, "task",
                                 "member '%.*s' of a task is unknown or of the wrong type, allowed: id, goal, command, "
-                                "skill, input, target, depends, spec, attempts_max", VH_STR_ARGS(m->key));
+                                "skill, input, target, scope, depends, spec, attempts_max", VH_STR_ARGS(m->key));
         }
         vh_json_set(data, members[i].name, vh_json_clone(c->arena, m));
     }
@@ -99,6 +112,22 @@ take_submission(struct vh_controlling *c, const struct vh_json *task, struct vh_
     struct viv_str target = vh_json_str(data, "target");
     vh_json_set_text(c->arena, data, "target", target.len ? vh_run_place(c->run, c->arena, target) : c->run->project);
     return VIV_OK;
+}
+
+/* In its one spelling, and there is such a folder. What a task has to wait for may make it; then the base looks. */
+static viv_status
+take_scope(struct vh_controlling *c, struct vh_json *data)
+{
+    struct viv_str scope;
+    const struct vh_json *depends = vh_json_get(data, "depends");
+    if (!vh_json_get(data, "scope")) {
+        return VIV_OK;
+    }
+    viv_status status = vh_scope_read(c->arena, vh_json_str(data, "scope"), &scope, &c->err);
+    if (status == VIV_OK) {
+        vh_json_set_str(c->arena, data, "scope", scope);
+    }
+    return status || (depends && depends->count) ? status : vh_control_scope(c, vh_json_str(data, "target"), scope);
 }
 
 static viv_status
@@ -111,6 +140,9 @@ op_submit(struct vh_controlling *c)
         id = vh_str(new_id(c));
     }
     viv_status status = take_submission(c, task, data);
+    if (status == VIV_OK) {
+        status = take_scope(c, data);
+    }
     return status ? status : vh_control_send(c, "task.submitted", id, data);
 }
 

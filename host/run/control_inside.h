@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "keep/reader.h"
 #include "run/control.h"
+#include "run/scope.h"
 #include "run/workers.h"
 
 /* One request on its way. */
@@ -28,6 +29,9 @@ viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct vi
 
 /* An event about no task; its data are answered too. */
 viv_status vh_control_record(struct vh_controlling *c, const char *kind, struct vh_json *data);
+
+/* Whether there is a folder of that scope beneath the target. */
+viv_status vh_control_scope(struct vh_controlling *c, struct viv_str target, struct viv_str scope);
 
 viv_status vh_control_audit(struct vh_controlling *c);
 viv_status vh_control_import(struct vh_controlling *c);

@@ -142,6 +142,14 @@ vh_control_lookup(struct vh_controlling *c)
     if (!ids || ids->type != VH_JSON_ARRAY || ids->count > IDS_MAX) {
         return vh_error_set(&c->err, VIV_E_INVALID, "task", "'ids' must be a list of up to %d ids", IDS_MAX);
     }
+    if (vh_json_get(c->request, "scope")) {
+        struct viv_str scope;
+        viv_status status = vh_scope_read(c->arena, vh_json_str(c->request, "scope"), &scope, &c->err);
+        status = status ? status : vh_control_scope(c, vh_str(c->run->project), scope);
+        if (status) {
+            return status;
+        }
+    }
     return vh_control_read(c, read_ids, c);
 }
 

@@ -119,14 +119,15 @@ with_unreadable(struct vh_controlling *c, const struct vh_base *base, struct viv
 
 /* The project's tree as one immutable folder. */
 static viv_status
-named_tree(struct vh_controlling *c, int *ret_fd, struct vh_base *ret_base)
+named_tree(struct vh_controlling *c, struct viv_str scope, int *ret_fd, struct vh_base *ret_base)
 {
     struct vh_target target;
     struct vh_base base;
     struct vh_layers layers;
     struct vh_conflicts conflicts = { 0 };
     const struct vh_seam *seam = c->run->seam;
-    struct vh_base_options options = { .uncommitted = true, .time_s = seam->wall_us(seam->data) / 1000000 };
+    struct vh_base_options options = { .uncommitted = true, .scope = scope, .scope_only = true,
+                                       .time_s = seam->wall_us(seam->data) / 1000000 };
     viv_status status = vh_target_open(&c->run->tools, c->arena, c->run->project, &target, &c->err);
     if (status == VIV_OK) {
         status = vh_base_capture(&target, c->arena, &options, &base, &conflicts, &c->err);
@@ -146,8 +147,8 @@ named_tree(struct vh_controlling *c, int *ret_fd, struct vh_base *ret_base)
 }
 
 static viv_status
-record_call(struct vh_controlling *c, const struct vh_skill_result *result, const struct vh_git_id *tree,
-            viv_status status)
+record_call(struct vh_controlling *c, const struct vh_skill_result *result, struct viv_str scope,
+            const struct vh_git_id *tree, viv_status status)
 {
     struct vh_json *data = vh_json_object(c->arena);
     char *input = vh_arena_alloc(c->arena, VH_HASH_HEX);
@@ -161,6 +162,9 @@ record_call(struct vh_controlling *c, const struct vh_skill_result *result, cons
     }
     vh_json_set_int(c->arena, data, "calls", 1);
     vh_json_set_int(c->arena, data, "own_ns", result->own_ns);
+    if (scope.len) {
+        vh_json_set_str(c->arena, data, "scope", scope);
+    }
     vh_json_set_str(c->arena, data, "skill", vh_json_str(c->request, "skill"));
     vh_json_set_int(c->arena, data, "status", status);
     vh_json_set_text(c->arena, data, "tree", vh_arena_text(c->arena, tree->hex));
@@ -192,7 +196,9 @@ vh_control_call(struct vh_controlling *c)
     if (!c->run->pool) {
         return vh_error_set(&c->err, VIV_E_UNAVAILABLE, "call", "this host has no runners");
     }
-    viv_status status = named_tree(c, &fd, &base);
+    struct viv_str scope = { NULL, 0 };
+    viv_status status = vh_scope_read(c->arena, vh_json_str(c->request, "scope"), &scope, &c->err);
+    status = status ? status : named_tree(c, scope, &fd, &base);
     if (status) {
         return status;
     }
@@ -204,7 +210,7 @@ vh_control_call(struct vh_controlling *c)
     };
     status = vh_skill_run(c->run, c->arena, &call, &result, &c->err);
     c->run->seam->close(c->run->seam->data, fd);
-    status = record_call(c, &result, &base.seen, status);
+    status = record_call(c, &result, scope, &base.seen, status);
     if (status) {
         return status;
     }

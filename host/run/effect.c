@@ -3,6 +3,7 @@
 
 #include "keep/blob.h"
 #include "run/guard.h"
+#include "run/scope.h"
 #include <viv_interfaces.h>
 
 #define REASON_MAX 300
@@ -17,6 +18,25 @@ check_grant(const struct vh_effect *effect, struct viv_error *err)
                             "manifest's effects", effect->kind, manifest->id);
     }
     return VIV_OK;
+}
+
+/* What the work writes is its result, and that keeps to the task's scope. A gate's writing is thrown away. */
+static viv_status
+check_scope(const struct vh_effect *effect, struct viv_error *err)
+{
+    struct viv_str scope = effect->work->ask.task.scope;
+    uint32_t kind = effect->request->kind;
+    bool changes = kind == VIV_EFFECT_WRITE || kind == VIV_EFFECT_MOVE || kind == VIV_EFFECT_DELETE;
+    if (!changes || !vh_str_is(effect->work->stage, "execute")) {
+        return VIV_OK;
+    }
+    bool from = vh_scope_holds(scope, vh_str(effect->path));
+    if (from && (kind != VIV_EFFECT_MOVE || vh_scope_holds(scope, vh_str(effect->target)))) {
+        return VIV_OK;
+    }
+    return vh_error_set(err, VIV_E_DENIED, "effect",
+                        "%s of '%.100s': it lies outside the task's scope '%.*s', allowed: paths in it", effect->kind,
+                        from ? effect->target : effect->path, VH_STR_ARGS(scope));
 }
 
 /* The safety plugin's word. A failure of any kind is a deny. */
@@ -252,6 +272,9 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
         status = check_grant(&effect, err);
     }
     if (status == VIV_OK) {
+        status = check_scope(&effect, err);
+    }
+    if (status == VIV_OK) {
         status = judge_and_record(&effect, err);
     }
     if (status) {
@@ -280,13 +303,27 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
     return VIV_OK;
 }
 
+/* A gate of a scoped plain folder sees no more of it than the work did. */
+static viv_status
+gate_tree(struct vh_work *work, struct vh_git_id *ret_tree, struct viv_error *err)
+{
+    *ret_tree = *work->waiting.tree;
+    return work->target.kind == VH_TARGET_FOLDER
+               ? vh_scope_narrow(&work->target, work->arena, work->waiting.tree, work->ask.task.scope, ret_tree, err)
+               : VIV_OK;
+}
+
 static viv_status
 need_workspace(struct vh_work *work, struct viv_error *err)
 {
     if (work->workspace || !work->waiting.tree) {
         return VIV_OK;
     }
-    viv_status status = vh_workspace_open(work, work->waiting.tree, &work->base.tree, vh_run_time_s(work), err);
+    struct vh_git_id tree;
+    viv_status status = gate_tree(work, &tree, err);
+    if (status == VIV_OK) {
+        status = vh_workspace_open(work, &tree, &work->base.tree, vh_run_time_s(work), err);
+    }
     work->waiting.failed = status != VIV_OK;
     return status;
 }

@@ -203,6 +203,8 @@ digest_list(const struct walk *walk, char ret_hex[VH_HASH_HEX])
     struct vh_hash hash;
     ret_hex[0] = '\0';
     vh_hasher_init(&hasher);
+    vh_hasher_add(&hasher, walk->options->scope.data, (size_t)walk->options->scope.len);
+    vh_hasher_add(&hasher, "", 1); /* so that 'a' with 'a/x' is not nothing with 'aa/x' */
     for (size_t i = 0; i < walk->count; i++) {
         uint32_t mode = mode_of(&walk->found[i].stat);
         vh_hasher_add(&hasher, walk->found[i].path.data, (size_t)walk->found[i].path.len + 1);
@@ -246,7 +248,11 @@ import_walk(struct walk *walk, int root, const char *temporary, struct vh_git_id
     struct vh_import_head head = { .ref = temporary, .time_s = walk->options->time_s, .parent = &target->head,
                                    .message = VH_STR("Snapshot of the folder\n") };
     vh_import_begin(&import, target, walk->arena, VH_GIT_REFS, &head, walk->err);
-    vh_import_clear(&import);
+    if (walk->options->scope.len) {
+        vh_import_delete(&import, walk->options->scope); /* what lies elsewhere stays as it was read last */
+    } else {
+        vh_import_clear(&import);
+    }
     for (size_t i = 0; i < walk->count && import.status == VIV_OK; i++) {
         import_found(&import, walk, root, &walk->found[i]);
     }
@@ -314,6 +320,28 @@ take(struct walk *walk, int root)
     return remember(walk, &cache, list);
 }
 
+/* All of the folder, or what lies in the scope. */
+static viv_status
+walk_all(struct walk *walk, int root)
+{
+    const struct vh_seam *seam = walk->target->tools->seam;
+    int dir = -1;
+    const char *name = NULL;
+    char *scope = vh_arena_text_of(walk->arena, walk->options->scope);
+    if (!scope) {
+        return no_memory(walk->err);
+    }
+    if (!*scope) {
+        return walk_folder(walk, root, ".", (struct viv_str){ NULL, 0 }, 0);
+    }
+    viv_status status = vh_tree_parent(walk->target, root, vh_str(scope), false, &dir, &name, walk->err);
+    if (status == VIV_OK) {
+        status = walk_folder(walk, dir, name, vh_str(scope), 0);
+        seam->close(seam->data, dir);
+    }
+    return status;
+}
+
 static viv_status
 try_once(struct walk *walk)
 {
@@ -326,7 +354,7 @@ try_once(struct walk *walk)
     if (root < 0) {
         return vh_error_errno(walk->err, VIV_E_IO, "folder", "cannot open '%s'", walk->target->root);
     }
-    viv_status status = walk_folder(walk, root, ".", (struct viv_str){ NULL, 0 }, 0);
+    viv_status status = walk_all(walk, root);
     if (status == VIV_OK) {
         status = take(walk, root);
     }

@@ -47,6 +47,10 @@ viv_status vh_target_open(const struct vh_git_tools *tools, struct vh_arena *are
 viv_status vh_target_find(struct vh_target *target, struct vh_arena *arena, const char *path, bool *ret_found,
                           struct viv_error *err);
 
+/* The worktree's top, or the folder itself, without asking git anything: where paths of a task begin. */
+viv_status vh_target_root(const struct vh_git_tools *tools, struct vh_arena *arena, const char *path,
+                          const char **ret_root, struct viv_error *err);
+
 /* Read HEAD and the branch's tip again: `branch`, `line` and `head` as they are now; with a pin those of the pin. */
 viv_status vh_target_refresh(struct vh_target *target, struct vh_arena *arena, struct viv_error *err);
 
