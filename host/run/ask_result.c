@@ -29,6 +29,15 @@ open_target(struct vh_work *work, struct viv_error *err)
     return status ? status : vh_run_base(work, err);
 }
 
+/* What the task saw when that held uncommitted work. A folder has none: less than its tree is then a scope. */
+static void
+set_seen(const struct vh_work *work, struct vh_git_id *ret_seen)
+{
+    if (work->target.kind == VH_TARGET_REPOSITORY && !vh_git_same(&work->base.seen, &work->base.tree)) {
+        *ret_seen = work->base.seen;
+    }
+}
+
 /* ---- gates ---- */
 
 /* Without a plugin when it is not there any more. */
@@ -318,9 +327,7 @@ publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflic
     struct vh_branch_request request = { .task = vh_arena_text_of(work->arena, work->ask.task.id),
                                          .commit = vh_run_id(work->ask.task.merged_commit) };
     bool follows = branch_follows(work->policy) || work->target.kind == VH_TARGET_FOLDER;
-    if (!vh_git_same(&work->base.seen, &work->base.tree)) {
-        request.seen = work->base.seen;
-    }
+    set_seen(work, &request.seen);
     viv_status status = vh_target_refresh(&work->target, work->arena, err);
     if (status == VIV_OK) {
         status = advance(work, data, &request, follows, conflicts, err);
@@ -411,9 +418,7 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
     };
     request.commit = vh_run_id(work->ask.task.published);
     viv_status status = open_target(work, &fault);
-    if (status == VIV_OK && !vh_git_same(&work->base.seen, &work->base.tree)) {
-        request.seen = work->base.seen;
-    }
+    set_seen(work, &request.seen);
     bool nothing = work->ask.task.published.len == 0;
     if (status == VIV_OK && !nothing) {
         status = vh_effect_announce(work, "rollback", work->ask.task.published, err);

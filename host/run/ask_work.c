@@ -234,7 +234,7 @@ find_uncommitted(struct vh_work *work, const struct vh_change *change, struct fr
 {
     struct vh_tree tree;
     frozen->uncommitted = vh_json_array(work->arena);
-    if (vh_git_same(&work->base.seen, &work->base.tree)) {
+    if (work->target.kind == VH_TARGET_FOLDER || vh_git_same(&work->base.seen, &work->base.tree)) {
         return VIV_OK;
     }
     viv_status status = vh_layer_list(&work->target, work->arena, &work->base.tree, &tree, err);
