@@ -107,6 +107,9 @@ void vh_cli_progress(struct vh_cli *cli, const char *format, ...) __attribute__(
 void vh_cli_print_json(struct vh_cli *cli, const struct vh_json *value);
 /* A text of others as one line of at most `max` bytes that no terminal obeys. */
 const char *vh_cli_line(struct vh_cli *cli, struct viv_str text, size_t max);
+/* The same, but its lines stay lines: those after the first begin with `indent` blanks, so that none passes for one of
+ * ours. Empty lines at the end are left out. */
+const char *vh_cli_lines(struct vh_cli *cli, struct viv_str text, size_t max, int indent);
 /* Micro-units as "0.001234". */
 const char *vh_cli_money(struct vh_cli *cli, int64_t micro);
 /* UTC microseconds as "2026-01-02 03:04:05". */
@@ -141,10 +144,7 @@ int vh_cli_route(struct vh_cli *cli);
 int vh_cli_schema(struct vh_cli *cli);
 int vh_cli_completion(struct vh_cli *cli);
 int vh_cli_doctor(struct vh_cli *cli);
-extern const struct vh_cli_verb vh_cli_queue_verbs[];
-extern const struct vh_cli_verb vh_cli_task_verbs[];
-extern const struct vh_cli_verb vh_cli_plugin_verbs[];
-extern const struct vh_cli_verb vh_cli_skill_verbs[];
-extern const struct vh_cli_verb vh_cli_log_verbs[];
+extern const struct vh_cli_verb vh_cli_queue_verbs[], vh_cli_task_verbs[], vh_cli_plugin_verbs[], vh_cli_skill_verbs[],
+    vh_cli_log_verbs[];
 
 #endif

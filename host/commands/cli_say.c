@@ -144,6 +144,33 @@ vh_cli_line(struct vh_cli *cli, struct viv_str text, size_t max)
 }
 
 const char *
+vh_cli_lines(struct vh_cli *cli, struct viv_str text, size_t max, int indent)
+{
+    struct vh_buf buf;
+    while (text.len && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
+        text.len--;
+    }
+    vh_buf_init(&buf, cli->arena, 1u << 16);
+    uint64_t at = 0;
+    while (at < text.len && max > 3) {
+        const char *end = memchr(text.data + at, '\n', (size_t)(text.len - at));
+        uint64_t stop = end ? (uint64_t)(end - text.data) : text.len;
+        bool ends_in_two = stop > at && end && text.data[stop - 1] == '\r';
+        struct viv_str line = { text.data + at, stop - at - ends_in_two };
+        if (at) {
+            vh_buf_format(&buf, "\n%*s", line.len ? indent : 0, "");
+        }
+        vh_buf_text(&buf, vh_cli_line(cli, line, max));
+        max -= line.len + 1 < max ? (size_t)line.len + 1 : max; /* a line break counts: so lines are bounded, too */
+        at = stop + 1;
+    }
+    if (at < text.len && !(buf.len > 3 && strcmp(buf.data + buf.len - 3, "...") == 0)) {
+        vh_buf_text(&buf, "...");
+    }
+    return buf.failed ? "?" : buf.len ? buf.data : "";
+}
+
+const char *
 vh_cli_money(struct vh_cli *cli, int64_t micro)
 {
     const char *text = vh_arena_format(cli->arena, "%s%lld.%06lld", micro < 0 ? "-" : "",

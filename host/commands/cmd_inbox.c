@@ -73,7 +73,7 @@ print_waiting(struct vh_cli *cli, const struct vh_json *task, const struct quest
     printf("%.*s  %s  %s\n", VH_STR_ARGS(id), vh_cli_line(cli, vh_json_str(task, "awaiting"), 60),
            vh_cli_line(cli, vh_json_str(task, "goal"), 60));
     if (question->text.len) {
-        printf("  %s\n", vh_cli_line(cli, question->text, 400));
+        printf("  %s\n", vh_cli_lines(cli, question->text, 400, 6));
     }
     print_conflicts(cli, question->conflicts);
     if (question->conflicts && question->kept_in.len) {

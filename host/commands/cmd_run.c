@@ -2,6 +2,7 @@
 /* run, submit: putting work in. */
 #include "cli.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +67,17 @@ add_scope(struct vh_cli *cli, struct vh_json *task, const char *said)
     return good;
 }
 
+/* The only word names a file: it is meant as a queue, not as the words of a goal. */
+static bool
+is_queue_file(struct vh_cli *cli)
+{
+    struct stat stat;
+    const char *word = cli->argc == 1 ? cli->argv[0] : "";
+    size_t len = strlen(word);
+    return len > 5 && strcmp(word + len - 5, ".json") == 0 &&
+           cli->app.seam->stat(cli->app.seam->data, AT_FDCWD, word, &stat, 0) == 0 && S_ISREG(stat.st_mode);
+}
+
 /* The task from the command line; NULL after a complaint. */
 static struct vh_json *
 task_of(struct vh_cli *cli)
@@ -91,6 +103,12 @@ task_of(struct vh_cli *cli)
     int dash = 0;
     while (dash < cli->argc && strcmp(cli->argv[dash], "--") != 0) {
         dash++;
+    }
+    if (is_queue_file(cli)) {
+        (void)vh_cli_usage(cli,
+                           "'%.200s' is a file and no goal; its tasks are queued by 'vivhost submit --queue %.200s'",
+                           cli->argv[0], cli->argv[0]);
+        return NULL;
     }
     if (!vh_cli_no_more_options(cli, 1, 1)) {
         return NULL;
@@ -156,9 +174,12 @@ vh_cli_submit(struct vh_cli *cli)
     int code = VH_EXIT_SYSTEM;
     const char *key = vh_cli_option(cli, "--key");
     const char *queue = vh_cli_option(cli, "--queue");
-    bool check = queue && vh_cli_flag(cli, "--check");
+    bool check = vh_cli_flag(cli, "--check");
     if (queue) {
         return vh_cli_no_more_options(cli, 0, 0) ? vh_import_queue(cli, queue, check) : VH_EXIT_USAGE;
+    }
+    if (check && !is_queue_file(cli)) {
+        return vh_cli_usage(cli, "option '--check' looks at a queue file; name it: --queue FILE --check");
     }
     struct vh_json *task = task_of(cli);
     if (!task) {

@@ -10,6 +10,8 @@
 #include "follow.h"
 
 #define LINE_BYTES 400
+#define REASON_BYTES 2000
+#define INDENT 14 /* of a text's further lines: deeper than the next text of a list */
 
 /* ---- show ---- */
 
@@ -17,7 +19,23 @@ static void
 say(struct vh_cli *cli, const char *name, struct viv_str text)
 {
     if (text.len) {
-        printf("%-11s %s\n", name, vh_cli_line(cli, text, LINE_BYTES));
+        printf("%-11s %s\n", name, vh_cli_lines(cli, text, LINE_BYTES, INDENT));
+    }
+}
+
+/* Why attempts were rejected: a list of reasons for each. */
+static void
+say_reasons(struct vh_cli *cli, const struct vh_json *attempts)
+{
+    const char *name = "rejected";
+    for (const struct vh_json *a = attempts ? attempts->child : NULL; a; a = a->next) {
+        for (const struct vh_json *r = a->type == VH_JSON_ARRAY ? a->child : NULL; r; r = r->next, name = "") {
+            struct viv_str command = vh_json_str(r, "command");
+            struct viv_str text = r->type == VH_JSON_STRING ? r->text : vh_json_str(r, "text");
+            text = text.len ? text : vh_json_print(cli->arena, r);
+            printf("%-11s %s%s%s\n", name, vh_cli_line(cli, command, LINE_BYTES), command.len ? ": " : "",
+                   vh_cli_lines(cli, text, REASON_BYTES, INDENT));
+        }
     }
 }
 
@@ -85,7 +103,7 @@ print_task(struct vh_cli *cli, const struct vh_json *task)
     say(cli, "parent", vh_json_str(task, "parent"));
     say_list(cli, "waits for", vh_json_get(task, "depends"));
     say_gates(vh_json_get(task, "gates"));
-    say_list(cli, "rejected", vh_json_get(task, "feedback"));
+    say_reasons(cli, vh_json_get(task, "feedback"));
     say(cli, "summary", vh_json_str(vh_json_get(task, "result"), "summary"));
     say(cli, "tree", vh_json_str(task, "tree"));
     say(cli, "commit", vh_json_str(task, "published"));

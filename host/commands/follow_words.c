@@ -8,6 +8,7 @@
 
 #define WORDS(...) vh_arena_format(cli->arena, __VA_ARGS__)
 #define LINE_MAX_BYTES 200
+#define REASON_MAX_BYTES 400
 #define TAIL_LINES 5
 #define NAMES_MAX 5
 
@@ -35,10 +36,17 @@ line_of(struct vh_cli *cli, struct viv_str text)
     return vh_cli_line(cli, text, LINE_MAX_BYTES);
 }
 
+/* Why something was not done; it may have several lines. */
+static const char *
+reason_of(struct vh_cli *cli, struct viv_str text)
+{
+    return vh_cli_lines(cli, text, REASON_MAX_BYTES, 6);
+}
+
 static const char *
 failure_of(struct vh_cli *cli, const struct vh_json *event)
 {
-    return line_of(cli, vh_json_str(data_get(event, "failure"), "text"));
+    return reason_of(cli, vh_json_str(data_get(event, "failure"), "text"));
 }
 
 /* The last lines of a text, each on a line of its own, indented. */
@@ -101,20 +109,20 @@ words_of_effect(struct vh_cli *cli, const struct vh_json *event, struct viv_str 
         return *about ? WORDS("%s: %s", command ? "runs" : name, about) : NULL;
     }
     if (vh_str_is(kind, "effect.refused")) {
-        return WORDS("%s denied: %s (%s)", name, effect_words(cli, event), line_of(cli, data_str(event, "reason")));
+        return WORDS("%s denied: %s (%s)", name, effect_words(cli, event), reason_of(cli, data_str(event, "reason")));
     }
     if (vh_str_is(kind, "effect.asked")) {
         return WORDS("%s needs a person's word: %s (%s)", name, effect_words(cli, event),
-                     line_of(cli, data_str(event, "reason")));
+                     reason_of(cli, data_str(event, "reason")));
     }
     struct viv_str text = data_str(event, "text");
     struct viv_str errors = data_str(event, "errors");
     int64_t code = data_int(event, "exit_code");
     if (code) {
         return WORDS("%s ended with exit code %lld%s%s%s", name, (long long)code, text.len ? ", " : "",
-                     line_of(cli, text), tail_of(cli, errors.len ? errors : data_str(event, "output")));
+                     reason_of(cli, text), tail_of(cli, errors.len ? errors : data_str(event, "output")));
     }
-    return text.len ? WORDS("%s: %s", name, line_of(cli, text)) : NULL;
+    return text.len ? WORDS("%s: %s", name, reason_of(cli, text)) : NULL;
 }
 
 static const char *
@@ -128,7 +136,7 @@ words_of_reasons(struct vh_cli *cli, const struct vh_json *event)
     for (const struct vh_json *r = reasons ? reasons->child : NULL; r && count < TAIL_LINES; r = r->next, count++) {
         vh_buf_text(&buf, "\n      ");
         struct viv_str text = r->type == VH_JSON_STRING ? r->text : vh_json_str(r, "text");
-        vh_buf_text(&buf, line_of(cli, text.len ? text : vh_json_print(cli->arena, r)));
+        vh_buf_text(&buf, vh_cli_lines(cli, text.len ? text : vh_json_print(cli->arena, r), REASON_MAX_BYTES, 8));
     }
     return buf.failed ? "attempt rejected" : buf.data;
 }
@@ -149,7 +157,7 @@ words_of_state(struct vh_cli *cli, struct viv_str state, struct viv_str reason)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (vh_str_is(state, rows[i].state) && (rows[i].always || reason.len)) {
-            return WORDS("%s%s%s", rows[i].words, reason.len ? ": " : "", vh_cli_line(cli, reason, 300));
+            return WORDS("%s%s%s", rows[i].words, reason.len ? ": " : "", reason_of(cli, reason));
         }
     }
     return NULL;
@@ -162,10 +170,10 @@ words_of_task(struct vh_cli *cli, const struct vh_json *event, struct viv_str ki
         return words_of_reasons(cli, event);
     }
     if (vh_str_is(kind, "task.asked")) {
-        return WORDS("a person must decide: %s", vh_cli_line(cli, data_str(event, "text"), 300));
+        return WORDS("a person must decide: %s", reason_of(cli, data_str(event, "text")));
     }
     if (vh_str_is(kind, "task.delayed")) {
-        return WORDS("tried again later: %s", line_of(cli, data_str(event, "reason")));
+        return WORDS("tried again later: %s", reason_of(cli, data_str(event, "reason")));
     }
     if (vh_str_is(kind, "task.submitted")) {
         return "queued";
@@ -326,7 +334,7 @@ words_of_decision(struct vh_cli *cli, const struct vh_json *event, struct viv_st
         const struct vh_json *findings = data_get(event, "findings");
         return WORDS("review: %lld of 1000%s%s", (long long)data_int(event, "score_permille"),
                      findings && findings->child ? ", " : "",
-                     line_of(cli, vh_json_str(findings ? findings->child : NULL, "text")));
+                     reason_of(cli, vh_json_str(findings ? findings->child : NULL, "text")));
     }
     return NULL;
 }
@@ -385,7 +393,7 @@ vh_follow_words(struct vh_cli *cli, const struct vh_json *event)
     }
     if (vh_str_is(kind, "plugin.blamed") || vh_str_is(kind, "command.refused")) {
         return WORDS("%s: %s", vh_str_is(kind, "plugin.blamed") ? "plugin at fault" : "refused",
-                     line_of(cli, data_str(event, "text")));
+                     reason_of(cli, data_str(event, "text")));
     }
     const char *words = words_of_decision(cli, event, kind);
     return words ? words : words_of_people(cli, event, kind);

@@ -36,6 +36,15 @@ viv_walk_fatal(viv_status status)
            status != VIV_E_INVALID;
 }
 
+uint32_t
+viv_walk_missing(struct viv_kit_walk *walk, struct viv_str root)
+{
+    if (!(walk->flags & VIV_KIT_WALK_EMPTY) || root.len == 0)
+        return 0;
+    viv_kit_walk_skip(walk, root, "is not there; an empty folder is not kept");
+    return 1;
+}
+
 /* "./host//x/" becomes "host/x", "." becomes "". */
 static struct viv_str
 normal(struct viv_kit_walk *walk, struct viv_str root)

@@ -31,6 +31,9 @@
 #define VIV_KIT_PIECE_BYTES 65536
 
 #define VIV_KIT_WALK_SIZES UINT32_C(1) /* fill `bytes` and `modified_us`; costs a system call a file */
+/* A path that is not there is noted as skipped and has no files. git keeps no empty folders: one of the person's is not
+ * there for a skill. Without this flag it is an error, VIV_E_NOT_FOUND. */
+#define VIV_KIT_WALK_EMPTY UINT32_C(2)
 
 struct viv_kit_walk;
 

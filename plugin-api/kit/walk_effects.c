@@ -148,6 +148,8 @@ viv_walk_effects_open(struct viv_kit_walk *walk, struct viv_str root)
     uint32_t one_file = 0;
     viv_status status =
         perform(walk, VIV_EFFECT_LIST, root.len > 0 ? root : viv_kit_str("."), "{\"recursive\":1}", &outcome, &err);
+    if (status == VIV_E_NOT_FOUND && viv_walk_missing(walk, root))
+        return;
     if (status != VIV_OK && status != VIV_E_DENIED && !viv_walk_fatal(status) && root.len > 0) {
         one_file = 1;
         status = perform(walk, VIV_EFFECT_LIST, folder.len > 0 ? folder : viv_kit_str("."), "{}", &outcome, &err);

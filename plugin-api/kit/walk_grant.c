@@ -194,6 +194,8 @@ enter_root(struct viv_kit_walk *walk, int32_t fd, const char *last, uint64_t pat
     if (fd != walk->call->root_fd) {
         (void)close(fd); /* read-only */
     }
+    if (error == ENOENT && viv_walk_missing(walk, path))
+        return;
     viv_walk_end(walk, error == ENOENT || error == ENOTDIR ? VIV_E_NOT_FOUND : VIV_E_IO,
                  "no file or folder of the workspace that can be read:", path);
 }
@@ -215,9 +217,12 @@ viv_walk_grant_open(struct viv_kit_walk *walk, struct viv_str root)
     for (char *slash = strchr(part, '/'); slash; slash = strchr(part, '/')) {
         *slash = '\0';
         int32_t next = openat(fd, part, FOLDER_FLAGS);
+        int error = errno;
         if (fd != walk->call->root_fd) {
             (void)close(fd); /* read-only */
         }
+        if (next < 0 && error == ENOENT && viv_walk_missing(walk, root))
+            return;
         if (next < 0) {
             viv_walk_end(walk, VIV_E_NOT_FOUND, "no file or folder of the workspace that can be read:", root);
             return;

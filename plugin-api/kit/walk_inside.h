@@ -75,6 +75,9 @@ void viv_walk_end(struct viv_kit_walk *walk, viv_status status, const char *prob
 /* Status of an effect that ends the walk: not one file's trouble. */
 uint32_t viv_walk_fatal(viv_status status);
 
+/* Whether a root that is not there is for this walk an empty folder; then it is noted. */
+uint32_t viv_walk_missing(struct viv_kit_walk *walk, struct viv_str root);
+
 void viv_walk_grant_open(struct viv_kit_walk *walk, struct viv_str root);
 uint32_t viv_walk_grant_next(struct viv_kit_walk *walk, struct viv_kit_file *ret_file);
 void viv_walk_grant_close(struct viv_kit_walk *walk);

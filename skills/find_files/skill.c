@@ -109,8 +109,8 @@ run(void *self, struct viv_call *call, const struct viv_skill_run_request *reque
                             (long long)wanted.larger_bytes, (long long)wanted.smaller_bytes);
     }
     struct viv_kit_walk *walk = NULL;
-    viv_status status =
-        viv_kit_walk_open(call, lent->effects, viv_kit_text(in, "root", "."), VIV_KIT_WALK_SIZES, &walk, err);
+    viv_status status = viv_kit_walk_open(call, lent->effects, viv_kit_text(in, "root", "."),
+                                          VIV_KIT_WALK_SIZES | VIV_KIT_WALK_EMPTY, &walk, err);
     if (status != VIV_OK)
         return status;
     struct viv_kit_json json;

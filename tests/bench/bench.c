@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ROUNDS_MAX 10000000
+#define NUMBER_MAX 10000000
 
 /* Who else used the machine: figures of a busy one are worth their least and their ratios. */
 static void
@@ -18,16 +18,66 @@ note_load(struct bench *bench)
     }
 }
 
+/* Whether `word` is one of the names in `list`. */
+static bool
+is_one_of(const char *word, const char *list)
+{
+    size_t len = strlen(word);
+    for (const char *at = list; *at; at += strcspn(at, " "), at += *at == ' ') {
+        if (strcspn(at, " ") == len && memcmp(at, word, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+refuse_word(const char *name, const char *word, const char *own)
+{
+    fprintf(stderr, "%s: there is no option '%s', allowed: --json, --rounds N", name, word);
+    for (const char *at = own; *at; at += strcspn(at, " "), at += *at == ' ') {
+        fprintf(stderr, ", --%.*s N", (int)strcspn(at, " "), at);
+    }
+    fputc('\n', stderr);
+    exit(2);
+}
+
+static void
+check_number(const char *name, const char *option, const char *word)
+{
+    char *end = NULL;
+    long long number = word ? strtoll(word, &end, 10) : 0;
+    if (!word || end == word || *end || number < 1 || number > NUMBER_MAX) {
+        fprintf(stderr, "%s: option '%s' is '%s', allowed: a whole number from 1 to %d\n", name, option,
+                word ? word : "", NUMBER_MAX);
+        exit(2);
+    }
+}
+
+static void
+check_words(struct bench *bench, const char *own)
+{
+    for (int i = 1; i < bench->argc; i++) {
+        const char *word = bench->argv[i];
+        bool option = strncmp(word, "--", 2) == 0 && word[2] != '\0';
+        if (strcmp(word, "--json") == 0) {
+            bench->json = true;
+        } else if (option && (strcmp(word, "--rounds") == 0 || is_one_of(word + 2, own))) {
+            i++;
+            check_number(bench->name, word, i < bench->argc ? bench->argv[i] : NULL);
+        } else {
+            refuse_word(bench->name, word, own);
+        }
+    }
+}
+
 void
-bench_begin(struct bench *bench, const char *name, int argc, char **argv)
+bench_begin(struct bench *bench, const char *name, const char *own, int argc, char **argv)
 {
     *bench = (struct bench){ .name = name, .argc = argc, .argv = argv };
-    for (int i = 1; i < argc; i++) {
-        bench->json = bench->json || strcmp(argv[i], "--json") == 0;
-    }
+    check_words(bench, own);
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a row is there when it is measured, also in a pipe */
-    int64_t rounds = bench_option(bench, "rounds", 1000);
-    bench->rounds = rounds > 0 && rounds <= ROUNDS_MAX ? (uint64_t)rounds : 1000;
+    bench->rounds = (uint64_t)bench_option(bench, "rounds", 1000);
     if (!bench->json) {
         printf("%s\n", name);
     }

@@ -2,7 +2,7 @@
 /* What benchmarks share: options, time, a warm-up, percentiles, and results as text or as one JSON object a line.
  *
  *     struct bench bench;
- *     bench_begin(&bench, "base", argc, argv);          "--json", "--rounds N" and "--NAME VALUE"
+ *     bench_begin(&bench, "base", "files lines", argc, argv);   "--json", "--rounds N", "--files N", "--lines N"
  *     bench_run(&bench, "sha256 of 4 KiB", once, data); runs `once` and reports ns: median, p99, least
  *     bench_value(&bench, "resident", 6.4, "MB");       a figure of its own
  *     return bench_end(&bench);
@@ -24,7 +24,9 @@ struct bench {
     uint64_t rounds;
 };
 
-void bench_begin(struct bench *bench, const char *name, int argc, char **argv);
+/* `own` names the benchmark's own options, with blanks between. Any other word ends the program with 2 and says which
+ * are allowed: a figure of something else than was asked for is none. */
+void bench_begin(struct bench *bench, const char *name, const char *own, int argc, char **argv);
 
 /* Value of an option "--name N", or the fallback. */
 int64_t bench_option(const struct bench *bench, const char *name, int64_t fallback);

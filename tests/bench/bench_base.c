@@ -50,7 +50,7 @@ main(int argc, char **argv)
 {
     static char block[4096];
     struct bench bench;
-    bench_begin(&bench, "base", argc, argv);
+    bench_begin(&bench, "base", "", argc, argv);
     bench_run(&bench, "sha256 of 4 KiB", digest, block);
     bench_run(&bench, "read and print one event", read_and_print, NULL);
     bench_run(&bench, "arena with ten pieces", one_arena, NULL);

@@ -188,7 +188,7 @@ main(int argc, char **argv)
     struct bench bench;
     struct viv_error err = VIV_ERROR_INIT;
     struct viv_str bytes;
-    bench_begin(&bench, "calls", argc, argv);
+    bench_begin(&bench, "calls", "", argc, argv);
     calls.arena = vh_arena_create(NULL, 0);
     memset(calls.payload, 'x', sizeof calls.payload);
     const char *plugin = VIV_BUILD_DIR "/plugins/tier1_good.so";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measures durable steps: what a task costs in syncs, bytes and time, and how fast a log is verified and folded. Beside
- * them stands the disk's own sync rate of the same run. A task here is three commands: submitted (on disk before it is
- * answered), claimed (logged), cancelled (on disk).
+/* Measures durable steps: what a task costs in commits, syncs, bytes and time, how fast a log is verified and folded.
+ * Beside them stands the disk's own sync rate of the same run. A task here is three commands: submitted (on disk before
+ * it is answered), claimed (logged), cancelled (on disk).
  *
  *   tools/bench durable [--json] [--tasks N] [--events N]      in TMPDIR or /tmp */
 #include "../support/cm.h"
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../support/count_vfs.h"
 #include "../support/home.h"
 #include "base/fs.h"
 #include "base/str.h"
@@ -125,9 +126,10 @@ lifecycle(struct bench *bench, struct home *home, int producers, int64_t tasks)
     free(samples);
 }
 
-/* Counters are read after the sequencer has ended; one commit each for its start and its end is not the tasks'. */
+/* Counters are read after the sequencer has ended; one commit each for its start and its end is not the tasks'. Syncs
+ * are those of SQLite's, of the log and of what it moves into the tables: no fewer than there are commits. */
 static void
-counts(struct bench *bench, struct home *home, int producers, int64_t tasks)
+counts(struct bench *bench, struct home *home, int producers, int64_t tasks, int64_t syncs)
 {
     struct sizes sizes = { 0 };
     char what[96];
@@ -137,6 +139,13 @@ counts(struct bench *bench, struct home *home, int producers, int64_t tasks)
     bench_value(bench, what, (double)(vh_store_commits(home->store) - 2) / count, "");
     if (producers == 1 && (double)(vh_store_commits(home->store) - 2) > 2.02 * count) {
         bench->failed = true; /* submit and cancel, nothing else */
+    }
+    snprintf(what, sizeof what, "syncs a task: %d producers", producers);
+    bench_value(bench, what, (double)syncs / count, "");
+    if (syncs < vh_store_commits(home->store)) {
+        bench->failed = true; /* what was answered was not on disk */
+        fprintf(stderr, "durable: %lld syncs for %lld commits, allowed: one for each or more\n", (long long)syncs,
+                (long long)vh_store_commits(home->store));
     }
     snprintf(what, sizeof what, "events a task: %d producers", producers);
     bench_value(bench, what, (double)(sizes.events - 2) / count, "");
@@ -150,10 +159,11 @@ one_home(struct bench *bench, int producers, int64_t tasks)
     struct home home;
     struct stat file;
     char path[128];
+    int64_t syncs = count_vfs_syncs();
     home_new(&home);
     lifecycle(bench, &home, producers, tasks);
     bench->failed = bench->failed || vh_sequencer_stop(home.sequencer, NULL);
-    counts(bench, &home, producers, tasks);
+    counts(bench, &home, producers, tasks, count_vfs_syncs() - syncs);
     snprintf(path, sizeof path, "%s-wal", home.path);
     if (stat(path, &file) == 0) {
         bench_value(bench, "size of the write-ahead log at the end", (double)file.st_size / 1024, "KiB");
@@ -239,7 +249,7 @@ main(int argc, char **argv)
     struct bench bench;
     char folder[64];
     const char *below = getenv("TMPDIR");
-    bench_begin(&bench, "durable", argc, argv);
+    bench_begin(&bench, "durable", "tasks events", argc, argv);
     int64_t tasks = bench_option(&bench, "tasks", 600);
     int64_t events = bench_option(&bench, "events", 20000);
     snprintf(folder, sizeof folder, "%s/viv-bench-XXXXXX", below && *below ? below : "/tmp");
@@ -247,6 +257,7 @@ main(int argc, char **argv)
         perror(folder);
         return 1;
     }
+    count_vfs_register();
     raw_syncs(&bench, folder);
     (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, folder, NULL);
     one_home(&bench, 1, tasks);

@@ -90,7 +90,7 @@ main(int argc, char **argv)
     struct project p;
     struct vh_base base;
     struct vh_layers layers;
-    bench_begin(&bench, "publish", argc, argv);
+    bench_begin(&bench, "publish", "tasks", argc, argv);
     int64_t tasks = bench_option(&bench, "tasks", 30);
     tasks = tasks < 1 ? 1 : tasks > TASKS_MAX ? TASKS_MAX : tasks;
     project_make(&p, true);

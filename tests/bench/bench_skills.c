@@ -158,7 +158,7 @@ main(int argc, char **argv)
 {
     struct bench bench;
     struct lent lent = { .folder = "/tmp/viv-bench-XXXXXX" };
-    bench_begin(&bench, "skills", argc, argv);
+    bench_begin(&bench, "skills", "files lines", argc, argv);
     if (!mkdtemp(lent.folder) ||
         !make_files(&lent, bench_option(&bench, "files", 5000), bench_option(&bench, "lines", 200))) {
         perror("bench skills");

@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Measures a start with many installed skills (--skills N, 10,000 unless said otherwise): the index is read, no
- * plugin is opened. The skills are copies of one real plugin, each with an id of its own, put there by the ordinary
- * installation but without its syncs, which are not what is measured. */
+ * plugin is opened; then whole starts of the real program in the same home, from fork to end. The skills are copies of
+ * one real plugin, each with an id of its own, put there by the ordinary installation but without its syncs, which are
+ * not what is measured. */
+#include "../support/cm.h"
+
 #include "bench.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <viv_interfaces.h>
 
 #include "base/fs.h"
 #include "base/str.h"
 #include "load/map.h"
 #include "load/registry.h"
-#include "scratch.h"
+#include "live.h"
 #include "seam_fail.h"
 
 #define PATTERN "fault.skill_00000"
 #define SKILLS_MAX 99999
 
 struct start {
-    struct scratch scratch;
+    struct live live;
+    int store; /* the folder of the home that holds the skills and their index */
     struct vh_seam seam;
     struct vh_arena *arena;
     struct vh_registry_places places;
@@ -47,7 +52,7 @@ numbered(struct start *start, struct vh_arena *arena, uint32_t number)
     char id[sizeof PATTERN];
     snprintf(id, sizeof id, "fault.skill_%05u", number % (SKILLS_MAX + 1));
     char *copy = vh_arena_copy(arena, start->plugin.data, (size_t)start->plugin.len);
-    const char *path = vh_arena_format(arena, "%s/skill_%05u.so", start->scratch.path, number);
+    const char *path = vh_arena_format(arena, "%s/skill_%05u.so", start->live.project.scratch, number);
     for (char *at = copy; at && path;) {
         at = memmem(at, (size_t)start->plugin.len - (size_t)(at - copy), PATTERN, sizeof PATTERN - 1);
         if (at) {
@@ -98,7 +103,7 @@ static bool
 rebuild_once(void *data)
 {
     struct start *start = data;
-    return start->seam.unlink(NULL, start->scratch.fd, "plugins.index", 0) == 0 && open_once(data);
+    return start->seam.unlink(NULL, start->store, "plugins.index", 0) == 0 && open_once(data);
 }
 
 /* Somebody touched the folder: names are compared, no folder is read. */
@@ -107,7 +112,7 @@ recheck_once(void *data)
 {
     struct start *start = data;
     struct timespec now[2] = { { 0, UTIME_OMIT }, { (time_t)++start->turn, 0 } };
-    return start->seam.utimens(NULL, start->scratch.fd, "plugins", now) == 0 && open_once(data);
+    return start->seam.utimens(NULL, start->store, "plugins", now) == 0 && open_once(data);
 }
 
 static bool
@@ -173,17 +178,84 @@ count_opens(struct bench *bench, struct start *start)
     bench_value(bench, "files opened at a start", (double)seam_fail_calls(&count, SEAM_OPEN), "files");
 }
 
+/* ---- the whole program ---- */
+
+static bool
+nothing_once(void *data)
+{
+    static const char *const argv[] = { "true", NULL };
+    return live_good(&((struct start *)data)->live, argv);
+}
+
+static bool
+version_once(void *data)
+{
+    struct start *start = data;
+    const char *const argv[] = { start->live.vivhost, "--version", NULL };
+    return live_good(&start->live, argv);
+}
+
+static bool
+tasks_once(void *data)
+{
+    struct start *start = data;
+    const char *const argv[] = { start->live.vivhost, "queue", "list", NULL };
+    return live_good(&start->live, argv);
+}
+
+static bool
+route_once(void *data)
+{
+    struct start *start = data;
+    const char *const argv[] = { start->live.vivhost, "route", "count the lines of C under .", NULL };
+    return live_good(&start->live, argv);
+}
+
+static bool
+list_once(void *data)
+{
+    struct start *start = data;
+    const char *const argv[] = { start->live.vivhost, "skill", "list", "--json", NULL };
+    return live_good(&start->live, argv);
+}
+
+/* The last that was installed, whose manifest is read: that the program sees them all. */
+static bool
+info_once(void *data)
+{
+    struct start *start = data;
+    char id[sizeof PATTERN + 8];
+    snprintf(id, sizeof id, "fault.skill_%05u", start->count - 1);
+    const char *const argv[] = { start->live.vivhost, "skill", "info", id, NULL };
+    return live_good(&start->live, argv);
+}
+
+/* Each from fork to end, with what stands in no home beside it. */
+static void
+measure_program(struct bench *bench, struct start *start)
+{
+    bench->rounds = bench->rounds > 50 ? 50 : bench->rounds;
+    bench_run(bench, "plain fork+exec: true", nothing_once, start);
+    bench_run(bench, "vivhost --version, no home", version_once, start);
+    bench_run(bench, "vivhost queue list", tasks_once, start);
+    bench_run(bench, "vivhost skill info, one", info_once, start);
+    bench_run(bench, "vivhost route", route_once, start);
+    bench->rounds = bench->rounds > 3 ? 3 : bench->rounds;
+    bench_run(bench, "vivhost skill list, all manifests", list_once, start);
+}
+
 int
 main(int argc, char **argv)
 {
     struct bench bench;
     struct start start = { .seam = *vh_seam_real(), .arena = vh_arena_create(NULL, 0) };
     struct stat stat;
-    bench_begin(&bench, "start", argc, argv);
+    bench_begin(&bench, "start", "skills", argc, argv);
     start.seam.sync = no_sync;
     start.count = (uint32_t)bench_option(&bench, "skills", 10000);
-    scratch_make(&start.scratch);
-    start.places.store = vh_arena_format(start.arena, "%s/plugins", start.scratch.path);
+    live_make(&start.live, "git commit -q --allow-empty -m first");
+    start.places.store = vh_arena_format(start.arena, "%s/.vivarium/store/plugins", start.live.project.root);
+    start.store = openat(start.live.home, "store", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (start.count == 0 || start.count > SKILLS_MAX ||
         vh_fs_read(&start.seam, start.arena, AT_FDCWD, FAULT_FOLDER "/skill.so", VIV_PLUGIN_FILE_MAX, &start.plugin,
                    NULL) ||
@@ -200,17 +272,21 @@ main(int argc, char **argv)
     open_once(&start);
     bench_run(&bench, "start, unchanged store", open_once, &start);
     count_opens(&bench, &start);
-    if (start.seam.stat(NULL, start.scratch.fd, "plugins.index", &stat, 0) == 0) {
+    if (start.seam.stat(NULL, start.store, "plugins.index", &stat, 0) == 0) {
         bench_value(&bench, "index", (double)stat.st_size / 1024, "KiB");
     }
     bench_run(&bench, "find one by id", find_once, &start);
     bench_run(&bench, "walk all skills", walk_once, &start);
     bench_run(&bench, "inspect and audit one", inspect_once, &start);
     measure_mapping(&bench, &start);
-    bench.rounds = bench.rounds > 5 ? 5 : bench.rounds;
+    uint64_t rounds = bench.rounds;
+    bench.rounds = rounds > 5 ? 5 : rounds;
     bench_run(&bench, "start, folder changed", recheck_once, &start);
     bench_run(&bench, "start, index lost", rebuild_once, &start);
+    bench.rounds = rounds;
+    measure_program(&bench, &start);
     vh_arena_destroy(start.arena);
-    scratch_remove(&start.scratch);
+    close(start.store);
+    live_remove(&start.live);
     return bench_end(&bench);
 }

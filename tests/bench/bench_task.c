@@ -198,7 +198,7 @@ main(int argc, char **argv)
 {
     struct bench bench;
     char script[512];
-    bench_begin(&bench, "task", argc, argv);
+    bench_begin(&bench, "task", "files", argc, argv);
     bench.rounds = (uint64_t)bench_option(&bench, "rounds", 40);
     snprintf(script, sizeof script,
              "echo one > one.txt; mkdir src; for i in $(seq %lld); do seq 50 > src/f$i.c; done; git add -A; "

@@ -354,7 +354,7 @@ int
 main(int argc, char **argv)
 {
     struct bench bench;
-    bench_begin(&bench, "workspace", argc, argv);
+    bench_begin(&bench, "workspace", "copies tasks", argc, argv);
     bench.rounds = (uint64_t)bench_option(&bench, "rounds", 100);
     int64_t copies = bench_option(&bench, "copies", 2);
     int64_t tasks = bench_option(&bench, "tasks", 10);

@@ -45,6 +45,12 @@ class Links(unittest.TestCase):
                 self.assertRegex(proof, r"\]\(\.\./[^)]+\)")
                 self.assertRegex(proof, r"\[`\w+`\]|test_\w+\.sh")
 
+    def test_no_page_counts_the_tests_that_run(self):
+        count = re.compile(r"(?i)\b(one|two|three|four|five|six|seven|eight|nine|ten|\d+|both) (of the )?tests? (run|pass|fail)")
+        for page in sorted((SOURCE / "docs").rglob("*.md")) + [SOURCE / "README.md"]:
+            with self.subTest(page=page.name):
+                self.assertNotRegex(page.read_text(encoding="utf-8"), count) # the next test makes it wrong
+
     def test_the_tour_is_about_functions(self):
         names = LINK.findall((SOURCE / "docs/tour.md").read_text(encoding="utf-8"))
         self.assertGreater(len(set(names)), 40)

@@ -85,6 +85,16 @@ cat >"$Q" <<'END'
   {"id": "d", "command": "sh -c 'exit 3'", "max_budget": -5}
 ], "completed": [{"id": "old", "status": "completed", "cost": 0.10}, "no object"], "failed": [{"id": "gone"}]}
 END
+for words in "submit $Q" "submit --check $Q" "run $Q"; do
+    # shellcheck disable=SC2086
+    viv $words -C "$P"
+    expect_code 2 "$words"
+    said "'$Q' is a file and no goal; its tasks are queued by 'vivhost submit --queue $Q'"
+done
+viv submit "a goal" --check -C "$P"
+expect_code 2 "a check of a goal"
+said "option '--check' looks at a queue file; name it: --queue FILE --check"
+refute "something was queued" grep -q "\.json" <("$VIVHOST" queue list -C "$P")
 viv submit --queue "$Q" --check -C "$P"
 expect_code 0 "a check"
 said "4 tasks, nothing wrong"

@@ -115,4 +115,23 @@ merged=$(events "$P" "$second" gate.answered tree | tail -n 1)
 same "the merged tree" "$(git -C "$P" cat-file blob "$merged:one.txt" | tail -n 1)" both
 same "the merged tree" "$(git -C "$P" cat-file blob "$merged:two.txt" | tail -n 1)" both
 
+story "a reason of several lines is shown in its lines"
+gates "  needs_qa: [{run: 'echo first; echo second; exit 1'}]"
+viv run "write a word to two.txt
+and nothing more" --attempts 1 -C "$P" -- sh -c 'echo more >> two.txt'
+expect_code 1 "a run that a check rejects"
+expect "the reason in the run's words" grep -qzF "      failed with exit code 1
+        first
+        second
+" "$SCRATCH/err"
+viv task show "$(last_task)" -C "$P"
+expect "the goal" grep -qzF "write a word to two.txt
+              and nothing more
+" "$SCRATCH/out"
+expect "the reason" grep -qzF "failed with exit code 1
+              first
+              second
+" "$SCRATCH/out"
+refute "a question mark for a line's end" grep -qF '?' "$SCRATCH/out" "$SCRATCH/err"
+
 flow_end

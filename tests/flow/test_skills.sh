@@ -111,6 +111,16 @@ refute "the private lines were counted" grep -qE '(^|[^0-9])7([^0-9]|$)' "$SCRAT
 viv skill call viv.search_text --input '{"text":"secret"}' -C "$P"
 refute "a call read it" grep -q "private" "$SCRATCH/out"
 
+story "an empty folder has no files, which is no error: by effects here, by the granted folder below"
+mkdir -p "$P/hollow/deep"
+viv run "look" --skill viv.find_files --input '{"root":"hollow/deep"}' -C "$P"
+expect_code 0 "a task"
+user_policy 'branch: follow'
+viv skill call viv.find_files --input '{"root":"hollow/deep"}' -C "$P"
+expect_code 0 "a call"
+said "0 files, 0 bytes"
+said "hollow/deep (is not there; an empty folder is not kept)"
+
 story "every effect and grant denied: each bundled skill fails clean"
 user_policy 'branch: follow
 paths: {read: {deny: ["**"]}, write: {deny: ["**"]}}'

@@ -12,6 +12,7 @@
 
 static struct kit_fake fake;
 static struct viv_error err;
+static uint32_t walk_flags = VIV_KIT_WALK_SIZES;
 
 /* All paths of a walk, one a line, then the skipped ones with their reasons. */
 static char *
@@ -24,7 +25,7 @@ walk_all(bool grant, const char *root)
     text[0] = '\0';
     err = (struct viv_error)VIV_ERROR_INIT;
     struct viv_call *call = kit_fake_call(&fake, grant);
-    if (viv_kit_walk_open(call, &fake.effects, viv_kit_str(root), VIV_KIT_WALK_SIZES, &walk, &err) != VIV_OK) {
+    if (viv_kit_walk_open(call, &fake.effects, viv_kit_str(root), walk_flags, &walk, &err) != VIV_OK) {
         assert_null(walk);
         assert_int_equal(kit_fake_open_files(), files);
         return NULL;
@@ -75,6 +76,35 @@ both_ways_one_order(void **state)
     kit_fake_empty(&fake);
     assert_string_equal(walk_all(true, "."), "");
     assert_string_equal(walk_all(false, ""), "");
+}
+
+/* git keeps no empty folder, so one of the person's is not there: a walk that says so has no files and notes it. */
+static void
+an_empty_folder_has_no_files(void **state)
+{
+    (void)state;
+    kit_fake_empty(&fake);
+    kit_fake_file(&fake, "a/b", "x", 1);
+    int root = open(fake.folder, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(mkdirat(root, "empty", 0755), 0);
+    close(root);
+    for (int grant = 0; grant < 2; grant++) {
+        static const char *const missing[] = { "c", "a/c", "c/d/e" };
+        assert_string_equal(walk_all(grant, "empty"), "");
+        for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+            char said[160];
+            snprintf(said, sizeof said,
+                     "{\"skipped\":[{\"path\":\"%s\",\"reason\":\"is not there; an empty folder is not kept\"}],"
+                     "\"skipped_count\":1}\n",
+                     missing[i]);
+            walk_flags = VIV_KIT_WALK_SIZES | VIV_KIT_WALK_EMPTY;
+            assert_string_equal(walk_all(grant, missing[i]), said);
+            assert_string_equal(walk_all(grant, "a/b"), "a/b\n");
+            assert_null(walk_all(grant, "a/b/c")); /* a file is no folder, and none is in it */
+            walk_flags = VIV_KIT_WALK_SIZES;
+            assert_null(walk_all(grant, missing[i]));
+        }
+    }
 }
 
 static void
@@ -357,6 +387,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways_one_order), cmocka_unit_test(links_lead_nowhere),
+        cmocka_unit_test(an_empty_folder_has_no_files),
         cmocka_unit_test(no_grant_no_effects), cmocka_unit_test(files_that_change_are_not_used),
         cmocka_unit_test(loading_is_bounded),  cmocka_unit_test(the_text_says_what_was_left_out),
         cmocka_unit_test(gone_and_swapped_files),
