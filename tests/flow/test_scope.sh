@@ -125,6 +125,33 @@ same "what both wrote" "$(cat "$P/none/made/file")" "$(printf 'made\nmore')"
 same "third" "$(state_of "$P" third)" failed
 expect "why" grep -q "there is no 'none/other' beneath the target" <(field "$P" third failure)
 
+story "a client of a host asks the same way"
+viv_begin host work --workers 1 -C "$P"
+until_true "a host" test -S "$P/.vivarium/host.sock"
+viv skill call viv.count_lines --input '{"language":"C"}' --scope small --json -C "$P"
+expect_code 0 "a call by a client"
+expect "it counts 2 lines" grep -q '"lines":2[,}]' "$SCRATCH/out"
+refused 1 "there is no 'nowhere' beneath the target" -- submit x --scope nowhere -C "$P" -- true
+viv run "by a client" --scope small -C "$P" -- sh -c 'echo c >small/client.txt'
+expect_code 0 "a run by a client"
+# ask WORDS REQUEST: what a program that writes its own requests is told.
+ask() {
+    python3 -B "$FLOW/ask.py" "$P/.vivarium" "$2" >"$SCRATCH/out" 2>"$SCRATCH/err"
+    said "$1"
+}
+ask "'scope' of a request is no text" '{"op":"call","skill":"viv.count_lines","scope":7}'
+ask "holds '..'" '{"op":"call","skill":"viv.count_lines","scope":"a/../.."}'
+ask "holds control characters" '{"op":"call","skill":"viv.count_lines","scope":"a\u0000"}'
+ask "'scope' of a request is no text" '{"op":"lookup","ids":[],"scope":["a"]}'
+ask "member 'scope' of a task is unknown or of the wrong type" '{"op":"submit","task":{"goal":"x","scope":7}}'
+ask "is absolute" '{"op":"submit","task":{"goal":"x","scope":"/etc"}}'
+ask '"status":0' '{"op":"submit","task":{"goal":"x","id":"raw","command":{"stages":[{"argv":["true"]}]},"scope":".//small//in/"}}'
+raw_is_ready() { [ "$(state_of "$P" raw)" = ready ]; }
+until_true "the end of a task" raw_is_ready
+same "its scope" "$(scope_of "$P" raw)" small/in
+kill "$pid_host"
+viv_end host
+
 # ---- queue files ----
 
 story "a queue file carries it"
