@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "run/target.h"
+#include <viv/limits.h>
 
+#define EXCLUDE_MAX (1u << 20)
 
 static viv_status
 open_home(struct vh_app *app, struct viv_error *err)
@@ -53,35 +57,88 @@ vh_app_find(struct vh_app *app, const char *start, struct viv_error *err)
     }
 }
 
-/* A repository shall not see the home: .git/info/exclude, which is the user's own and never committed. */
+/* A path as a pattern of gitignore that means this path and no other; only a line break cannot be written there, '?'
+ * stands for it. */
+static void
+put_pattern(struct vh_buf *buf, const char *path)
+{
+    for (; *path; path++) {
+        if (strchr("\\*?[", *path)) {
+            vh_buf_char(buf, '\\');
+        }
+        vh_buf_char(buf, *path == '\n' ? '?' : *path);
+    }
+}
+
+static bool
+has_line(struct viv_str text, struct viv_str line)
+{
+    const char *end = text.data + text.len;
+    for (const char *at = text.data; at && at < end;) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        stop = stop ? stop : end;
+        if (vh_str_equal((struct viv_str){ at, (uint64_t)(stop - at) }, line)) {
+            return true;
+        }
+        at = stop + 1;
+    }
+    return false;
+}
+
+/* Appended in one write: two homes of one repository may be made at once. */
+static viv_status
+append_line(struct vh_app *app, const char *path, struct viv_str line, struct viv_error *err)
+{
+    struct viv_str text = { NULL, 0 };
+    struct vh_buf buf;
+    viv_status status = vh_fs_read(app->seam, app->arena, AT_FDCWD, path, EXCLUDE_MAX, &text, err);
+    if ((status && status != VIV_E_NOT_FOUND) || has_line(text, line)) {
+        return status;
+    }
+    vh_buf_init(&buf, app->arena, EXCLUDE_MAX);
+    vh_buf_text(&buf, text.len && text.data[text.len - 1] != '\n' ? "\n" : "");
+    vh_buf_str(&buf, line);
+    vh_buf_char(&buf, '\n');
+    if (buf.failed) {
+        return vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
+    }
+    int fd = app->seam->open(app->seam->data, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return vh_error_errno(err, VIV_E_IO, "home", "cannot open it");
+    }
+    status = vh_fs_write_all(app->seam, fd, vh_buf_view(&buf), err);
+    if (status == VIV_OK && app->seam->sync(app->seam->data, fd)) {
+        status = vh_error_errno(err, VIV_E_IO, "home", "cannot sync it");
+    }
+    app->seam->close(app->seam->data, fd);
+    return status;
+}
+
+/* A repository shall not see the home: info/exclude, which is the user's own and never committed. Linked worktrees
+ * share that of the common git directory. */
 viv_status
 vh_app_exclude(struct vh_app *app, struct viv_error *err)
 {
-    struct viv_str text = { NULL, 0 };
-    char *folder = vh_arena_format(app->arena, "%s/.git", app->project);
-    char *path = vh_arena_format(app->arena, "%s/.git/info/exclude", app->project);
-    struct stat stat;
-    if (!folder || !path || app->seam->stat(app->seam->data, AT_FDCWD, folder, &stat, 0) || !S_ISDIR(stat.st_mode)) {
-        return VIV_OK; /* no repository, or a linked worktree, whose exclude file is the main one's */
+    struct vh_git_tools tools = { .seam = app->seam };
+    struct vh_target target = { .tools = &tools };
+    struct vh_buf line;
+    bool found = false;
+    viv_status status = vh_target_find(&target, app->arena, app->project, &found, err);
+    if (status || !found) {
+        return status == VIV_E_INVALID ? VIV_OK : status; /* nothing that git could take for a working tree */
     }
-    viv_status status = vh_fs_read(app->seam, app->arena, AT_FDCWD, path, 1u << 20, &text, err);
-    if (status && status != VIV_E_NOT_FOUND) {
-        return status;
+    vh_buf_init(&line, app->arena, 2 * VIV_PATH_MAX + 16);
+    vh_buf_char(&line, '/');
+    put_pattern(&line, target.prefix);
+    vh_buf_text(&line, VH_APP_HOME "/");
+    const char *info = vh_arena_format(app->arena, "%s/info", target.common_dir);
+    const char *path = vh_arena_format(app->arena, "%s/info/exclude", target.common_dir);
+    if (!info || !path || line.failed) {
+        return vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
     }
-    struct vh_buf buf;
-    vh_buf_init(&buf, app->arena, 2u << 20);
-    vh_buf_str(&buf, text);
-    if (text.len && strstr(text.data, "/" VH_APP_HOME "/")) {
-        return VIV_OK;
-    }
-    if (text.len && text.data[text.len - 1] != '\n') {
-        vh_buf_char(&buf, '\n');
-    }
-    vh_buf_text(&buf, "/" VH_APP_HOME "/\n");
-    char *info = vh_arena_format(app->arena, "%s/.git/info", app->project);
-    status = info && !buf.failed ? vh_fs_make_folders(app->seam, AT_FDCWD, info, 0755, err)
-                                 : vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
-    return status ? status : vh_fs_replace(app->seam, AT_FDCWD, path, vh_buf_view(&buf), 0644, err);
+    status = vh_fs_make_folders(app->seam, AT_FDCWD, info, 0755, err);
+    status = status ? status : append_line(app, path, vh_buf_view(&line), err);
+    return status ? vh_error_extend(err, status, "to keep the home out of git, '%s'", path) : VIV_OK;
 }
 
 static const char *
@@ -203,13 +260,13 @@ vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
         return vh_error_errno(err, VIV_E_IO, "home", "cannot make '%s'", app->home_path);
     }
     status = fill_home(app, id, err);
+    status = status ? status : vh_app_exclude(app, err);
     if (status == VIV_OK) {
         status = vh_app_note_home(app, id, err);
     }
     if (status) { /* nobody could use what is half made */
         struct viv_error ignored = VIV_ERROR_INIT;
         (void)vh_fs_remove_tree(app->seam, AT_FDCWD, app->home_path, &ignored);
-        return status;
     }
-    return vh_app_exclude(app, err);
+    return status;
 }

@@ -325,6 +325,17 @@ vh_app_build_view(struct vh_app *app, struct viv_error *err)
     return status ? status : open_registry(app, err);
 }
 
+viv_status
+vh_app_try_policy(struct vh_app *app, struct viv_str text, bool trusted, struct viv_error *err)
+{
+    const struct vh_plugin **safety = &app->run.plugins.safety;
+    viv_status status = app->run.registry ? VIV_OK : vh_app_build_view(app, err);
+    if (status == VIV_OK && !*safety) {
+        status = load_for(app, NULL, VIV_INDEX_SAFETY, safety, err);
+    }
+    return status ? status : vh_policy_try(&app->run, text, trusted, err);
+}
+
 void
 vh_app_unbuild(struct vh_app *app)
 {

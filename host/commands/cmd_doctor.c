@@ -277,8 +277,15 @@ check_trust(struct doctor *d)
                                         : "the project's " VH_POLICY_FILE " cannot be read");
         return;
     }
+    struct viv_error err = VIV_ERROR_INIT;
     vh_hash_text(text, hex);
     bool trusted = vh_app_trusts(&cli->app, hex);
+    status = vh_app_try_policy(&cli->app, text, true, &err); /* trust would mend what it may not do without */
+    status = status ? status : vh_app_try_policy(&cli->app, text, trusted, &err);
+    if (status) {
+        check(d, "policy", MISSING, err.text);
+        return;
+    }
     check(
         d, "policy", trusted ? FINE : NOTE,
         trusted ? VH_POLICY_FILE " is trusted"
@@ -302,7 +309,8 @@ open_home(struct doctor *d)
         check(d, "home", FINE, cli->app.home_path);
         return true;
     }
-    d->foreign = status == VIV_E_DENIED;
+    struct viv_error ignored = VIV_ERROR_INIT;
+    d->foreign = cli->app.read_only || vh_app_check_home(&cli->app, &ignored) == VIV_E_DENIED;
     bool home = cli->app.read_only || d->foreign || status == VIV_E_STORE || status == VIV_E_VERSION;
     check(d, home ? "home" : "host", MISSING, err.text);
     return vh_app_open(&cli->app, VH_APP_READ, 0, &err) == VIV_OK;

@@ -71,6 +71,10 @@ trust_policy(struct vh_cli *cli, bool show)
         status = vh_error_set(&err, status, "policy", "there is no '%s/" VH_POLICY_FILE "', nothing to trust",
                               cli->app.project);
     }
+    if (status == VIV_OK && !show) {
+        status = vh_app_try_policy(&cli->app, text, true, &err);
+        status = status ? vh_error_extend(&err, status, "not trusted, it cannot be used") : VIV_OK;
+    }
     if (status) {
         return vh_cli_fail(cli, status, &err);
     }

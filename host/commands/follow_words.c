@@ -203,18 +203,37 @@ static const char *
 words_of_publish(struct vh_cli *cli, const struct vh_json *event)
 {
     struct viv_str commit = data_str(event, "published");
+    struct viv_str left = data_str(event, "branch_left");
     if (commit.len >= 12) {
-        return WORDS("published as %.12s", commit.data);
+        static const char *const ways = "a later task brings it, or vivhost rollback takes it back";
+        return !left.len ? WORDS("published as %.12s", commit.data)
+                         : WORDS("published as %.12s; your branch and files were left alone: %s; %s", commit.data,
+                                 line_of(cli, left), ways);
     }
     const char *failure = failure_of(cli, event);
     return *failure ? WORDS("not published: %s", failure) : "nothing to publish";
+}
+
+/* Results on the line that the branch has not, or has not any more: the task's result will bring them along. */
+static const char *
+ahead_of_branch(struct vh_cli *cli, const struct vh_json *base)
+{
+    struct viv_str branch = vh_json_str(base, "branch");
+    struct viv_str tip = vh_json_str(base, "tip");
+    if (!branch.len || !tip.len || vh_str_equal(tip, vh_json_str(base, "commit"))) {
+        return NULL;
+    }
+    uint64_t skip = vh_str_starts(branch, "refs/heads/") ? strlen("refs/heads/") : 0;
+    branch = (struct viv_str){ branch.data + skip, branch.len - skip };
+    return WORDS("stands on ready work that branch '%s' does not have", line_of(cli, branch));
 }
 
 /* Uncommitted work is no news to whoever asked for the task; what the task cannot see is. */
 static const char *
 words_of_base(struct vh_cli *cli, const struct vh_json *event)
 {
-    const struct vh_json *paths = vh_json_get(data_get(event, "base"), "paths");
+    const struct vh_json *base = data_get(event, "base");
+    const struct vh_json *paths = vh_json_get(base, "paths");
     const char *names = NULL;
     int count = 0;
     for (const struct vh_json *p = paths ? paths->child : NULL; p; p = p->next) {
@@ -223,6 +242,49 @@ words_of_base(struct vh_cli *cli, const struct vh_json *event)
         }
     }
     return names ? WORDS("started without %d that cannot be read: %s%s", count, names, count > NAMES_MAX ? ", ..." : "")
+                 : ahead_of_branch(cli, base);
+}
+
+/* Texts of a list, quoted; NULL when there is none. */
+static const char *
+names_of(struct vh_cli *cli, const struct vh_json *list)
+{
+    const char *names = NULL;
+    for (const struct vh_json *name = list ? list->child : NULL; name; name = name->next) {
+        names = WORDS("%s%s'%s'", names ? names : "", names ? ", " : "", line_of(cli, name->text));
+    }
+    return names;
+}
+
+static const char *
+words_of_change(struct vh_cli *cli, const struct vh_json *event)
+{
+    struct viv_str tree = data_str(event, "tree");
+    int64_t paths = data_int(event, "paths_all");
+    const struct vh_json *list = data_get(event, "uncommitted");
+    const char *names = names_of(cli, list);
+    bool more = list && data_int(event, "uncommitted_all") > list->count;
+    return WORDS("result frozen: %lld path%s changed%s%.*s%s%s%s", (long long)paths, paths == 1 ? "" : "s",
+                 tree.len >= 12 ? ", tree " : "", tree.len >= 12 ? 12 : 0, tree.len >= 12 ? tree.data : "",
+                 names ? "; its commit takes along what you had not committed in " : "", names ? names : "",
+                 more ? ", ..." : "");
+}
+
+static const char *
+words_of_rollback(struct vh_cli *cli, const struct vh_json *event)
+{
+    const char *failure = failure_of(cli, event);
+    const char *kept = names_of(cli, data_get(event, "kept_on"));
+    struct viv_str commit = data_str(event, "commit");
+    int64_t given = data_int(event, "given_back");
+    if (*failure) {
+        return WORDS("not rolled back: %s", failure);
+    }
+    if (kept) {
+        return WORDS("still on %s; to undo it there too: git cherry-pick %.*s", kept,
+                     commit.len > 12 ? 12 : (int)commit.len, commit.len ? commit.data : "");
+    }
+    return given ? WORDS("what you had not committed is back in %lld file%s", (long long)given, given == 1 ? "" : "s")
                  : NULL;
 }
 
@@ -254,10 +316,7 @@ words_of_decision(struct vh_cli *cli, const struct vh_json *event, struct viv_st
         return *failure ? WORDS("%s", failure) : words_of_base(cli, event);
     }
     if (vh_str_is(kind, "change.frozen")) {
-        struct viv_str tree = data_str(event, "tree");
-        long long paths = (long long)data_int(event, "paths_all");
-        return WORDS("result frozen: %lld path%s changed%s%.*s", paths, paths == 1 ? "" : "s",
-                     tree.len >= 12 ? ", tree " : "", tree.len >= 12 ? 12 : 0, tree.len >= 12 ? tree.data : "");
+        return words_of_change(cli, event);
     }
     if (vh_str_is(kind, "integration.made")) {
         const char *failure = failure_of(cli, event);
@@ -322,8 +381,7 @@ vh_follow_words(struct vh_cli *cli, const struct vh_json *event)
         return WORDS("over budget: %s", line_of(cli, data_str(event, "reason")));
     }
     if (vh_str_is(kind, "rollback.finished")) {
-        const char *failure = failure_of(cli, event);
-        return *failure ? WORDS("not rolled back: %s", failure) : NULL;
+        return words_of_rollback(cli, event);
     }
     if (vh_str_is(kind, "plugin.blamed") || vh_str_is(kind, "command.refused")) {
         return WORDS("%s: %s", vh_str_is(kind, "plugin.blamed") ? "plugin at fault" : "refused",

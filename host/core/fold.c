@@ -71,7 +71,7 @@ vh_fold_budget_settled(struct vh_folding *fold)
     struct vh_task *task = &fold->task;
     int64_t held = task->held_micro;
     int64_t cost = vh_fold_int(fold, "micro");
-    task->held_micro = 0;
+    task->held_micro = task->used_micro = 0;
     task->holds = (struct viv_str){ NULL, 0 };
     task->cost_micro += cost;
     task->leased = 0;

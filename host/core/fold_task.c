@@ -293,6 +293,7 @@ asked(struct vh_folding *fold)
     fold->task.awaiting_digest = vh_fold_str(fold, "digest");
     fold->task.resume_state = vh_task_state_of(vh_fold_str(fold, "resume_state"));
     fold->task.resume_phase = vh_task_phase_of(vh_fold_str(fold, "resume_phase"));
+    fold->task.used_micro = vh_fold_int(fold, "used_micro");
     return VIV_OK;
 }
 

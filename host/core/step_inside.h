@@ -72,7 +72,10 @@ bool vh_step_approved(struct vh_stepping *step, const char *why, struct viv_str 
 viv_status vh_step_finish(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags);
 /* The same without a look at those that follow. */
 viv_status vh_step_end(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags);
-/* Settle what is held without asking: all of it after an outside effect, nothing otherwise. */
+/* Of the hold: what the worker says was used by now, with what was known at an earlier question. 0: nobody said. */
+int64_t vh_step_used(struct vh_stepping *step);
+/* Settle what is held without asking: of a task that waits for a person what was used, where that is known; else all of
+ * it after an outside effect, nothing otherwise. */
 viv_status vh_step_settle_lost(struct vh_stepping *step, const char *why);
 /* Dependents and parent of a task that ended; what is too much for one command is left for later ones. */
 viv_status vh_step_followers(struct vh_stepping *step);

@@ -342,6 +342,10 @@ vh_step_ask(struct vh_stepping *step, const char *why, struct viv_str digest, st
     vh_json_set_text(step->arena, data, "resume_state", vh_task_state_name(resume_state));
     vh_json_set_str(step->arena, data, "text", text);
     vh_json_set_text(step->arena, data, "why", why);
+    int64_t used = vh_step_used(step);
+    if (used > 0) {
+        vh_json_set_int(step->arena, data, "used_micro", used);
+    }
     viv_status status = vh_step_emit(step, "task.asked", step->task.id, data);
     if (status) {
         return status;

@@ -121,9 +121,24 @@ vh_step_settle_lost(struct vh_stepping *step, const char *why)
     if (step->task.held_micro == 0) {
         return VIV_OK;
     }
+    if (step->task.state == VH_STATE_AWAITING && step->task.used_micro > 0) {
+        return settle(step, step->task.used_micro, why);
+    }
     /* In the settling phase nobody knows any more what left the workspace. */
     bool all = step->task.outside || step->task.phase == VH_PHASE_SETTLE;
     return settle(step, all ? step->task.held_micro : 0, why);
+}
+
+int64_t
+vh_step_used(struct vh_stepping *step)
+{
+    int64_t held = step->task.held_micro;
+    int64_t before = step->task.used_micro < held ? step->task.used_micro : held;
+    int64_t used = vh_step_int(step, "used_micro", -1);
+    if (used < 0) {
+        return 0;
+    }
+    return used < held - before ? before + used : held;
 }
 
 /* The closed list of reasons an entry of the ledger may have. */

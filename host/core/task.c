@@ -72,6 +72,7 @@ static const struct field {
     ROW(rollback_commit, TEXT),
     ROW(score_permille, NUMBER),
     ROW(held_micro, NUMBER),
+    ROW(used_micro, NUMBER),
     ROW(cost_micro, NUMBER),
     ROW(holds, TEXT),
 #undef ROW

@@ -115,6 +115,7 @@ struct vh_task {
 
     /* money */
     int64_t held_micro;
+    int64_t used_micro; /* known to be used of it when a person was asked; 0: nobody said */
     int64_t cost_micro; /* settled over all attempts */
     struct viv_str holds; /* JSON list of scope names the hold was made in */
 };

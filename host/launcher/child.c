@@ -236,23 +236,23 @@ child_run(const struct keeper *keeper, const struct run *run, const struct run_s
 {
     static struct program found;
     static struct program interpreter;
-    const char *step = NULL;
+    enum step step = STEP_COUNT;
     char byte;
     spawn_calm();
     umask(022);
-    if (step_fails("session") || prctl(PR_SET_PDEATHSIG, SIGKILL) || setsid() < 0) {
-        stop(fds.status, NOTE_UNCONFINED, "session");
+    if (step_fails(STEP_SESSION) || prctl(PR_SET_PDEATHSIG, SIGKILL) || setsid() < 0) {
+        stop(fds.status, NOTE_UNCONFINED, step_name(STEP_SESSION));
     }
     int cwd = open_beneath(keeper->root, *run->cwd ? run->cwd : ".", O_PATH | O_DIRECTORY, 0);
     if (cwd < 0 || fchdir(cwd)) {
         stop(fds.status, NOTE_NOT_STARTED, "cwd");
     }
     set_descriptors(keeper, run, stage, &fds);
-    if (step_fails("descriptors") || close_range(3, ~0u, CLOSE_RANGE_CLOEXEC)) {
-        stop(fds.status, NOTE_UNCONFINED, "descriptors");
+    if (step_fails(STEP_DESCRIPTORS) || close_range(3, ~0u, CLOSE_RANGE_CLOEXEC)) {
+        stop(fds.status, NOTE_UNCONFINED, step_name(STEP_DESCRIPTORS));
     }
     if (confine_child(keeper, &step)) {
-        stop(fds.status, NOTE_UNCONFINED, step);
+        stop(fds.status, NOTE_UNCONFINED, step_name(step));
     }
     if (find_program(stage, &found) || read_head(&found)) {
         stop(fds.status, NOTE_NOT_STARTED, "program");
@@ -261,7 +261,7 @@ child_run(const struct keeper *keeper, const struct run *run, const struct run_s
         stop(fds.status, NOTE_NOT_STARTED, "program");
     }
     if (confine_limits(&keeper->plan)) {
-        stop(fds.status, NOTE_UNCONFINED, "rlimits");
+        stop(fds.status, NOTE_UNCONFINED, step_name(STEP_RLIMITS));
     }
     struct run_note ready = {.kind = NOTE_READY};
     if (write(fds.status, &ready, sizeof ready) != sizeof ready || read(fds.gate, &byte, 1) != 1) {

@@ -24,8 +24,8 @@ drop_capabilities(struct keeper *keeper)
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2];
     memset(none, 0, sizeof none);
-    if (step_fails("capabilities")) {
-        return step_refuse(&keeper->ready, "capabilities", NULL);
+    if (step_fails(STEP_CAPABILITIES)) {
+        return step_refuse(&keeper->ready, STEP_CAPABILITIES, NULL);
     }
     bool privileged = prctl(PR_CAPBSET_DROP, 0, 0, 0, 0) == 0;
     for (int cap = 1; privileged && cap < 64; cap++) {
@@ -36,16 +36,16 @@ drop_capabilities(struct keeper *keeper)
     /* Without the right to drop, an ordinary user in reduced-copy, there is nothing to drop: no new
      * privileges does it. */
     if (!privileged && keeper->variant != VW_REDUCED_COPY) {
-        return step_refuse(&keeper->ready, "capabilities", "bounding set");
+        return step_refuse(&keeper->ready, STEP_CAPABILITIES, "bounding set");
     }
     if (privileged && prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
                                                    SECBIT_NO_CAP_AMBIENT_RAISE |
                                                    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)) {
-        return step_refuse(&keeper->ready, "capabilities", "secure bits");
+        return step_refuse(&keeper->ready, STEP_CAPABILITIES, "secure bits");
     }
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
         syscall(SYS_capset, &header, none)) {
-        return step_refuse(&keeper->ready, "capabilities", "sets");
+        return step_refuse(&keeper->ready, STEP_CAPABILITIES, "sets");
     }
     return 0;
 }
@@ -56,13 +56,13 @@ confine_keeper(struct keeper *keeper)
     if (drop_capabilities(keeper)) {
         return -1;
     }
-    if (step_fails("nnp") || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
-        return step_refuse(&keeper->ready, "nnp", NULL);
+    if (step_fails(STEP_NNP) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+        return step_refuse(&keeper->ready, STEP_NNP, NULL);
     }
     keeper->ready.bits |= VW_CAPS;
     /* The task can neither trace nor look into its keeper. */
-    if (step_fails("dumpable") || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) {
-        return step_refuse(&keeper->ready, "dumpable", NULL);
+    if (step_fails(STEP_DUMPABLE) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) {
+        return step_refuse(&keeper->ready, STEP_DUMPABLE, NULL);
     }
     return 0;
 }
@@ -82,7 +82,7 @@ limit(int resource, uint64_t most)
 int
 confine_limits(const struct plan *plan)
 {
-    if (step_fails("rlimits") || limit(RLIMIT_CPU, plan->cpu_s) ||
+    if (step_fails(STEP_RLIMITS) || limit(RLIMIT_CPU, plan->cpu_s) ||
         limit(RLIMIT_DATA, plan->memory_bytes) || limit(RLIMIT_NOFILE, plan->files_open) ||
         limit(RLIMIT_FSIZE, plan->file_bytes) || limit(RLIMIT_CORE, 0) ||
         limit(RLIMIT_MEMLOCK, 1 << 20) || limit(RLIMIT_MSGQUEUE, 1 << 20)) {
@@ -108,7 +108,7 @@ static int
 set_filters(const struct keeper *keeper)
 {
     bool copy = keeper->variant == VW_REDUCED_COPY;
-    if (step_fails("seccomp")) {
+    if (step_fails(STEP_SECCOMP)) {
         return -1;
     }
     if (copy &&
@@ -119,12 +119,12 @@ set_filters(const struct keeper *keeper)
 }
 
 int
-confine_child(const struct keeper *keeper, const char **ret_step)
+confine_child(const struct keeper *keeper, enum step *ret_step)
 {
-    *ret_step = "landlock";
+    *ret_step = STEP_LANDLOCK_ENTER;
     if (landlock_enter(keeper)) {
         return -1;
     }
-    *ret_step = "seccomp";
+    *ret_step = STEP_SECCOMP;
     return set_filters(keeper);
 }

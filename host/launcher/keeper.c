@@ -31,8 +31,8 @@ static int
 prepare(struct keeper *keeper)
 {
     if (keeper->variant == VW_REDUCED_COPY &&
-        (step_fails("subreaper") || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))) {
-        return step_refuse(&keeper->ready, "subreaper", NULL);
+        (step_fails(STEP_SUBREAPER) || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))) {
+        return step_refuse(&keeper->ready, STEP_SUBREAPER, NULL);
     }
     return ns_enter(keeper) || root_prepare(keeper) ? -1 : 0;
 }
@@ -48,13 +48,14 @@ make_world(struct keeper *keeper)
     keeper->ready.bits |= keeper->variant == VW_REDUCED_COPY ? VW_NO_SOCKETS : 0;
     keeper->ready.bits |=
         keeper->uid != 0 ? VW_PROCESSES : 0; /* root is exempt from RLIMIT_NPROC */
-    if ((keeper->plan.minimum & ~keeper->ready.bits) != 0) {
-        errno = EOPNOTSUPP;
-        return step_refuse(&keeper->ready, "minimum", "less than the profile asked for");
+    bool fails = step_fails(STEP_MINIMUM);
+    if (fails || (keeper->plan.minimum & ~keeper->ready.bits) != 0) {
+        errno = fails ? EPERM : EOPNOTSUPP;
+        return step_refuse(&keeper->ready, STEP_MINIMUM, "less than the profile asked for");
     }
     for (int fd = 0; fd < 3; fd++) {
         if (dup2(keeper->null, fd) < 0) {
-            return step_refuse(&keeper->ready, "descriptors", NULL);
+            return step_refuse(&keeper->ready, STEP_DESCRIPTORS, NULL);
         }
     }
     return 0;
@@ -79,10 +80,11 @@ wait_for_plan(struct keeper *keeper)
     }
     keeper->control = message.fds[1];
     message.fds[1] = -1;
-    if (keeper->ready.error == 0 &&
-        (plan_read(&message, &keeper->plan) || keeper->plan.variant != keeper->variant)) {
-        errno = EINVAL;
-        step_refuse(&keeper->ready, "request", NULL);
+    bool fails = step_fails(STEP_REQUEST);
+    if (keeper->ready.error == 0 && (fails || plan_read(&message, &keeper->plan) ||
+                                     keeper->plan.variant != keeper->variant)) {
+        errno = fails ? EPERM : EINVAL;
+        step_refuse(&keeper->ready, STEP_REQUEST, NULL);
     }
     channel_drop(&message);
     close(keeper->hand);
@@ -96,11 +98,11 @@ follow_launcher(struct keeper *keeper)
 {
     struct pollfd life = {.fd = keeper->life, .events = POLLIN};
     if (keeper->variant != VW_REDUCED_COPY && prctl(PR_SET_PDEATHSIG, SIGKILL)) {
-        return step_refuse(&keeper->ready, "death", NULL);
+        return step_refuse(&keeper->ready, STEP_DEATH, NULL);
     }
-    if (step_fails("death") || poll(&life, 1, 0) != 0) {
+    if (step_fails(STEP_DEATH) || poll(&life, 1, 0) != 0) {
         errno = errno ? errno : EOWNERDEAD;
-        return step_refuse(&keeper->ready, "death", NULL);
+        return step_refuse(&keeper->ready, STEP_DEATH, NULL);
     }
     return 0;
 }
@@ -130,7 +132,7 @@ refuse_exec(struct keeper *keeper, int error)
     reply.head.magic = VW_MAGIC;
     reply.head.kind = VW_EXEC;
     errno = error;
-    step_refuse(&reply.head, "request", NULL);
+    step_refuse(&reply.head, STEP_REQUEST, NULL);
     (void)channel_send(keeper->control, &reply, sizeof reply, NULL,
                        0); /* a host that is gone is seen by the loop */
 }

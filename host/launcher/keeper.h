@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 #include "plan.h"
+#include "step.h"
 
 #define KEEPER_ENV_BASE 6
 #define KEEPER_PATH_MAX 4096
@@ -48,7 +49,7 @@ int root_make(struct keeper *keeper);
 /* confine.c: what the keeper gives up for itself and all its children. */
 int confine_keeper(struct keeper *keeper);
 /* The rest, in a child between fork and exec. 0, or -1 with the step's name. */
-int confine_child(const struct keeper *keeper, const char **ret_step);
+int confine_child(const struct keeper *keeper, enum step *ret_step);
 /* Last of all: until its program runs, the child holds more descriptors than that may be allowed.
  */
 int confine_limits(const struct plan *plan);

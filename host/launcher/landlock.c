@@ -137,23 +137,23 @@ int
 landlock_make(struct keeper *keeper)
 {
     bool copy = keeper->variant == VW_REDUCED_COPY;
-    if (step_fails("landlock")) {
-        return step_refuse(&keeper->ready, "landlock", NULL);
+    if (step_fails(STEP_LANDLOCK)) {
+        return step_refuse(&keeper->ready, STEP_LANDLOCK, NULL);
     }
     int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1) {
-        return copy ? step_refuse(&keeper->ready, "landlock", "the only wall of this variant") : 0;
+        return copy ? step_refuse(&keeper->ready, STEP_LANDLOCK, "the only wall of this variant") : 0;
     }
     keeper->ruleset = make_ruleset(handled(abi), abi >= 4 ? NET_ALL : 0, 0, abi);
     if (keeper->ruleset < 0 || fill_rules(keeper, handled(abi))) {
-        return step_refuse(&keeper->ready, "landlock", "rules");
+        return step_refuse(&keeper->ready, STEP_LANDLOCK, "rules");
     }
     keeper->ready.bits |= VW_LANDLOCK;
     keeper->ready.landlock_abi = (uint32_t)abi;
     if (copy && abi >= 6) {
         keeper->scope = make_ruleset(0, 0, SCOPE_ALL, abi);
         if (keeper->scope < 0) {
-            return step_refuse(&keeper->ready, "landlock", "scopes");
+            return step_refuse(&keeper->ready, STEP_LANDLOCK, "scopes");
         }
         keeper->ready.bits |= VW_SCOPES;
     }
@@ -163,7 +163,7 @@ landlock_make(struct keeper *keeper)
 int
 landlock_enter(const struct keeper *keeper)
 {
-    if (step_fails("landlock-enter")) {
+    if (step_fails(STEP_LANDLOCK_ENTER)) {
         return -1;
     }
     if (keeper->ruleset >= 0 && syscall(SYS_landlock_restrict_self, keeper->ruleset, 0)) {

@@ -4,6 +4,7 @@
  * the host's spawner thread ends, this program ends, and all that it started with it.
  *
  *   viv-launcher --parent=PID [--fail-step=NAME]
+ *   viv-launcher --steps    prints the names that can be made to fail, one a line
  *
  * Read wire.h, then spawn.c, then keeper.c. */
 #include "launcher.h"
@@ -218,21 +219,44 @@ settle(struct launcher *launcher, pid_t parent)
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || pipe2(launcher->life, O_CLOEXEC) ? -1 : 0;
 }
 
-int
-main(int argc, char **argv)
+/* 0, or the exit code for wrong words. A step nobody knows would fail nothing, unnoticed. */
+static int
+read_options(int argc, char **argv, pid_t *ret_parent)
 {
-    static struct launcher launcher;
-    pid_t parent = 0;
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--parent=", 9) == 0) {
-            parent = (pid_t)strtol(argv[i] + 9, NULL, 10);
-        } else if (strncmp(argv[i], "--fail-step=", 12) == 0) {
-            step_fail_at(argv[i] + 12);
+            *ret_parent = (pid_t)strtol(argv[i] + 9, NULL, 10);
+        } else if (strncmp(argv[i], "--fail-step=", 12) == 0 &&
+                   step_find(argv[i] + 12) < STEP_COUNT) {
+            step_fail_at(step_find(argv[i] + 12));
         } else {
             dprintf(2, "usage: viv-launcher --parent=PID (started by vivhost with a socket as "
                        "descriptor 3)\n");
             return 2;
         }
+    }
+    return 0;
+}
+
+static int
+print_steps(void)
+{
+    for (int i = 0; i < STEP_COUNT; i++) {
+        printf("%s\n", step_name((enum step)i));
+    }
+    return fflush(stdout) ? 1 : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct launcher launcher;
+    pid_t parent = 0;
+    if (argc == 2 && strcmp(argv[1], "--steps") == 0) {
+        return print_steps();
+    }
+    if (read_options(argc, argv, &parent)) {
+        return 2;
     }
     sigset_t child;
     sigemptyset(&child);

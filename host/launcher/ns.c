@@ -22,16 +22,16 @@ pid_t
 ns_clone(enum vw_variant variant, int *ret_pidfd, struct vw_reply *reply)
 {
     uint64_t flags = CLONE_PIDFD;
-    const char *step = "fork";
+    enum step step = STEP_FORK;
     if (variant != VW_REDUCED_COPY) {
         flags |= CLONE_NEWPID;
-        step = "pidns";
+        step = STEP_PIDNS;
     }
     if (variant == VW_FULL) {
         flags |= CLONE_NEWUSER;
     }
-    if ((variant == VW_FULL && step_fails("userns"))) {
-        return step_refuse(reply, "userns", NULL);
+    if ((variant == VW_FULL && step_fails(STEP_USERNS))) {
+        return step_refuse(reply, STEP_USERNS, NULL);
     }
     if (step_fails(step)) {
         return step_refuse(reply, step, NULL);
@@ -39,7 +39,7 @@ ns_clone(enum vw_variant variant, int *ret_pidfd, struct vw_reply *reply)
     /* The plain call: glibc's wrapper wants a stack, and a single-threaded program needs none. */
     pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, ret_pidfd, NULL, 0);
     if (pid < 0) {
-        return step_refuse(reply, variant == VW_FULL ? "userns" : step, NULL);
+        return step_refuse(reply, variant == VW_FULL ? STEP_USERNS : step, NULL);
     }
     return pid;
 }
@@ -62,16 +62,16 @@ static int
 map_user(struct keeper *keeper, uid_t uid, gid_t gid)
 {
     char line[64];
-    if (step_fails("maps") || write_proc("/proc/self/setgroups", "deny")) {
-        return step_refuse(&keeper->ready, "maps", "setgroups");
+    if (step_fails(STEP_MAPS) || write_proc("/proc/self/setgroups", "deny")) {
+        return step_refuse(&keeper->ready, STEP_MAPS, "setgroups");
     }
     snprintf(line, sizeof line, "%d %u 1\n", TASK_ID, uid);
     if (write_proc("/proc/self/uid_map", line)) {
-        return step_refuse(&keeper->ready, "maps", "uid_map");
+        return step_refuse(&keeper->ready, STEP_MAPS, "uid_map");
     }
     snprintf(line, sizeof line, "%d %u 1\n", TASK_ID, gid);
     if (write_proc("/proc/self/gid_map", line)) {
-        return step_refuse(&keeper->ready, "maps", "gid_map");
+        return step_refuse(&keeper->ready, STEP_MAPS, "gid_map");
     }
     keeper->ready.bits |= VW_USERNS;
     return 0;
@@ -86,14 +86,14 @@ make_follower(struct keeper *keeper)
 {
     int here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (here < 0 || self < 0 || step_fails("private")) {
-        return step_refuse(&keeper->ready, "private", NULL);
+    if (here < 0 || self < 0 || step_fails(STEP_PRIVATE)) {
+        return step_refuse(&keeper->ready, STEP_PRIVATE, NULL);
     }
     bool chrooted = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0;
     if (chrooted &&
         (errno != EINVAL || setns(self, CLONE_NEWNS) ||
          mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) || fchdir(here) || chroot("."))) {
-        return step_refuse(&keeper->ready, "private", NULL);
+        return step_refuse(&keeper->ready, STEP_PRIVATE, NULL);
     }
     close(here);
     close(self);
@@ -101,7 +101,7 @@ make_follower(struct keeper *keeper)
 }
 
 static int
-leave(struct keeper *keeper, const char *step, int flag, uint32_t bit)
+leave(struct keeper *keeper, enum step step, int flag, uint32_t bit)
 {
     if (step_fails(step) || unshare(flag)) {
         return step_refuse(&keeper->ready, step, NULL);
@@ -121,14 +121,14 @@ ns_enter(struct keeper *keeper)
     if (variant == VW_FULL && map_user(keeper, keeper->uid, keeper->gid)) {
         return -1;
     }
-    if (leave(keeper, "mountns", CLONE_NEWNS, VW_MOUNTNS) || make_follower(keeper) ||
-        leave(keeper, "netns", CLONE_NEWNET, VW_NETNS) ||
-        leave(keeper, "ipcns", CLONE_NEWIPC, VW_IPCNS) ||
-        leave(keeper, "utsns", CLONE_NEWUTS, VW_UTSNS)) {
+    if (leave(keeper, STEP_MOUNTNS, CLONE_NEWNS, VW_MOUNTNS) || make_follower(keeper) ||
+        leave(keeper, STEP_NETNS, CLONE_NEWNET, VW_NETNS) ||
+        leave(keeper, STEP_IPCNS, CLONE_NEWIPC, VW_IPCNS) ||
+        leave(keeper, STEP_UTSNS, CLONE_NEWUTS, VW_UTSNS)) {
         return -1;
     }
     if (sethostname("vivarium", 8)) {
-        return step_refuse(&keeper->ready, "utsns", "host name");
+        return step_refuse(&keeper->ready, STEP_UTSNS, "host name");
     }
     return 0;
 }

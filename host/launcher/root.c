@@ -121,12 +121,12 @@ system_folder(const char *name)
 static int
 fill_system(struct keeper *keeper)
 {
-    if (step_fails("system") || place(root_tree("/usr", READ_ONLY), "usr")) {
-        return step_refuse(&keeper->ready, "system", "/usr");
+    if (step_fails(STEP_SYSTEM) || place(root_tree("/usr", READ_ONLY), "usr")) {
+        return step_refuse(&keeper->ready, STEP_SYSTEM, "/usr");
     }
     for (size_t i = 0; i < sizeof system_folders / sizeof *system_folders; i++) {
         if (system_folder(system_folders[i])) {
-            return step_refuse(&keeper->ready, "system", system_folders[i]);
+            return step_refuse(&keeper->ready, STEP_SYSTEM, system_folders[i]);
         }
     }
     for (size_t i = 0; i < sizeof etc_binds / sizeof *etc_binds; i++) {
@@ -136,12 +136,12 @@ fill_system(struct keeper *keeper)
         }
         if (make_empty(etc_binds[i] + 1, stat.st_mode) ||
             place(root_tree(etc_binds[i], READ_ONLY), etc_binds[i] + 1)) {
-            return step_refuse(&keeper->ready, "system", etc_binds[i]);
+            return step_refuse(&keeper->ready, STEP_SYSTEM, etc_binds[i]);
         }
     }
     for (size_t i = 0; i < sizeof made_files / sizeof *made_files; i++) {
         if (make_file(made_files[i][0], made_files[i][1])) {
-            return step_refuse(&keeper->ready, "system", made_files[i][0]);
+            return step_refuse(&keeper->ready, STEP_SYSTEM, made_files[i][0]);
         }
     }
     return 0;
@@ -154,20 +154,20 @@ fill_dev(struct keeper *keeper)
         char source[32];
         struct stat stat;
         snprintf(source, sizeof source, "/dev/%s", devices[i]);
-        if (step_fails("dev") || ((lstat(source, &stat) || !S_ISCHR(stat.st_mode)) && i == 0)) {
-            return step_refuse(&keeper->ready, "dev", source);
+        if (step_fails(STEP_DEV) || ((lstat(source, &stat) || !S_ISCHR(stat.st_mode)) && i == 0)) {
+            return step_refuse(&keeper->ready, STEP_DEV, source);
         }
         if (lstat(source, &stat) || !S_ISCHR(stat.st_mode)) {
             continue; /* a bare root may lack it; only null cannot be done without */
         }
         if (make_file(source + 1, "") ||
             place(root_tree(source, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), source + 1)) {
-            return step_refuse(&keeper->ready, "dev", source);
+            return step_refuse(&keeper->ready, STEP_DEV, source);
         }
     }
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
         if (symlink(links[i][0], links[i][1])) {
-            return step_refuse(&keeper->ready, "dev", links[i][1]);
+            return step_refuse(&keeper->ready, STEP_DEV, links[i][1]);
         }
     }
     return 0;
@@ -204,9 +204,9 @@ bound_processes(struct keeper *keeper)
 static int
 mount_proc(struct keeper *keeper)
 {
-    if (step_fails("proc") ||
+    if (step_fails(STEP_PROC) ||
         mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
-        return step_refuse(&keeper->ready, "proc", NULL);
+        return step_refuse(&keeper->ready, STEP_PROC, NULL);
     }
     return 0;
 }
@@ -219,12 +219,12 @@ close_proc(struct keeper *keeper)
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     bound_processes(keeper);
     if (mount_setattr(AT_FDCWD, "proc", 0, &attr, sizeof attr)) {
-        return step_refuse(&keeper->ready, "proc", "read-only");
+        return step_refuse(&keeper->ready, STEP_PROC, "read-only");
     }
     for (size_t i = 0; keeper->uid == 0 && i < sizeof root_only / sizeof *root_only; i++) {
         if (access(root_only[i], F_OK) == 0 &&
             mount("dev/null", root_only[i], NULL, MS_BIND, NULL)) {
-            return step_refuse(&keeper->ready, "proc", root_only[i]);
+            return step_refuse(&keeper->ready, STEP_PROC, root_only[i]);
         }
     }
     return 0;
@@ -236,10 +236,10 @@ fill_tmp(struct keeper *keeper)
     char options[96];
     snprintf(options, sizeof options, "mode=755,nr_inodes=262144,size=%llu",
              (unsigned long long)keeper->plan.tmp_bytes);
-    if (step_fails("tmp") || mount("tmpfs", "home", "tmpfs", MS_NOSUID | MS_NODEV, options) ||
+    if (step_fails(STEP_TMP) || mount("tmpfs", "home", "tmpfs", MS_NOSUID | MS_NODEV, options) ||
         mkdir("home/task", 0700) || mkdir("home/tmp", 0700) || chmod("home/tmp", 01777) ||
         mount("home/tmp", "tmp", NULL, MS_BIND, NULL)) {
-        return step_refuse(&keeper->ready, "tmp", NULL);
+        return step_refuse(&keeper->ready, STEP_TMP, NULL);
     }
     return 0;
 }
@@ -248,14 +248,14 @@ fill_tmp(struct keeper *keeper)
 static int
 make_skeleton(struct keeper *keeper)
 {
-    if (step_fails("root") ||
+    if (step_fails(STEP_ROOT) ||
         mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,nr_inodes=1024,size=2m") ||
         chdir("/proc")) {
-        return step_refuse(&keeper->ready, "root", "/proc");
+        return step_refuse(&keeper->ready, STEP_ROOT, "/proc");
     }
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (mkdir(folders[i], 0755)) {
-            return step_refuse(&keeper->ready, "root", folders[i]);
+            return step_refuse(&keeper->ready, STEP_ROOT, folders[i]);
         }
     }
     return 0;
@@ -266,24 +266,24 @@ enter_root(struct keeper *keeper)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     if (keeper->variant == VW_FULL) {
-        if (step_fails("pivot") || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH)) {
-            return step_refuse(&keeper->ready, "pivot", NULL);
+        if (step_fails(STEP_PIVOT) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH)) {
+            return step_refuse(&keeper->ready, STEP_PIVOT, NULL);
         }
         keeper->ready.bits |= VW_PIVOT;
     } else {
-        if (step_fails("chroot") || chroot(".")) {
-            return step_refuse(&keeper->ready, "chroot", NULL);
+        if (step_fails(STEP_CHROOT) || chroot(".")) {
+            return step_refuse(&keeper->ready, STEP_CHROOT, NULL);
         }
         keeper->ready.bits |= VW_CHROOT;
     }
-    if (chdir("/") || step_fails("read-only") ||
+    if (chdir("/") || step_fails(STEP_READ_ONLY) ||
         mount_setattr(AT_FDCWD, "/", 0, &attr, sizeof attr)) {
-        return step_refuse(&keeper->ready, "read-only", NULL);
+        return step_refuse(&keeper->ready, STEP_READ_ONLY, NULL);
     }
     keeper->root = open("/work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     keeper->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (keeper->root < 0 || keeper->null < 0) {
-        return step_refuse(&keeper->ready, "root", "the workspace");
+        return step_refuse(&keeper->ready, STEP_ROOT, "the workspace");
     }
     return 0;
 }
@@ -310,29 +310,29 @@ use_copy(struct keeper *keeper)
     const struct plan *plan = &keeper->plan;
     if (strlen(plan->copy) >= sizeof keeper->path || strlen(plan->scratch) >= KEEPER_PATH_MAX - 8) {
         errno = ENAMETOOLONG;
-        return step_refuse(&keeper->ready, "copy", NULL);
+        return step_refuse(&keeper->ready, STEP_COPY, NULL);
     }
     snprintf(keeper->path, sizeof keeper->path, "%s", plan->copy);
     snprintf(keeper->home, sizeof keeper->home, "%s/home", plan->scratch);
     snprintf(keeper->tmp, sizeof keeper->tmp, "%s/tmp", plan->scratch);
-    if (step_fails("copy") || (mkdir(keeper->home, 0700) && errno != EEXIST) ||
+    if (step_fails(STEP_COPY) || (mkdir(keeper->home, 0700) && errno != EEXIST) ||
         (mkdir(keeper->tmp, 0700) && errno != EEXIST)) {
-        return step_refuse(&keeper->ready, "copy", keeper->plan.scratch);
+        return step_refuse(&keeper->ready, STEP_COPY, keeper->plan.scratch);
     }
     for (size_t i = 0; i < plan->bind_count; i++) {
         if (plan->binds[i].target[0] != '/') {
             errno = EOPNOTSUPP;
-            return step_refuse(&keeper->ready, "binds", plan->binds[i].target);
+            return step_refuse(&keeper->ready, STEP_BINDS, plan->binds[i].target);
         }
     }
     keeper->root = open(plan->copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     keeper->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (keeper->root < 0 || keeper->null < 0) {
-        return step_refuse(&keeper->ready, "copy", plan->copy);
+        return step_refuse(&keeper->ready, STEP_COPY, plan->copy);
     }
     keeper->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (step_fails("proc") || keeper->proc < 0 || faccessat(keeper->proc, "self/stat", R_OK, 0)) {
-        return step_refuse(&keeper->ready, "proc", "needed to find the task's processes");
+    if (step_fails(STEP_PROC) || keeper->proc < 0 || faccessat(keeper->proc, "self/stat", R_OK, 0)) {
+        return step_refuse(&keeper->ready, STEP_PROC, "needed to find the task's processes");
     }
     return 0;
 }

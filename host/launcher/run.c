@@ -37,8 +37,8 @@ start_stage(struct keeper *keeper, struct run *run, size_t i, int input, int out
 {
     struct run_stage *stage = &run->stages[i];
     int status[2];
-    if (step_fails("start") || pipe2(status, O_CLOEXEC)) {
-        return step_refuse(&run->refusal, "start", "pipe");
+    if (step_fails(STEP_START) || pipe2(status, O_CLOEXEC)) {
+        return step_refuse(&run->refusal, STEP_START, "pipe");
     }
     stage->pid = fork();
     if (stage->pid == 0) {
@@ -48,7 +48,7 @@ start_stage(struct keeper *keeper, struct run *run, size_t i, int input, int out
     close(status[1]);
     if (stage->pid < 0) {
         close(status[0]);
-        return step_refuse(&run->refusal, "start", "fork");
+        return step_refuse(&run->refusal, STEP_START, "fork");
     }
     stage->status = status[0];
     stage->state = STAGE_FORKED;
@@ -65,7 +65,7 @@ start_all(struct keeper *keeper, struct run *run)
     for (size_t i = 0; i < run->stage_count && code == 0; i++) {
         bool last = i + 1 == run->stage_count;
         if (!last && pipe2(joint, O_CLOEXEC)) {
-            code = step_refuse(&run->refusal, "start", "pipe");
+            code = step_refuse(&run->refusal, STEP_START, "pipe");
             break;
         }
         code = start_stage(keeper, run, i, input, last ? run->out : joint[1]);
@@ -94,7 +94,7 @@ run_start(struct keeper *keeper, struct run *run)
         run->stages[i].state = STAGE_ENDED;
     }
     run->deadline_ns = now_ns() + run->wall_ns;
-    int code = pipe2(run->gate, O_CLOEXEC) ? step_refuse(&run->refusal, "start", "pipe")
+    int code = pipe2(run->gate, O_CLOEXEC) ? step_refuse(&run->refusal, STEP_START, "pipe")
                                            : start_all(keeper, run);
     close_fd(&run->out);
     close_fd(&run->err);
@@ -144,7 +144,7 @@ take_note(struct keeper *keeper, struct run *run, struct run_stage *stage,
         snprintf(stage->reply.start_step, sizeof stage->reply.start_step, "%.15s", note->step);
     } else {
         errno = note->error;
-        step_refuse(&run->refusal, note->step, NULL);
+        step_refuse(&run->refusal, step_find(note->step), NULL);
         run_kill(keeper, run, VW_END_ENDED);
     }
 }

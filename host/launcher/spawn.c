@@ -67,10 +67,10 @@ start_keeper(struct launcher *launcher, enum vw_variant variant, bool is_spare,
     int hand[2];
     if (launcher->count == STARTED_MAX) {
         errno = EAGAIN;
-        return step_refuse(reply, "fork", "too many children");
+        return step_refuse(reply, STEP_FORK, "too many children");
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, hand)) {
-        return step_refuse(reply, "control", NULL);
+        return step_refuse(reply, STEP_CONTROL, NULL);
     }
     *ret_keeper = (struct spare){.pidfd = -1, .hand = hand[0]};
     pid_t pid = ns_clone(variant, &ret_keeper->pidfd, reply);
@@ -121,7 +121,7 @@ hand_over(struct launcher *launcher, enum vw_variant variant, const struct messa
     if (channel_send(ret_keeper->hand, &message->head, sizeof message->head, fds, 2)) {
         close(ret_keeper->pidfd);
         close(ret_keeper->hand);
-        return step_refuse(reply, "control", NULL);
+        return step_refuse(reply, STEP_CONTROL, NULL);
     }
     return 0;
 }
@@ -137,12 +137,13 @@ spawn_keeper(struct launcher *launcher, struct message *message)
         pread(message->fds[0], &variant, sizeof variant, 0) != sizeof variant ||
         variant < VW_FULL || variant > VW_REDUCED_COPY) {
         errno = EINVAL;
-        step_refuse(&reply, "request", NULL);
+        step_refuse(&reply, STEP_REQUEST, NULL);
         answer(&reply, VW_OPEN, NULL, 0);
         return;
     }
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control)) {
-        step_refuse(&reply, "control", NULL);
+    if (step_fails(STEP_CONTROL) ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control)) {
+        step_refuse(&reply, STEP_CONTROL, NULL);
         answer(&reply, VW_OPEN, NULL, 0);
         return;
     }
@@ -297,20 +298,20 @@ spawn_tool(struct launcher *launcher, struct message *message)
     struct vw_reply reply = {0};
     int pidfd = -1;
     if (read_tool(message, &tool)) {
-        step_refuse(&reply, "request", NULL);
+        step_refuse(&reply, STEP_REQUEST, NULL);
         answer(&reply, VW_TOOL, NULL, 0);
         return;
     }
     pid_t pid = -1;
     errno = EAGAIN;
-    if (launcher->count < STARTED_MAX && !step_fails("tool")) {
+    if (launcher->count < STARTED_MAX && !step_fails(STEP_TOOL)) {
         pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, 0);
     }
     if (pid == 0) {
         become_tool(launcher, message, &tool);
     }
     if (pid < 0) {
-        step_refuse(&reply, "tool", NULL);
+        step_refuse(&reply, STEP_TOOL, NULL);
     } else {
         note_started(launcher, pid, STARTED_TOOL, message->fds[4]);
         message->fds[4] = -1;

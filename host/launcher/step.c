@@ -6,18 +6,38 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *failing;
+#define STEP_NAME(number, name) [STEP_##number] = name,
+static const char *const names[] = {STEPS(STEP_NAME)};
+#undef STEP_NAME
+
+static enum step failing = STEP_COUNT;
+
+const char *
+step_name(enum step step)
+{
+    return step < STEP_COUNT ? names[step] : "unknown";
+}
+
+enum step
+step_find(const char *name)
+{
+    size_t i = 0;
+    while (i < STEP_COUNT && strcmp(names[i], name) != 0) {
+        i++;
+    }
+    return (enum step)i;
+}
 
 void
-step_fail_at(const char *name)
+step_fail_at(enum step step)
 {
-    failing = name;
+    failing = step;
 }
 
 bool
-step_fails(const char *name)
+step_fails(enum step step)
 {
-    if (!failing || strcmp(failing, name) != 0) {
+    if (step != failing) {
         return false;
     }
     errno = EPERM;
@@ -25,11 +45,11 @@ step_fails(const char *name)
 }
 
 int
-step_refuse(struct vw_reply *reply, const char *step, const char *detail)
+step_refuse(struct vw_reply *reply, enum step step, const char *detail)
 {
     if (reply->error == 0) {
         reply->error = errno ? errno : EIO;
-        snprintf(reply->step, sizeof reply->step, "%s", step);
+        snprintf(reply->step, sizeof reply->step, "%s", step_name(step));
         snprintf(reply->detail, sizeof reply->detail, "%s", detail ? detail : "");
     }
     return -1;

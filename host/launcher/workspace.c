@@ -58,9 +58,9 @@ open_points(struct keeper *keeper, int *ret_fd)
 {
     const struct plan *plan = &keeper->plan;
     int scratch = open_folder(plan->scratch);
-    if (step_fails("points") || scratch < 0 ||
+    if (step_fails(STEP_POINTS) || scratch < 0 ||
         (mkdirat(scratch, POINTS, 0755) && errno != EEXIST)) {
-        return step_refuse(&keeper->ready, "points", plan->scratch);
+        return step_refuse(&keeper->ready, STEP_POINTS, plan->scratch);
     }
     *ret_fd = openat(scratch, POINTS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     close(scratch);
@@ -72,10 +72,10 @@ open_points(struct keeper *keeper, int *ret_fd)
         }
         if (fstatat(bind->tree, "", &stat, AT_EMPTY_PATH) ||
             make_point(*ret_fd, bind->target, S_ISDIR(stat.st_mode))) {
-            return step_refuse(&keeper->ready, "points", bind->target);
+            return step_refuse(&keeper->ready, STEP_POINTS, bind->target);
         }
     }
-    return *ret_fd < 0 ? step_refuse(&keeper->ready, "points", NULL) : 0;
+    return *ret_fd < 0 ? step_refuse(&keeper->ready, STEP_POINTS, NULL) : 0;
 }
 
 static int
@@ -84,9 +84,9 @@ open_binds(struct keeper *keeper, struct plan_bind *binds, bool *ret_points)
     for (size_t i = 0; i < keeper->plan.bind_count; i++) {
         uint64_t attributes =
             MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (binds[i].writable ? 0 : MOUNT_ATTR_RDONLY);
-        binds[i].tree = step_fails("binds") ? -1 : root_tree(binds[i].source, attributes);
+        binds[i].tree = step_fails(STEP_BINDS) ? -1 : root_tree(binds[i].source, attributes);
         if (binds[i].tree < 0) {
-            return step_refuse(&keeper->ready, "binds", binds[i].source);
+            return step_refuse(&keeper->ready, STEP_BINDS, binds[i].source);
         }
         *ret_points |= binds[i].target[0] != '/';
     }
@@ -100,16 +100,16 @@ root_open_sources(struct keeper *keeper, struct root_sources *ret_sources)
     bool points = false;
     memset(ret_sources, 0, sizeof *ret_sources);
     for (size_t i = 0; i < plan->lower_count; i++) {
-        int fd = step_fails("layers") ? -1 : open_folder(plan->lowers[i]);
+        int fd = step_fails(STEP_LAYERS) ? -1 : open_folder(plan->lowers[i]);
         if (fd < 0) {
-            return step_refuse(&keeper->ready, "layers", plan->lowers[i]);
+            return step_refuse(&keeper->ready, STEP_LAYERS, plan->lowers[i]);
         }
         ret_sources->lowers[ret_sources->lower_count++] = fd;
     }
     ret_sources->upper = open_folder(plan->upper);
     ret_sources->work = open_folder(plan->work);
     if (ret_sources->upper < 0 || ret_sources->work < 0) {
-        return step_refuse(&keeper->ready, "layers",
+        return step_refuse(&keeper->ready, STEP_LAYERS,
                            ret_sources->upper < 0 ? plan->upper : plan->work);
     }
     if (open_binds(keeper, keeper->plan.binds, &points)) {
@@ -137,9 +137,9 @@ root_overlay(struct keeper *keeper, const struct root_sources *sources)
     len += (size_t)snprintf(options + len, sizeof options - len,
                             ",upperdir=proc/self/fd/%d,workdir=proc/self/fd/%d", sources->upper,
                             sources->work);
-    if (step_fails("overlay") || len >= sizeof options ||
+    if (step_fails(STEP_OVERLAY) || len >= sizeof options ||
         mount("overlay", "work", "overlay", MS_NOSUID | MS_NODEV, options)) {
-        return step_refuse(&keeper->ready, "overlay", NULL);
+        return step_refuse(&keeper->ready, STEP_OVERLAY, NULL);
     }
     keeper->ready.bits |= VW_OVERLAY;
     for (size_t i = 0; i < sources->lower_count; i++) {
@@ -171,12 +171,12 @@ root_bind(struct keeper *keeper)
         struct stat stat;
         if (outside && (fstatat(bind->tree, "", &stat, AT_EMPTY_PATH) ||
                         make_point(here, bind->target + 1, S_ISDIR(stat.st_mode)))) {
-            return step_refuse(&keeper->ready, "binds", bind->target);
+            return step_refuse(&keeper->ready, STEP_BINDS, bind->target);
         }
         int target = open_target(outside ? here : work, outside ? bind->target + 1 : bind->target);
         if (target < 0 || move_mount(bind->tree, "", target, "",
                                      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)) {
-            return step_refuse(&keeper->ready, "binds", bind->target);
+            return step_refuse(&keeper->ready, STEP_BINDS, bind->target);
         }
         close(target);
         close(bind->tree);

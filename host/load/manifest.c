@@ -134,7 +134,7 @@ read_abi(struct vh_manifest_reader *r)
     }
     json_t *low = json_object_get(abi, "min"), *high = json_object_get(abi, "max");
     int64_t min = json_integer_value(low), max = json_integer_value(high);
-    if (!json_is_integer(low) || !json_is_integer(high) || min < 1 || max < min || max > UINT16_MAX) {
+    if (!json_is_integer(low) || !json_is_integer(high) || min < 0 || max < min || max > UINT16_MAX) {
         return vh_error_set(r->err, VIV_E_INVALID, "manifest",
                             "abi must be an object with integers min and max, like {\"min\":%u,\"max\":%u}",
                             VIV_ABI_MAJOR, VIV_ABI_MAJOR);

@@ -7,7 +7,7 @@
  *  "grants":["viv.log/1"] or {"services":["viv.log/1"],"effects":["read","list"],"folder":"read"},
  *  "libraries":["libpcre2-8.so.0"], "experimental":true,
  *  "options":[{"name","type","default","min","max","help"}], "inputSchema":{}, "outputSchema":{},
- *  "templates":[{"text":"count the lines of {lang:word}","bind":{"lang":"/language"},"set":{"/mode":"count"},
+ *  "templates":[{"text":"WORDS {slot:word} WORDS","bind":{"slot":"/pointer"},"set":{"/other":"value"},
  *    "accept":[], "refuse":[]}],
  *  "provenance":{"origin":"person"|"machine", ...kept as it is}}
  * Required: id, version, interfaces, description, grants; a skill also inputSchema and outputSchema. */

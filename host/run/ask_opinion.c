@@ -254,30 +254,48 @@ vh_ask_budget(struct vh_work *work, struct viv_error *err)
     return vh_run_answer(work, "budget.estimated", data, NULL, err);
 }
 
-viv_status
-vh_ask_settle(struct vh_work *work, struct viv_error *err)
+/* What this claim used, and its price. Where nothing was begun nothing was used: a machine that cannot run a task has
+ * no price. */
+static viv_status
+price(struct vh_work *work, struct vh_json *usage, struct viv_economy_settle_answer *ret_answer, struct viv_error *err)
 {
     const struct vh_seam *seam = work->run->seam;
-    const struct vh_plugin *plugin = work->run->plugins.economy;
-    struct vh_json *usage = vh_json_object(work->arena);
+    bool used = work->began || work->effects;
     vh_json_set_int(work->arena, usage, "effects", work->effects);
     vh_json_set_int(work->arena, usage, "model_micro", 0);
-    vh_json_set_int(work->arena, usage, "wall_ns", seam->monotonic_ns(seam->data) - work->started_ns);
+    vh_json_set_int(work->arena, usage, "wall_ns", used ? seam->monotonic_ns(seam->data) - work->started_ns : 0);
     struct viv_economy_settle_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
         .usage_json = JSON(work, usage),
         .held_micro = work->ask.task.held_micro,
     };
-    struct viv_economy_settle_answer answer = { 0 };
-    struct vh_guard_call call = { .plugin = plugin,
+    struct vh_guard_call call = { .plugin = work->run->plugins.economy,
                                   .interface = VIV_INDEX_ECONOMY,
                                   .method = VIV_METHOD_ECONOMY_SETTLE,
                                   .request = &request };
+    return vh_guard_call(work, &call, ret_answer, err);
+}
+
+void
+vh_ask_used(struct vh_work *work, struct vh_json *data)
+{
+    struct viv_economy_settle_answer answer = { 0 };
+    struct viv_error ignored = VIV_ERROR_INIT;
+    if (price(work, vh_json_object(work->arena), &answer, &ignored) == VIV_OK) {
+        vh_json_set_int(work->arena, data, "used_micro", answer.cost_micro);
+    }
+}
+
+viv_status
+vh_ask_settle(struct vh_work *work, struct viv_error *err)
+{
+    struct vh_json *usage = vh_json_object(work->arena);
+    struct viv_economy_settle_answer answer = { 0 };
     struct viv_error fault = VIV_ERROR_INIT;
-    viv_status status = vh_guard_call(work, &call, &answer, &fault);
+    viv_status status = price(work, usage, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
-    vh_run_by(work, data, plugin);
+    vh_run_by(work, data, work->run->plugins.economy);
     vh_json_set(data, "usage", usage);
     set_failure(work, data, status, &fault);
     if (status == VIV_OK) {

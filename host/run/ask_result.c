@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gates on the frozen tree, integration with the line, publication, rollback. */
+#include <string.h>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -17,6 +19,7 @@
 #include <viv_interfaces.h>
 
 #define GATE_NS INT64_C(3600000000000)
+#define KEPT_MAX 8 /* branches named by a rollback */
 #define OUTSIDE_NS INT64_C(60000000000) /* of its own time: while an effect is served it stands still */
 
 static viv_status
@@ -24,6 +27,15 @@ open_target(struct vh_work *work, struct viv_error *err)
 {
     viv_status status = vh_run_target(work, err);
     return status ? status : vh_run_base(work, err);
+}
+
+/* What the task saw when that held uncommitted work. A folder has none: less than its tree is then a scope. */
+static void
+set_seen(const struct vh_work *work, struct vh_git_id *ret_seen)
+{
+    if (work->target.kind == VH_TARGET_REPOSITORY && !vh_git_same(&work->base.seen, &work->base.tree)) {
+        *ret_seen = work->base.seen;
+    }
 }
 
 /* ---- gates ---- */
@@ -254,6 +266,9 @@ vh_ask_integrate(struct vh_work *work, struct viv_error *err)
         vh_json_set_text(work->arena, data, "line_tip", merged.tip.hex);
         vh_json_set_text(work->arena, data, "tree", merged.tree.hex);
     }
+    if (vh_json_get(data, "failure")) {
+        vh_ask_used(work, data);
+    }
     return vh_run_answer(work, "integration.made", data, NULL, err);
 }
 
@@ -312,9 +327,7 @@ publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflic
     struct vh_branch_request request = { .task = vh_arena_text_of(work->arena, work->ask.task.id),
                                          .commit = vh_run_id(work->ask.task.merged_commit) };
     bool follows = branch_follows(work->policy) || work->target.kind == VH_TARGET_FOLDER;
-    if (!vh_git_same(&work->base.seen, &work->base.tree)) {
-        request.seen = work->base.seen;
-    }
+    set_seen(work, &request.seen);
     viv_status status = vh_target_refresh(&work->target, work->arena, err);
     if (status == VIV_OK) {
         status = advance(work, data, &request, follows, conflicts, err);
@@ -324,7 +337,7 @@ publish(struct vh_work *work, struct vh_json *data, struct vh_conflicts *conflic
     }
     enum vh_branch_outcome outcome = 0;
     status = vh_branch_move(&work->target, work->arena, &request, &outcome, conflicts, err);
-    if (status == VIV_E_CONFLICT && conflicts->count == 0) { /* a commit by hand since the check; the line has it all */
+    if (status == VIV_E_CONFLICT) { /* something by hand since the check; the line has it all, and that stays */
         vh_json_set_text(work->arena, data, "branch_left", err->text);
         status = VIV_OK;
     }
@@ -364,16 +377,37 @@ vh_ask_publish(struct vh_work *work, struct viv_error *err)
         vh_json_set_str(work->arena, data, "published", nothing ? VH_STR("") : commit);
         vh_json_set_int(work->arena, data, "nothing", nothing);
     }
+    if (vh_json_get(data, "failure")) {
+        vh_ask_used(work, data);
+    }
     return vh_run_answer(work, "publish.finished", data, NULL, err);
 }
 
 /* ---- rollback ---- */
 
+/* The first so many, as paths are written; names of branches are somebody else's bytes. */
+static void
+set_kept(struct vh_work *work, struct vh_json *data, struct viv_str lines)
+{
+    struct vh_json *list = vh_json_array(work->arena);
+    for (uint64_t at = 0; at < lines.len && list->count < KEPT_MAX;) {
+        const char *end = memchr(lines.data + at, '\n', (size_t)(lines.len - at));
+        uint64_t len = end ? (uint64_t)(end - (lines.data + at)) : lines.len - at;
+        struct viv_str name = vh_tree_escape(work->arena, (struct viv_str){ lines.data + at, len });
+        if (len && !vh_str_starts(name, "viv/")) { /* what results are called */
+            vh_json_push(list, vh_json_string(work->arena, name));
+        }
+        at += len + 1;
+    }
+    if (list->count) {
+        vh_json_set(data, "kept_on", list);
+    }
+}
+
 viv_status
 vh_ask_rollback(struct vh_work *work, struct viv_error *err)
 {
-    struct vh_git_id undone = { "" };
-    struct vh_conflicts conflicts = { 0 };
+    struct vh_rolled rolled = { 0 };
     struct viv_error fault = VIV_ERROR_INIT;
     struct vh_json *data = vh_json_object(work->arena);
     struct vh_rollback_request request = {
@@ -383,11 +417,8 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
         .time_s = vh_run_time_s(work),
     };
     request.commit = vh_run_id(work->ask.task.published);
-    enum vh_branch_outcome outcome = 0;
     viv_status status = open_target(work, &fault);
-    if (status == VIV_OK && !vh_git_same(&work->base.seen, &work->base.tree)) {
-        request.seen = work->base.seen;
-    }
+    set_seen(work, &request.seen);
     bool nothing = work->ask.task.published.len == 0;
     if (status == VIV_OK && !nothing) {
         status = vh_effect_announce(work, "rollback", work->ask.task.published, err);
@@ -396,16 +427,18 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
         }
         status = vh_target_refresh(&work->target, work->arena, &fault);
         if (status == VIV_OK) {
-            status = vh_rollback(&work->target, work->arena, &request, &undone, &outcome, &conflicts, &fault);
+            status = vh_rollback(&work->target, work->arena, &request, &rolled, &fault);
         }
     }
     if (status == VIV_E_CONFLICT) {
-        vh_conflict_set(work, data, &conflicts, fault.text);
+        vh_conflict_set(work, data, &rolled.conflicts, fault.text);
     } else if (status) {
         vh_run_failure(work, data, vh_run_class(status), fault.text);
     } else {
-        vh_json_set_text(work->arena, data, "commit", undone.hex);
-        vh_json_set_int(work->arena, data, "files_moved", outcome == VH_BRANCH_MOVED);
+        vh_json_set_text(work->arena, data, "commit", rolled.commit.hex);
+        vh_json_set_int(work->arena, data, "files_moved", rolled.outcome == VH_BRANCH_MOVED);
+        vh_json_set_int(work->arena, data, "given_back", (int64_t)rolled.given_back);
+        set_kept(work, data, rolled.kept_on);
     }
     return vh_run_answer(work, "rollback.finished", data, NULL, err);
 }

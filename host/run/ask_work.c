@@ -10,6 +10,7 @@
 #include "run/conflict.h"
 #include "run/effect.h"
 #include "run/guard.h"
+#include "run/layer.h"
 #include "run/pipeline.h"
 #include "run/scope.h"
 #include "run/skill.h"
@@ -20,6 +21,7 @@
 #define EXCERPT_BYTES 2048 /* of an added text, for the critic */
 #define EXCERPTS_MAX 1000  /* of one change: the list must be read back whole */
 #define PATHS_IN_EVENT 50
+#define UNCOMMITTED_IN_EVENT 5
 
 /* ---- base ---- */
 
@@ -200,6 +202,8 @@ struct frozen {
     struct vh_git_id commit;
     struct vh_git_id tree;
     struct vh_json *paths;
+    struct vh_json *uncommitted; /* of these, by name, what the person had not committed */
+    size_t uncommitted_all;
     char manifest[VH_HASH_HEX];
 };
 
@@ -227,6 +231,28 @@ commit_change(struct vh_work *work, const struct vh_change *change, int dir, str
     return vh_change_commit(&work->target, work->arena, &freeze, &frozen->commit, &frozen->tree, err);
 }
 
+/* The task's commit holds whole files: what a person had not committed in one of them goes with it, and is said. */
+static viv_status
+find_uncommitted(struct vh_work *work, const struct vh_change *change, struct frozen *frozen, struct viv_error *err)
+{
+    struct vh_tree tree;
+    frozen->uncommitted = vh_json_array(work->arena);
+    if (work->target.kind == VH_TARGET_FOLDER || vh_git_same(&work->base.seen, &work->base.tree)) {
+        return VIV_OK;
+    }
+    viv_status status = vh_layer_list(&work->target, work->arena, &work->base.tree, &tree, err);
+    for (size_t i = 0; i < change->count && status == VIV_OK; i++) {
+        const struct vh_change_path *path = &change->path[i];
+        const struct vh_tree_entry *had = vh_tree_find(&tree, path->path);
+        bool same = had ? path->old_mode && vh_git_same(&had->id, &path->old_id) : !path->old_mode;
+        if (!same && frozen->uncommitted_all++ < UNCOMMITTED_IN_EVENT) {
+            struct viv_str name = vh_tree_escape(work->arena, path->path);
+            vh_json_push(frozen->uncommitted, vh_json_string(work->arena, name));
+        }
+    }
+    return status;
+}
+
 static viv_status
 freeze_change(struct vh_work *work, struct frozen *frozen, struct viv_error *err)
 {
@@ -246,8 +272,12 @@ freeze_change(struct vh_work *work, struct frozen *frozen, struct viv_error *err
         status = vh_scope_change(work->arena, work->ask.task.scope, &change, err);
     }
     if (status == VIV_OK) {
+        status = vh_change_convert(&work->target, work->arena, &work->base, &change, dir, err);
+    }
+    if (status == VIV_OK) {
         status = commit_change(work, &change, dir, frozen, err);
     }
+    status = status ? status : find_uncommitted(work, &change, frozen, err);
     if (status == VIV_OK) {
         frozen->paths = vh_change_json(work->arena, &change);
         add_excerpts(work, &change, frozen->paths, dir);
@@ -308,6 +338,8 @@ vh_ask_freeze(struct vh_work *work, struct viv_error *err)
     vh_json_set_int(work->arena, data, "paths_all", frozen.paths ? frozen.paths->count : 0);
     vh_json_set_str(work->arena, data, "reason", reason);
     vh_json_set_text(work->arena, data, "tree", frozen.tree.hex);
+    vh_json_set(data, "uncommitted", frozen.uncommitted);
+    vh_json_set_int(work->arena, data, "uncommitted_all", (int64_t)frozen.uncommitted_all);
     vh_json_set_int(work->arena, data, "verdict", verdict);
     return vh_run_answer(work, "change.frozen", data, NULL, err);
 }

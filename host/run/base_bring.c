@@ -47,18 +47,19 @@ bring(struct vh_base_collect *collect, struct viv_str path, int depth)
     int dir = -1;
     const char *name = NULL;
     struct stat stat;
-    viv_status status =
-        vh_tree_parent(target, collect->root, path, false, &dir, &name, collect->err);
+    if (vh_target_hides(target, path)) {
+        return vh_base_note(collect, path, "skipped");
+    }
+    viv_status status = vh_tree_parent(target, collect->root, path, false, &dir, &name, collect->err);
     if (status) {
         return status == VIV_E_NOT_FOUND ? VIV_OK : status;
     }
     struct vh_fs_names names = {0};
     int missing = seam->stat(seam->data, dir, name, &stat, AT_SYMLINK_NOFOLLOW);
     if (!missing && S_ISDIR(stat.st_mode)) {
-        status = depth < DEPTH_MAX
-                     ? vh_fs_list(seam, collect->arena, dir, name, &names, collect->err)
-                     : vh_error_set(collect->err, VIV_E_LIMIT, "base",
-                                    "folder '%.64s' is deeper than %d", path.data, DEPTH_MAX);
+        status = depth < DEPTH_MAX ? vh_fs_list(seam, collect->arena, dir, name, &names, collect->err)
+                                   : vh_error_set(collect->err, VIV_E_LIMIT, "base", "folder '%.64s' is deeper than %d",
+                                                  path.data, DEPTH_MAX);
     } else if (!missing) {
         status = bring_file(collect, path);
     }
@@ -68,9 +69,7 @@ bring(struct vh_base_collect *collect, struct viv_str path, int depth)
         if (!below) {
             return no_memory(collect->err);
         }
-        status = vh_target_hidden(target, names.name[i])
-                     ? vh_base_note(collect, vh_str(below), "skipped")
-                     : bring(collect, vh_str(below), depth + 1);
+        status = bring(collect, vh_str(below), depth + 1);
     }
     return status;
 }
@@ -85,19 +84,12 @@ struct pattern {
     size_t count;
 };
 
-static bool
-is_pattern(const char *part)
-{
-    return strpbrk(part, "*?") != NULL;
-}
-
 static const char *
 next_letter(const char *at)
 {
-    at++;
-    while (((unsigned char)*at & 0xC0) == 0x80) {
+    do {
         at++;
-    }
+    } while (((unsigned char)*at & 0xC0) == 0x80);
     return at;
 }
 
@@ -156,33 +148,24 @@ after_name(const struct pattern *pattern, uint64_t set, const char *name)
     return with_skips(pattern, next);
 }
 
-static bool
-is_whole(const struct pattern *pattern, uint64_t set)
-{
-    return (set >> pattern->count & 1) != 0;
-}
-
 static viv_status
 looked(struct vh_base_collect *collect, const struct pattern *pattern)
 {
-    uint64_t files_max =
-        collect->options->files_max ? collect->options->files_max : VIV_BASE_FILES_MAX;
-    return ++collect->looked <= files_max * LOOKS_PER_FILE
-               ? VIV_OK
-               : vh_error_set(collect->err, VIV_E_LIMIT, "base",
-                              "pattern '%.64s' to bring was compared with %llu names, allowed "
-                              "%llu; name the folder it "
-                              "begins in",
-                              pattern->text, (unsigned long long)collect->looked,
-                              (unsigned long long)(files_max * LOOKS_PER_FILE));
+    uint64_t files_max = collect->options->files_max ? collect->options->files_max : VIV_BASE_FILES_MAX;
+    if (++collect->looked <= files_max * LOOKS_PER_FILE) {
+        return VIV_OK;
+    }
+    return vh_error_set(collect->err, VIV_E_LIMIT, "base", "pattern '%.64s' to bring was compared with %llu names, "
+                        "allowed %llu; name the folder it begins in", pattern->text,
+                        (unsigned long long)collect->looked, (unsigned long long)(files_max * LOOKS_PER_FILE));
 }
 
-static viv_status search(struct vh_base_collect *collect, const struct pattern *pattern,
-                         struct viv_str folder, uint64_t set, int depth);
+static viv_status search(struct vh_base_collect *collect, const struct pattern *pattern, struct viv_str folder,
+                         uint64_t set, int depth);
 
 static viv_status
-search_name(struct vh_base_collect *collect, const struct pattern *pattern, struct viv_str folder,
-            const char *name, uint64_t set, int depth)
+search_name(struct vh_base_collect *collect, const struct pattern *pattern, struct viv_str folder, const char *name,
+            uint64_t set, int depth)
 {
     viv_status status = looked(collect, pattern);
     uint64_t next = after_name(pattern, set, name);
@@ -193,20 +176,19 @@ search_name(struct vh_base_collect *collect, const struct pattern *pattern, stru
     if (!path) {
         return no_memory(collect->err);
     }
-    return is_whole(pattern, next) ? bring(collect, vh_str(path), 0)
+    return next >> pattern->count & 1 ? bring(collect, vh_str(path), 0)
                                    : search(collect, pattern, vh_str(path), next, depth + 1);
 }
 
 /* Below `folder`, "" for the root; nothing when it is no folder, or cannot be entered. */
 static viv_status
-search(struct vh_base_collect *collect, const struct pattern *pattern, struct viv_str folder,
-       uint64_t set, int depth)
+search(struct vh_base_collect *collect, const struct pattern *pattern, struct viv_str folder, uint64_t set, int depth)
 {
     const struct vh_seam *seam = collect->target->tools->seam;
     struct vh_fs_names names = {0};
     if (depth > DEPTH_MAX) {
-        return vh_error_set(collect->err, VIV_E_LIMIT, "base", "folder '%.64s' is deeper than %d",
-                            folder.data, DEPTH_MAX);
+        return vh_error_set(collect->err, VIV_E_LIMIT, "base", "folder '%.64s' is deeper than %d", folder.data,
+                            DEPTH_MAX);
     }
     int fd = seam->open_beneath(seam->data, collect->root, folder.len ? folder.data : ".",
                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, 1);
@@ -224,8 +206,8 @@ search(struct vh_base_collect *collect, const struct pattern *pattern, struct vi
 static viv_status
 refuse(const char *text, const char *why, struct viv_error *err)
 {
-    return vh_error_set(err, VIV_E_INVALID, "base",
-                        "path '%.64s' to bring %s, allowed: build, web/*/lib, **/x.o", text, why);
+    return vh_error_set(err, VIV_E_INVALID, "base", "path '%.64s' to bring %s, allowed: build, web/*/lib, **/x.o", text,
+                        why);
 }
 
 /* Slashes at the end say what is a folder anyway. */
@@ -264,15 +246,14 @@ bring_pattern(struct vh_base_collect *collect, const struct pattern *pattern)
 {
     size_t plain = 0;
     const char *path = "";
-    while (path && plain < pattern->count && !is_pattern(pattern->part[plain])) {
+    while (path && plain < pattern->count && !strpbrk(pattern->part[plain], "*?")) {
         path = joined(collect, vh_str(path), pattern->part[plain++]);
     }
     if (!path) {
         return no_memory(collect->err);
     }
     uint64_t set = with_skips(pattern, UINT64_C(1) << plain);
-    return is_whole(pattern, set) ? bring(collect, vh_str(path), 0)
-                                  : search(collect, pattern, vh_str(path), set, 0);
+    return set >> pattern->count & 1 ? bring(collect, vh_str(path), 0) : search(collect, pattern, vh_str(path), set, 0);
 }
 
 viv_status
@@ -327,8 +308,7 @@ viv_status
 vh_base_brought(struct vh_base_collect *collect, const struct vh_git_id *tree, struct vh_base *base)
 {
     struct vh_tree all;
-    struct vh_tree only = {vh_arena_array(collect->arena, collect->count + 1, sizeof *only.entry),
-                           0};
+    struct vh_tree only = {vh_arena_array(collect->arena, collect->count + 1, sizeof *only.entry), 0};
     const struct vh_base_path *path = collect->path;
     if (!collect->options->bring_count) {
         return VIV_OK;
@@ -338,8 +318,7 @@ vh_base_brought(struct vh_base_collect *collect, const struct vh_git_id *tree, s
         return status ? status : no_memory(collect->err);
     }
     for (size_t i = 0, end; i < collect->count; i = end) {
-        bool brought =
-            true; /* and nothing else: uncommitted work that a pattern fits is uncommitted work */
+        bool brought = true; /* and nothing else: uncommitted work that a pattern fits is uncommitted work */
         for (end = i; end < collect->count && vh_str_equal(path[i].path, path[end].path); end++) {
             brought = brought && strcmp(path[end].what, "brought") == 0;
         }
@@ -348,9 +327,7 @@ vh_base_brought(struct vh_base_collect *collect, const struct vh_git_id *tree, s
             only.entry[only.count++] = *entry;
         }
     }
-    return only.count ? make_tree(collect->target, collect->arena, NULL, &only, &base->brought,
-                                  collect->err)
-                      : VIV_OK;
+    return only.count ? make_tree(collect->target, collect->arena, NULL, &only, &base->brought, collect->err) : VIV_OK;
 }
 
 /* Something of the tree lies at the path, above or below it. */
@@ -370,9 +347,8 @@ in_the_way(const struct vh_tree *tree, struct viv_str path)
 }
 
 viv_status
-vh_base_with_brought(const struct vh_target *target, struct vh_arena *arena,
-                     const struct vh_base *base, const struct vh_git_id *tree,
-                     struct vh_git_id *ret_tree, struct viv_error *err)
+vh_base_with_brought(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base,
+                     const struct vh_git_id *tree, struct vh_git_id *ret_tree, struct viv_error *err)
 {
     struct vh_tree list;
     struct vh_tree brought;
@@ -392,6 +368,5 @@ vh_base_with_brought(const struct vh_target *target, struct vh_arena *arena,
         }
     }
     brought.count = kept;
-    return kept ? make_tree(target, arena, tree->hex[0] ? tree : NULL, &brought, ret_tree, err)
-                : VIV_OK;
+    return kept ? make_tree(target, arena, tree->hex[0] ? tree : NULL, &brought, ret_tree, err) : VIV_OK;
 }

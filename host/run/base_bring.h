@@ -12,12 +12,10 @@
 viv_status vh_base_bring(struct vh_base_collect *collect);
 
 /* From the sorted list and the tree made of it: `base->brought`, a tree of what is only brought. */
-viv_status vh_base_brought(struct vh_base_collect *collect, const struct vh_git_id *tree,
-                           struct vh_base *base);
+viv_status vh_base_brought(struct vh_base_collect *collect, const struct vh_git_id *tree, struct vh_base *base);
 
 /* `tree` with what was brought where it has nothing else: what a gate works in. */
-viv_status vh_base_with_brought(const struct vh_target *target, struct vh_arena *arena,
-                                const struct vh_base *base, const struct vh_git_id *tree,
-                                struct vh_git_id *ret_tree, struct viv_error *err);
+viv_status vh_base_with_brought(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base,
+                                const struct vh_git_id *tree, struct vh_git_id *ret_tree, struct viv_error *err);
 
 #endif

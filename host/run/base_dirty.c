@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,15 +24,13 @@ vh_base_bounds(const struct vh_base_options *options, uint64_t files, uint64_t b
 {
     uint64_t files_max = options->files_max ? options->files_max : VIV_BASE_FILES_MAX;
     uint64_t bytes_max = options->bytes_max ? options->bytes_max : VIV_BASE_BYTES_MAX;
-    if (files > files_max) {
-        return vh_error_set(err, VIV_E_LIMIT, "base", "%llu files or more to copy, allowed %llu; %s",
-                            (unsigned long long)files, (unsigned long long)files_max, cure);
+    bool many = files > files_max;
+    if (!many && bytes <= bytes_max) {
+        return VIV_OK;
     }
-    if (bytes > bytes_max) {
-        return vh_error_set(err, VIV_E_LIMIT, "base", "%llu bytes or more to copy, allowed %llu; %s",
-                            (unsigned long long)bytes, (unsigned long long)bytes_max, cure);
-    }
-    return VIV_OK;
+    return vh_error_set(err, VIV_E_LIMIT, "base", "%llu %s or more to copy, allowed %llu; %s",
+                        (unsigned long long)(many ? files : bytes), many ? "files" : "bytes",
+                        (unsigned long long)(many ? files_max : bytes_max), cure);
 }
 
 viv_status
@@ -122,12 +119,8 @@ static viv_status
 only_within(const struct vh_base_collect *collect, const char **ret_pattern)
 {
     struct viv_str scope = collect->options->scope;
-    *ret_pattern = NULL;
-    if (scope.len) {
-        *ret_pattern = vh_arena_format(collect->arena, ":(top,literal)%.*s", VH_STR_ARGS(scope));
-    }
-    return *ret_pattern || !scope.len ? VIV_OK
-                                      : vh_error_set(collect->err, VIV_E_MEMORY, "base", "no memory for a scope");
+    *ret_pattern = scope.len ? vh_arena_format(collect->arena, ":(top,literal)%.*s", VH_STR_ARGS(scope)) : NULL;
+    return *ret_pattern || !scope.len ? VIV_OK : vh_error_set(collect->err, VIV_E_MEMORY, "base", "no memory");
 }
 
 /* ":old new id id S\0path\0": everything tracked that differs from HEAD, staged or not. */
@@ -179,9 +172,7 @@ untracked(struct vh_base_collect *collect, const char *index, const char *within
         if (!vh_git_next(result.output, &at, &path)) {
             return torn(collect);
         }
-        char top[32];
-        snprintf(top, sizeof top, "%.*s", (int)strcspn(path.data, "/"), path.data);
-        if (vh_target_hidden(target, top)) {
+        if (vh_target_hides(target, path)) {
             continue;
         }
         bool nested = path.len && path.data[path.len - 1] == '/'; /* a repository inside this one */

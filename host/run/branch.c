@@ -68,7 +68,7 @@ prepare(struct vh_move *move, const struct vh_target *target, struct vh_arena *a
 {
     *move = (struct vh_move){ .target = target, .arena = arena, .err = err, .task = request->task,
                               .branch = target->branch, .old = target->head, .now = request->commit,
-                              .exact = request->exact };
+                              .exact = request->exact, .files = &request->files };
     viv_status status = vh_move_open(move);
     return status ? status : vh_move_plan(move, &request->seen);
 }

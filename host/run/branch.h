@@ -10,6 +10,7 @@
 #define VH_BRANCH_H
 
 #include "target.h"
+#include "tree.h"
 
 enum vh_branch_outcome {
     VH_BRANCH_MOVED = 1,
@@ -21,6 +22,7 @@ struct vh_branch_request {
     const char *task;
     struct vh_git_id commit; /* where to; must descend from the branch's tip */
     struct vh_git_id seen;   /* tree the task saw, when it saw uncommitted work; "" otherwise */
+    struct vh_tree files;    /* sorted: what files become in place of what the commit has; mode 0: nothing */
     bool exact;              /* a file that is already as it shall become counts as touched as well */
 };
 

@@ -209,7 +209,7 @@ check_name(struct walk *walk, struct viv_str path, const char *name, int depth, 
     if (!vh_layer_good_path(path)) {
         return refuse(walk, path, "is a git directory or named like one; a result must not hold it");
     }
-    if (depth == 0 && vh_target_hidden(walk->target, name)) {
+    if (vh_target_hidden(walk->target, name)) {
         return refuse(walk, path, "belongs to the host; a result must not hold it");
     }
     return VIV_OK;

@@ -44,6 +44,10 @@ viv_status vh_change_read(const struct vh_target *target, struct vh_arena *arena
 viv_status vh_change_ignore(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base,
                             struct vh_change *change, struct viv_error *err);
 
+/* VIV_E_UNSUPPORTED names a written file that git's attributes convert: a filter, other line ends, an encoding. */
+viv_status vh_change_convert(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base,
+                             const struct vh_change *change, int dir, struct viv_error *err);
+
 /* [{"change":"added","digest":...,"mode":"100644","path":...,"size":...,"target":...}] paths percent-escaped. */
 struct vh_json *vh_change_json(struct vh_arena *arena, const struct vh_change *change);
 

@@ -7,6 +7,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+
+/* The table's own memory is the sweep's too, so it is counted; without memory a mark is left out and seen below. */
+#define uthash_malloc(size) vh_arena_alloc(sweep->arena, size)
+#define uthash_free(pointer, size) ((void)(pointer))
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(mark) (sweep->failed = true)
 #include <uthash.h>
 
 #include "base/error.h"
@@ -255,7 +261,6 @@ vh_collect(const struct vh_collect *collect, struct vh_collected *ret_collected,
     }
     viv_status status = mark_all(&sweep);
     status = status ? status : sweep_all(&sweep);
-    HASH_CLEAR(hh, sweep.marks);
     vh_arena_destroy(sweep.arena);
     if (status == VIV_OK) {
         *ret_collected = result;

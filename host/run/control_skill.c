@@ -119,7 +119,7 @@ with_unreadable(struct vh_controlling *c, const struct vh_base *base, struct viv
 
 /* The project's tree as one immutable folder. */
 static viv_status
-open_tree(struct vh_controlling *c, struct viv_str scope, int *ret_fd, struct vh_base *ret_base)
+named_tree(struct vh_controlling *c, struct viv_str scope, int *ret_fd, struct vh_base *ret_base)
 {
     struct vh_target target;
     struct vh_base base;
@@ -198,7 +198,7 @@ vh_control_call(struct vh_controlling *c)
     }
     struct viv_str scope = { NULL, 0 };
     viv_status status = vh_control_scope_said(c, &scope);
-    status = status ? status : open_tree(c, scope, &fd, &base);
+    status = status ? status : named_tree(c, scope, &fd, &base);
     if (status) {
         return status;
     }

@@ -246,6 +246,13 @@ judge_and_record(struct vh_effect *effect, struct viv_error *err)
     return VIV_OK;
 }
 
+/* Where the machine could not do it, nothing was used. */
+static bool
+ran(viv_status status)
+{
+    return status != VIV_E_UNAVAILABLE && status != VIV_E_BUSY && status != VIV_E_IO && status != VIV_E_MEMORY;
+}
+
 static viv_status
 pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct viv_effect_request *request,
      struct viv_effect_outcome *ret_outcome, struct viv_error *err)
@@ -280,7 +287,7 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
     struct viv_error fault = VIV_ERROR_INIT;
     status = perform(&effect, &fault);
     outcome.duration_ns = seam->monotonic_ns(seam->data) - before;
-    origin->work->effects++;
+    origin->work->effects += ran(status);
     if (status == VIV_OK) {
         status = keep_output(&effect, &fault);
     }

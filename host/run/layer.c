@@ -115,9 +115,8 @@ drop_hidden(const struct vh_target *target, struct vh_tree *tree)
 {
     size_t kept = 0;
     for (size_t i = 0; i < tree->count; i++) {
-        char top[32];
-        snprintf(top, sizeof top, "%.*s", (int)strcspn(tree->entry[i].path.data, "/"), tree->entry[i].path.data);
-        if (strcasecmp(top, ".git") == 0 || !vh_target_hidden(target, top)) {
+        struct viv_str path = tree->entry[i].path;
+        if (!vh_target_hides(target, path) || !vh_layer_good_path(path)) {
             tree->entry[kept++] = tree->entry[i]; /* ".git" stays, to be refused by name */
         }
     }

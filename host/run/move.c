@@ -65,9 +65,9 @@ keep_owner(struct vh_move *move, const struct vh_move_path *path, const char *na
     if (like.st_uid != now.st_uid || like.st_gid != now.st_gid) {
         (void)seam->chown(seam->data, move->stage_fd, name, like.st_uid, like.st_gid); /* only root can */
     }
-    if (path->stat_known && S_ISREG(path->stat.st_mode) && path->now_mode != VH_TREE_LINK) {
+    if (path->stat_known && S_ISREG(path->stat.st_mode) && path->file_mode != VH_TREE_LINK) {
         mode_t bits = path->stat.st_mode & 0777;
-        bits = path->now_mode == VH_TREE_PROGRAM ? bits | 0100 | (bits & 0044) >> 2 : bits & ~(mode_t)0111;
+        bits = path->file_mode == VH_TREE_PROGRAM ? bits | 0100 | (bits & 0044) >> 2 : bits & ~(mode_t)0111;
         (void)seam->chmod(seam->data, move->stage_fd, name, bits); /* else the modes of a new file stay */
     }
 }
@@ -80,7 +80,7 @@ stage_blob(void *data, size_t which, int fd, uint64_t at, uint64_t size, struct 
     const struct vh_move_path *path = &move->path[staging->which[which]];
     char name[24];
     vh_move_stage_name(staging->which[which], name);
-    struct vh_layer_blob blob = { path->now_mode, fd, at, size };
+    struct vh_layer_blob blob = { path->file_mode, fd, at, size };
     viv_status status = vh_layer_put(move->target, move->stage_fd, name, &blob, err);
     if (status) {
         return status;
@@ -97,7 +97,7 @@ sync_staged(struct vh_move *move, const size_t *which, size_t count)
     for (size_t i = 0; i < count; i++) {
         char name[24];
         vh_move_stage_name(which[i], name);
-        if (move->path[which[i]].now_mode == VH_TREE_LINK) {
+        if (move->path[which[i]].file_mode == VH_TREE_LINK) {
             continue; /* a link's target is in its folder's own blocks or inode */
         }
         int file = seam->open(seam->data, move->stage_fd, name, O_RDONLY | O_NOFOLLOW, 0);
@@ -139,8 +139,8 @@ vh_move_stage(struct vh_move *move)
         if (!entry) {
             return vh_error_set(move->err, VIV_E_MEMORY, "branch", "no memory to stage files");
         }
-        if (move->path[i].now_mode && !move->path[i].already) {
-            *entry = (struct vh_tree_entry){ move->path[i].path, move->path[i].now_mode, move->path[i].now };
+        if (move->path[i].file_mode && !move->path[i].already) {
+            *entry = (struct vh_tree_entry){ move->path[i].path, move->path[i].file_mode, move->path[i].file };
             which[count] = i;
             want[count++] = entry;
         }
@@ -284,7 +284,7 @@ one_path(struct vh_move *move, size_t which)
     if (status) {
         return status;
     }
-    status = !path->now_mode ? take_out(move, which, dir, name)
+    status = !path->file_mode ? take_out(move, which, dir, name)
              : there         ? exchange(move, which, dir, name)
                              : put_in(move, which, dir, name);
     seam->close(seam->data, dir);
@@ -325,7 +325,7 @@ vh_move_exchange(struct vh_move *move)
     viv_status status = VIV_OK;
     for (int deletions = 1; deletions >= 0; deletions--) {
         for (size_t i = 0; i < move->count && status == VIV_OK; i++) {
-            if (!move->path[i].already && deletions == !move->path[i].now_mode) {
+            if (!move->path[i].already && deletions == !move->path[i].file_mode) {
                 status = one_path(move, i);
             }
         }

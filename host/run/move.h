@@ -15,11 +15,14 @@
 struct vh_move_path {
     struct viv_str path;
     uint32_t old_mode; /* 0: not there before */
-    uint32_t now_mode; /* 0: to be deleted */
+    uint32_t now_mode; /* 0: not in the commit */
     struct vh_git_id old;
     struct vh_git_id now;
+    uint32_t file_mode; /* what the file becomes: `now`, or what the person had not committed; 0: to be deleted */
+    struct vh_git_id file;
     uint32_t seen_mode; /* what the task saw, when that was uncommitted; 0 otherwise */
     struct vh_git_id seen;
+    bool seen_gone;     /* the task saw that the person had deleted it */
     bool already;       /* the file is as it shall be; only index and reference lack it */
     bool stat_known;
     struct stat stat;   /* of the person's file: owner and mode pass on */
@@ -38,7 +41,8 @@ struct vh_move {
     const char *stage_new;
     const char *lock;        /* our file until it becomes index.lock, absolute; NULL for a folder */
     uint64_t lock_ino;
-    bool exact; /* see vh_branch_request */
+    bool exact; /* this and `files`: see vh_branch_request */
+    const struct vh_tree *files;
     int root;
     int stage_fd;
     struct vh_move_path *path;

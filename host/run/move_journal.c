@@ -62,9 +62,11 @@ path_json(struct vh_arena *arena, const struct vh_move_path *path)
     vh_json_set_str(arena, object, "path", vh_tree_escape(arena, path->path));
     vh_json_set_int(arena, object, "old_mode", path->old_mode);
     vh_json_set_int(arena, object, "now_mode", path->now_mode);
+    vh_json_set_int(arena, object, "file_mode", path->file_mode);
     vh_json_set_int(arena, object, "seen_mode", path->seen_mode);
     vh_json_set_text(arena, object, "old", path->old.hex);
     vh_json_set_text(arena, object, "now", path->now.hex);
+    vh_json_set_text(arena, object, "file", path->file.hex);
     vh_json_set_text(arena, object, "seen", path->seen.hex);
     vh_json_set_int(arena, object, "already", path->already);
     vh_json_set_int(arena, object, "there", path->stat_known);
@@ -134,10 +136,12 @@ read_path(struct vh_arena *arena, const struct vh_json *object, struct vh_move_p
     path->path = vh_str(text);
     path->old_mode = (uint32_t)vh_json_int(object, "old_mode", 0);
     path->now_mode = (uint32_t)vh_json_int(object, "now_mode", 0);
+    path->file_mode = (uint32_t)vh_json_int(object, "file_mode", path->now_mode);
     path->seen_mode = (uint32_t)vh_json_int(object, "seen_mode", 0);
     path->already = vh_json_int(object, "already", 0) != 0;
     path->stat_known = vh_json_int(object, "there", 0) != 0;
     return path->path.len && get_id(object, "old", &path->old) && get_id(object, "now", &path->now) &&
+           get_id(object, vh_json_get(object, "file") ? "file" : "now", &path->file) &&
            get_id(object, "seen", &path->seen);
 }
 

@@ -60,11 +60,7 @@ add_path(struct vh_move *move, const char *line, struct viv_str path, const stru
                             "submodule '%.*s' changed; move the branch by hand: git merge --ff-only %.12s",
                             VH_STR_ARGS(text), move->now.hex);
     }
-    char top[32];
-    (void)strncpy(top, path.data, sizeof top - 1);
-    top[sizeof top - 1] = '\0';
-    top[strcspn(top, "/")] = '\0';
-    if (!vh_layer_good_path(path) || vh_target_hidden(move->target, top)) {
+    if (!vh_layer_good_path(path) || vh_target_hides(move->target, path)) {
         return vh_error_set(move->err, VIV_E_DENIED, "branch", "path '%.*s' must not be checked out",
                             VH_STR_ARGS(text));
     }
@@ -73,7 +69,11 @@ add_path(struct vh_move *move, const char *line, struct viv_str path, const stru
         entry->seen = had->id;
         entry->seen_mode = had->mode;
     }
-    bool bit_only = vh_git_same(&entry->old, &entry->now) && entry->old_mode != VH_TREE_LINK &&
+    entry->seen_gone = seen->count && !had && entry->old_mode;
+    const struct vh_tree_entry *file = move->files ? vh_tree_find(move->files, path) : NULL;
+    entry->file_mode = file ? file->mode : entry->now_mode;
+    entry->file = file ? file->id : entry->now;
+    bool bit_only = !file && vh_git_same(&entry->old, &entry->now) && entry->old_mode != VH_TREE_LINK &&
                     entry->now_mode != VH_TREE_LINK;
     entry->already = bit_only && !move->target->trust_mode;
     move->count++;
@@ -157,7 +157,7 @@ vh_move_accepts(const struct vh_move *move, const struct vh_move_path *path, con
 bool
 vh_move_is_new(const struct vh_move *move, const struct vh_move_path *path, const struct vh_tree_content *content)
 {
-    return path->now_mode && same_mode(move, content->mode, path->now_mode) && vh_git_same(&content->id, &path->now);
+    return path->file_mode && same_mode(move, content->mode, path->file_mode) && vh_git_same(&content->id, &path->file);
 }
 
 /* Whether a deletion of this move clears the way: of a file that stands where `path` needs a folder, or of the
@@ -171,7 +171,7 @@ cleared(const struct vh_move *move, struct viv_str path)
                      memcmp(gone.data, path.data, (size_t)gone.len) == 0;
         bool below = path.len < gone.len && gone.data[path.len] == '/' &&
                      memcmp(gone.data, path.data, (size_t)path.len) == 0;
-        if (!move->path[i].now_mode && (above || below)) {
+        if (!move->path[i].file_mode && (above || below)) {
             return true;
         }
     }
@@ -192,8 +192,10 @@ judge(struct vh_move *move, struct vh_move_path *path, viv_status found, const s
         }
         return vh_move_conflict(move, path, &content->id, expected ? "was changed by hand" : "was made by hand");
     case VIV_E_NOT_FOUND:
-        path->already = !path->now_mode && !move->exact;
-        return !path->old_mode || path->already ? VIV_OK : vh_move_conflict(move, path, NULL, "was deleted by hand");
+        path->already = !path->file_mode && !move->exact;
+        return !path->old_mode || path->seen_gone || path->already
+                   ? VIV_OK
+                   : vh_move_conflict(move, path, NULL, "was deleted by hand");
     case VIV_E_INVALID:
     case VIV_E_CONFLICT:
         if (!path->old_mode && cleared(move, path->path)) {

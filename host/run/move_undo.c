@@ -99,8 +99,8 @@ undo_one(struct vh_move *move, size_t which)
     vh_move_stage_name(which, staged);
     viv_status found = vh_move_look_staged(move, which, &content);
     bool there = found != VIV_E_NOT_FOUND;
-    bool adds = path->now_mode && !path->stat_known;
-    bool untouched = path->now_mode ? there && found == VIV_OK && vh_move_is_new(move, path, &content) : !there;
+    bool adds = path->file_mode && !path->stat_known;
+    bool untouched = path->file_mode ? there && found == VIV_OK && vh_move_is_new(move, path, &content) : !there;
     if (untouched) {
         return VIV_OK;
     }
@@ -115,7 +115,7 @@ undo_one(struct vh_move *move, size_t which)
     }
     if (!there) {
         status = undo_added(move, which, dir, name, staged);
-    } else if (path->now_mode) {
+    } else if (path->file_mode) {
         status = undo_exchange(move, which, dir, name, staged);
     } else {
         status = undo_taken(move, path, dir, name, staged);
@@ -133,7 +133,7 @@ vh_move_undo(struct vh_move *move)
     viv_status status = move->stage_fd < 0 ? vh_move_open_stage(move, move->stage) : VIV_OK;
     for (int deletions = 0; deletions <= 1; deletions++) {
         for (size_t i = 0; i < move->count && status == VIV_OK; i++) {
-            if (!move->path[i].already && deletions == !move->path[i].now_mode) {
+            if (!move->path[i].already && deletions == !move->path[i].file_mode) {
                 status = undo_one(move, i);
             }
         }
@@ -185,7 +185,7 @@ vh_move_tidy(struct vh_move *move, bool moved)
 {
     const struct vh_seam *seam = move->target->tools->seam;
     for (size_t i = 0; i < move->count; i++) {
-        bool leaves = moved ? !move->path[i].now_mode : !move->path[i].stat_known;
+        bool leaves = moved ? !move->path[i].file_mode : !move->path[i].stat_known;
         if (leaves && !move->path[i].already) {
             remove_folders_above(move, &move->path[i]);
         }

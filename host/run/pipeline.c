@@ -109,6 +109,7 @@ work_on(struct vh_work *work, struct viv_error *err)
         work->asked = false;
         keep_line(work);
         vh_run_keep(work);
+        work->began = work->began || (work->ask.what > VH_PHASE_EXECUTE && work->ask.what < VH_PHASE_SETTLE);
         struct viv_error fault = VIV_ERROR_INIT;
         viv_status status = handlers[work->ask.what](work, &fault);
         if (status == VIV_OK) {
@@ -171,6 +172,7 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
     };
     viv_status status = claim(&work, task, err);
     if (status == VIV_OK) {
+        work.began = work.ask.what == VH_PHASE_SETTLE; /* for a worker before this one, who knows what it did */
         show(&work, watch);
         status = work_on(&work, err);
     }

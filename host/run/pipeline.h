@@ -33,6 +33,9 @@ viv_status vh_ask_integrate(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_review(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_publish(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_settle(struct vh_work *work, struct viv_error *err);
+/* "used_micro" of an answer after which a person may end the task: the price of what this claim used. It is left out
+ * when nobody can say. */
+void vh_ask_used(struct vh_work *work, struct vh_json *data);
 viv_status vh_ask_rollback(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_follow(struct vh_work *work, struct viv_error *err);
 

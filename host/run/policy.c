@@ -408,6 +408,18 @@ vh_policy_reload(struct vh_run *run, struct vh_policy_reloaded *ret_reloaded, st
     return status;
 }
 
+viv_status
+vh_policy_try(struct vh_run *run, struct viv_str text, bool trusted, struct viv_error *err)
+{
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    const struct source_file file = { VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, text };
+    struct vh_json *policy = NULL;
+    viv_status status = arena ? compile(run, arena, &file, &policy, err)
+                              : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");
+    vh_arena_destroy(arena);
+    return status;
+}
+
 void
 vh_policy_give(struct vh_run *run, struct vh_run_policy *policy)
 {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "commit.h"
+#include "layer.h"
 #include "move.h"
 
 struct undo {
@@ -20,6 +21,7 @@ struct undo {
     struct vh_commit work; /* the task's commit */
     struct vh_base base;   /* what the rollback stands on */
     struct vh_move plan;   /* the task's own paths: `old` before it, `now` as it left them */
+    struct vh_tree files;  /* what files get back that no commit before the task's holds */
     const char *held;
 };
 
@@ -137,19 +139,19 @@ advance(struct undo *undo, const struct vh_git_id *commit)
     return status == VIV_E_IO ? vh_error_extend(undo->err, VIV_E_CONFLICT, "the line moved meanwhile") : status;
 }
 
-/* What a person wrote and had not committed when the task began lies in the task's commit and nowhere else: the content
- * from before is not what the files held. Only files that would be written over are looked at. */
+/* What a person had written and not committed when the task began lies in the task's commit and nowhere else: the
+ * content from before is not what the files held. They get back what they held, uncommitted again. */
 static viv_status
-check_seen(struct undo *undo, struct vh_conflicts *ret_conflicts)
+find_held_work(struct undo *undo)
 {
     struct vh_tree tree;
     const struct vh_move *plan = &undo->plan;
     if (!undo->request->seen.hex[0]) {
         return VIV_OK;
     }
-    viv_status status = vh_tree_list(undo->target, undo->arena, &undo->request->seen, &tree, undo->err);
-    struct vh_conflicts list = { vh_arena_array(undo->arena, plan->count + 1, sizeof *list.conflict), 0 };
-    if (status || !list.conflict) {
+    viv_status status = vh_layer_list(undo->target, undo->arena, &undo->request->seen, &tree, undo->err);
+    undo->files.entry = vh_arena_array(undo->arena, plan->count + 1, sizeof *undo->files.entry);
+    if (status || !undo->files.entry) {
         return status ? status : no_memory(undo);
     }
     for (size_t i = 0; i < plan->count; i++) {
@@ -157,21 +159,11 @@ check_seen(struct undo *undo, struct vh_conflicts *ret_conflicts)
         const struct vh_tree_entry *saw = vh_tree_find(&tree, path->path);
         bool same = saw ? path->old_mode == saw->mode && vh_git_same(&saw->id, &path->old) : !path->old_mode;
         if (!same) {
-            list.conflict[list.count++] = (struct vh_conflict){
-                .path = path->path, .base = path->old, .ours = saw ? saw->id : (struct vh_git_id){ { 0 } },
-                .theirs = path->now, .reason = "held uncommitted work when the task began" };
+            struct vh_tree_entry nothing = { .path = path->path };
+            undo->files.entry[undo->files.count++] = saw ? *saw : nothing;
         }
     }
-    *ret_conflicts = list;
-    if (!list.count) {
-        return VIV_OK;
-    }
-    struct viv_str text = vh_tree_escape(undo->arena, list.conflict[0].path);
-    return vh_error_set(undo->err, VIV_E_CONFLICT, "rollback",
-                        "'%.*s' held uncommitted work of yours when the task began, which a rollback would lose; edit "
-                        "the file by hand, 'git show %s' has the task's change (%zu path(s))",
-                        (int)(text.len > 200 ? 200 : text.len), text.data ? text.data : "", undo->request->commit.hex,
-                        list.count);
+    return VIV_OK;
 }
 
 /* Everything that can refuse comes before the first thing that changes. */
@@ -179,17 +171,16 @@ static viv_status
 roll_line(struct undo *undo, bool reached, struct vh_git_id *ret_commit, struct vh_conflicts *ret_conflicts)
 {
     const struct vh_seam *seam = undo->target->tools->seam;
-    viv_status status = read_work(undo);
-    status = status ? status : vh_base_join(undo->target, undo->arena, &undo->base, ret_conflicts, undo->err);
+    viv_status status = vh_base_join(undo->target, undo->arena, &undo->base, ret_conflicts, undo->err);
     status = status ? status : check_line(undo, ret_conflicts);
-    status = status || !reached ? status : check_seen(undo, ret_conflicts);
     VH_PLACE(seam, "rollback.checked");
     status = status ? status : make_commit(undo, ret_commit);
     VH_PLACE(seam, "rollback.committed");
     if (status) {
         return status;
     }
-    struct vh_branch_request request = { .task = undo->request->task, .commit = *ret_commit, .exact = true };
+    struct vh_branch_request request = { .task = undo->request->task, .commit = *ret_commit, .files = undo->files,
+                                         .exact = true };
     status = reached ? vh_branch_check(undo->target, undo->arena, &request, ret_conflicts, undo->err) : VIV_OK;
     if (status) {
         (void)vh_change_discard(undo->target, undo->arena, undo->held, NULL); /* a leftover reference does no harm */
@@ -200,16 +191,47 @@ roll_line(struct undo *undo, bool reached, struct vh_git_id *ret_commit, struct 
     return status;
 }
 
+/* Branches that hold the work and not its undoing: renamed, made since, or left by whoever checked out another. */
+static viv_status
+find_kept(struct undo *undo, const struct vh_git_id *commit, struct vh_rolled *rolled)
+{
+    struct vh_git_result result;
+    const char *with = vh_arena_format(undo->arena, "--contains=%s", undo->request->commit.hex);
+    const char *without = vh_arena_format(undo->arena, "--no-contains=%s", commit->hex);
+    const char *words[] = { "for-each-ref", "--format=%(refname:short)", with, without, "refs/heads/", NULL };
+    struct vh_git_ask ask = { .mode = VH_GIT_REFS, .words = words };
+    if (undo->target->kind == VH_TARGET_FOLDER) {
+        return VIV_OK;
+    }
+    if (!with || !without) {
+        return no_memory(undo);
+    }
+    viv_status status = vh_git_run(undo->target, undo->arena, &ask, &result, undo->err);
+    if (status == VIV_OK) {
+        rolled->kept_on = result.output;
+    }
+    return status;
+}
+
+static viv_status
+roll_files(struct undo *undo, struct vh_rolled *rolled)
+{
+    struct vh_branch_request move = { .task = undo->request->task, .commit = rolled->commit, .files = undo->files };
+    viv_status status =
+        vh_branch_move(undo->target, undo->arena, &move, &rolled->outcome, &rolled->conflicts, undo->err);
+    rolled->given_back = status == VIV_OK && rolled->outcome == VH_BRANCH_MOVED ? undo->files.count : 0;
+    return status;
+}
+
 viv_status
 vh_rollback(struct vh_target *target, struct vh_arena *arena, const struct vh_rollback_request *request,
-            struct vh_git_id *ret_commit, enum vh_branch_outcome *ret_outcome, struct vh_conflicts *ret_conflicts,
-            struct viv_error *err)
+            struct vh_rolled *ret_rolled, struct viv_error *err)
 {
     struct undo undo = { .target = target, .arena = arena, .request = request, .err = err };
     struct vh_git_id commit = { { 0 } };
     bool on_line = false;
     bool reached = false;
-    *ret_conflicts = (struct vh_conflicts){ 0 };
+    *ret_rolled = (struct vh_rolled){ 0 };
     undo.held = vh_arena_format(arena, "%s.undo", request->task);
     if (!undo.held || !vh_str_id(vh_str(request->task))) {
         return vh_error_set(err, VIV_E_INVALID, "rollback", "task id '%.40s' cannot be part of a reference",
@@ -220,14 +242,15 @@ vh_rollback(struct vh_target *target, struct vh_arena *arena, const struct vh_ro
     if (status == VIV_OK && target->branch) {
         status = vh_line_contains(target, arena, &target->head, &request->commit, &reached, err);
     }
+    status = status ? status : read_work(&undo);
+    status = status ? status : find_held_work(&undo);
     if (status == VIV_OK && !on_line) {
-        status = roll_line(&undo, reached, &commit, ret_conflicts);
+        status = roll_line(&undo, reached, &commit, &ret_rolled->conflicts);
     }
     if (status) {
         return status;
     }
-    *ret_commit = commit;
-    *ret_outcome = 0;
-    struct vh_branch_request move = { .task = request->task, .commit = commit };
-    return reached ? vh_branch_move(target, arena, &move, ret_outcome, ret_conflicts, err) : VIV_OK;
+    ret_rolled->commit = commit;
+    status = reached ? roll_files(&undo, ret_rolled) : VIV_OK;
+    return status ? status : find_kept(&undo, &commit, ret_rolled);
 }

@@ -15,15 +15,21 @@ struct vh_rollback_request {
     int64_t time_s;
 };
 
-/* Each path of the task gets back its content, mode and link target from before; everything else stays. Refused
- * (VIV_E_CONFLICT, listed with both object names) when one of those paths is no longer what the task left, on the
- * line or in the files, or when the person had uncommitted work in it, which is then part of what the task left;
- * nothing is changed then. Should the person write to one in the very moment between looking
- * and moving, the answer is VIV_E_CONFLICT with `ret_commit` set: the line is rolled back, the files are not.
- * `ret_outcome` says whether the files moved too; 0 when the task's work had never reached them. Doing it twice gives
- * the same commit. */
+struct vh_rolled {
+    struct vh_git_id commit;        /* the rollback's own */
+    enum vh_branch_outcome outcome; /* of the files; 0: the task's work had never reached them */
+    size_t given_back;              /* files that hold again what the person had not committed */
+    struct viv_str kept_on;         /* branches that hold the work still, results too, one a line; in the arena */
+    struct vh_conflicts conflicts;
+};
+
+/* Each path of the task gets back its content, mode and link target from before; everything else stays. A file in
+ * which the person had uncommitted work when the task began gets that back, uncommitted, while the commit restores
+ * what was committed. Refused (VIV_E_CONFLICT, listed with both object names) when one of those paths is no longer
+ * what the task left, on the line or in the files; nothing is changed then. Should the person write to one in the
+ * very moment between looking and moving, the answer is VIV_E_CONFLICT with `commit` set: the line is rolled back,
+ * the files are not. Doing it twice gives the same commit. */
 viv_status vh_rollback(struct vh_target *target, struct vh_arena *arena, const struct vh_rollback_request *request,
-                       struct vh_git_id *ret_commit, enum vh_branch_outcome *ret_outcome,
-                       struct vh_conflicts *ret_conflicts, struct viv_error *err);
+                       struct vh_rolled *ret_rolled, struct viv_error *err);
 
 #endif

@@ -57,6 +57,9 @@ static const char *
 stage_name(const struct vh_runner *runner)
 {
     uint32_t stage = runner->area->stage;
+    if (stage == VH_STAGE_NONE) {
+        return "its start";
+    }
     if (stage == VH_STAGE_CONFINE) {
         return "its confinement";
     }
@@ -142,13 +145,40 @@ verb(enum vh_runner_failure failure)
     return "failed";
 }
 
+/* What it was that failed before anything of the plugin could run, or NULL: it was something else. Only a runner that
+ * never was ready is believed, and all it gains is that it does not run. */
+static const char *
+no_start(const struct vh_runner *runner, const struct death *death)
+{
+    if (runner->interfaces || runner->area->stage != VH_STAGE_NONE || !WIFEXITED(death->status)) {
+        return NULL;
+    }
+    switch (WEXITSTATUS(death->status)) {
+    case VH_NO_START_PARENT:
+        return "the parent-death signal was refused, or the zygote ended";
+    case VH_NO_START_DESCRIPTORS:
+        return "its descriptors could not be placed";
+    case VH_NO_START_AREA:
+        return "the area shared with the host could not be mapped";
+    default:
+        return NULL;
+    }
+}
+
 viv_status
 vh_runner_blame(struct vh_runner *runner, const struct vh_runner_place *place, enum vh_runner_failure failure,
                 const char *detail, enum vh_runner_failure *ret_failure, struct viv_error *err)
 {
     char words[128] = "";
     struct death death = bury(runner, failure == VH_RUNNER_CRASHED);
-    if (failure == VH_RUNNER_CRASHED && death.known && !death.by_us) {
+    bool ended_itself = failure == VH_RUNNER_CRASHED && death.known && !death.by_us;
+    const char *step = ended_itself ? no_start(runner, &death) : NULL;
+    if (step) {
+        *ret_failure = VH_RUNNER_REFUSED;
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "runner", "plugin '%s' %s does not start: %s", runner->id,
+                            runner->version, step);
+    }
+    if (ended_itself) {
         describe(&death, words, sizeof words, &failure);
         detail = words;
     } else if (failure == VH_RUNNER_CRASHED && death.known) {

@@ -188,6 +188,7 @@ vh_skill_execute(struct vh_work *work, struct viv_error *err)
         status = run_file(work->run, work->arena, &call, kept, &result, &fault);
         vh_skill_file_give(work->run, kept);
     }
+    work->began = work->began || status == VIV_OK || result.plugin_fault;
     if (work->asked) {
         return VIV_OK;
     }

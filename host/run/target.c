@@ -46,12 +46,6 @@ real_folder(const struct vh_seam *seam, struct vh_arena *arena, const char *path
     return *ret_path ? VIV_OK : no_memory(err);
 }
 
-static bool
-is_below(const char *path, const char *folder)
-{
-    return vh_target_below(vh_str(path), folder);
-}
-
 bool
 vh_target_below(struct viv_str path, const char *folder)
 {
@@ -88,10 +82,9 @@ path_in_file(const struct vh_seam *seam, struct vh_arena *arena, const char *fil
                          : vh_arena_format(arena, "%s/%.*s", folder, len, start);
 }
 
-/* Fills root, prefix, git_dir and common_dir when `path` lies in a working tree. */
-static viv_status
-find_repository(struct vh_target *target, struct vh_arena *arena, const char *path, bool *ret_found,
-                struct viv_error *err)
+viv_status
+vh_target_find(struct vh_target *target, struct vh_arena *arena, const char *path, bool *ret_found,
+               struct viv_error *err)
 {
     const struct vh_seam *seam = target->tools->seam;
     char *root = vh_arena_text(arena, path);
@@ -271,7 +264,7 @@ set_up_folder(struct vh_target *target, struct vh_arena *arena, const char *path
 {
     char key[VH_HASH_HEX];
     const struct vh_git_tools *tools = target->tools;
-    bool moved = tools->origin && is_below(path, tools->project);
+    bool moved = tools->origin && vh_target_below(vh_str(path), tools->project);
     const char *first = moved ? vh_arena_format(arena, "%s%s", tools->origin, path + strlen(tools->project)) : path;
     if (!first) {
         return no_memory(err);
@@ -307,11 +300,11 @@ vh_target_open(const struct vh_git_tools *tools, struct vh_arena *arena, const c
     if (status) {
         return status;
     }
-    if (is_below(real, tools->home_path)) {
+    if (vh_target_below(vh_str(real), tools->home_path)) {
         return vh_error_set(err, VIV_E_INVALID, "target", "'%s' lies in the home '%s'; name the project", real,
                             tools->home_path);
     }
-    status = find_repository(&target, arena, real, &repository, err);
+    status = vh_target_find(&target, arena, real, &repository, err);
     if (status == VIV_OK) {
         status = repository ? set_up_repository(&target, arena, err) : set_up_folder(&target, arena, real, err);
     }
@@ -333,7 +326,7 @@ vh_target_root(const struct vh_git_tools *tools, struct vh_arena *arena, const c
     bool repository = false;
     viv_status status = real_folder(tools->seam, arena, path, &real, err);
     if (status == VIV_OK) {
-        status = find_repository(&target, arena, real, &repository, err);
+        status = vh_target_find(&target, arena, real, &repository, err);
     }
     *ret_root = repository ? target.root : real;
     return status;
@@ -401,4 +394,18 @@ vh_target_hidden(const struct vh_target *target, const char *name)
     return strcasecmp(name, ".git") == 0 || strcasecmp(name, "git~1") == 0 || strcmp(name, ".vivarium") == 0 ||
            strncmp(name, ".vivarium.restore-", 18) == 0 ||
            strncmp(name, STAGE_PREFIX, sizeof STAGE_PREFIX - 1) == 0;
+}
+
+bool
+vh_target_hides(const struct vh_target *target, struct viv_str path)
+{
+    const char *end = path.data + path.len;
+    for (const char *at = path.data; at < end; at += strcspn(at, "/") + 1) {
+        char name[32];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "/"), at);
+        if (vh_target_hidden(target, name)) {
+            return true;
+        }
+    }
+    return false;
 }

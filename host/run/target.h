@@ -42,6 +42,11 @@ struct vh_target {
 viv_status vh_target_open(const struct vh_git_tools *tools, struct vh_arena *arena, const char *path,
                           struct vh_target *ret_target, struct viv_error *err);
 
+/* Whether the absolute `path` lies in a working tree; then fills root, prefix, git_dir, common_dir and linked. Reads
+ * files only; of `tools` the seam must be there. VIV_E_INVALID: bare, inside a git directory, `.git` leads nowhere. */
+viv_status vh_target_find(struct vh_target *target, struct vh_arena *arena, const char *path, bool *ret_found,
+                          struct viv_error *err);
+
 /* The worktree's top, or the folder itself, without asking git anything: where paths of a task begin. */
 viv_status vh_target_root(const struct vh_git_tools *tools, struct vh_arena *arena, const char *path,
                           const char **ret_root, struct viv_error *err);
@@ -56,8 +61,10 @@ viv_status vh_target_ref(const struct vh_target *target, struct vh_arena *arena,
 /* Whether `path` is `folder` or lies in it, by name alone. */
 bool vh_target_below(struct viv_str path, const char *folder);
 
-/* True for what never is part of a base or a change: ".git" in any spelling, the home, our staging folders. */
+/* True for what never is part of a base or a change: ".git" in any spelling, a home, our staging folders. Of one name,
+ * and of a path whose text ends in NUL: a folder of the repository may have a home of its own. */
 bool vh_target_hidden(const struct vh_target *target, const char *name);
+bool vh_target_hides(const struct vh_target *target, struct viv_str path);
 
 /* Two versions of one path that cannot both be kept; ids are "" where a side has no such file. */
 struct vh_conflict {

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 
 #define ANSWER_MS 5000
 #define FDS_MAX 4
+#define TEXT_MAX 400 /* why a zygote refuses: what is left of an error's text beside the path */
 
 struct vh_zygote {
     const struct vh_seam *seam;
@@ -75,8 +77,13 @@ send_question(int fd, const struct vh_message *message, const struct rights *rig
     return sent == (ssize_t)sizeof copy ? 0 : -1;
 }
 
+struct answer {
+    struct vh_message message;
+    char text[TEXT_MAX]; /* of REFUSED; the program is ours and holds no plugin */
+};
+
 static int
-receive_answer(int fd, struct vh_message *ret_message, int *ret_fd)
+receive_answer(int fd, struct answer *ret_answer, int *ret_fd)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
@@ -90,9 +97,11 @@ receive_answer(int fd, struct vh_message *ret_message, int *ret_fd)
     if (ready <= 0) {
         return -1;
     }
-    struct iovec part = {ret_message, sizeof *ret_message};
+    memset(ret_answer, 0, sizeof *ret_answer);
+    struct iovec parts[] = {{&ret_answer->message, sizeof ret_answer->message},
+                            {ret_answer->text, sizeof ret_answer->text - 1}};
     struct msghdr head = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t got = recvmsg(fd, &head, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     *ret_fd = -1;
     struct cmsghdr *right = got > 0 ? CMSG_FIRSTHDR(&head) : NULL;
@@ -100,13 +109,15 @@ receive_answer(int fd, struct vh_message *ret_message, int *ret_fd)
         right->cmsg_len == CMSG_LEN(sizeof(int))) {
         memcpy(ret_fd, CMSG_DATA(right), sizeof(int));
     }
-    return got == (ssize_t)sizeof *ret_message ? 0 : -1;
+    const ssize_t bare = (ssize_t)sizeof ret_answer->message;
+    return got == bare || (got > bare && ret_answer->message.kind == VH_MESSAGE_REFUSED) ? 0 : -1;
 }
 
 static viv_status
 ask_locked(struct vh_zygote *zygote, struct vh_message *message, const struct rights *rights,
            struct vh_message *ret_answer, int *ret_fd, struct viv_error *err)
 {
+    struct answer answer;
     *ret_fd = -1;
     if (!atomic_load(&zygote->alive)) {
         return gone(zygote, "has ended", err);
@@ -115,12 +126,18 @@ ask_locked(struct vh_zygote *zygote, struct vh_message *message, const struct ri
     if (send_question(zygote->fd, message, rights) != 0) {
         return gone(zygote, "has ended", err);
     }
-    if (receive_answer(zygote->fd, ret_answer, ret_fd) != 0 || ret_answer->seq != message->seq) {
+    if (receive_answer(zygote->fd, &answer, ret_fd) != 0 || answer.message.seq != message->seq) {
         if (*ret_fd >= 0) {
             close(*ret_fd);
         }
         return gone(zygote, "did not answer within 5 s or has ended", err);
     }
+    if (answer.message.kind == VH_MESSAGE_REFUSED) {
+        char how[TEXT_MAX + 32];
+        snprintf(how, sizeof how, "is not confined: %s", answer.text);
+        return gone(zygote, how, err);
+    }
+    *ret_answer = answer.message;
     return VIV_OK;
 }
 

@@ -177,9 +177,8 @@ on_collect(const struct request *request)
     answer(&reply, -1);
 }
 
-/* Nothing of the host stays: no descriptor, no output, no privilege. */
 static viv_status
-settle(struct viv_error *err)
+check_channel(struct viv_error *err)
 {
     int type = 0;
     socklen_t size = sizeof type;
@@ -187,6 +186,13 @@ settle(struct viv_error *err)
         return vh_error_set(err, VIV_E_INVALID, "zygote",
                             "descriptor 3 is no SEQPACKET socket; this program is started by vivhost, not by hand");
     }
+    return VIV_OK;
+}
+
+/* Nothing of the host stays: no descriptor, no output, no privilege. */
+static viv_status
+settle(struct viv_error *err)
+{
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) {
         return vh_error_errno(err, VIV_E_IO, "zygote", "'/dev/null' cannot be opened");
@@ -216,11 +222,33 @@ settle(struct viv_error *err)
     return VIV_OK;
 }
 
+/* The host is told which step it was: it waits for the answer to its first question. */
+static void
+refuse(const struct viv_error *err)
+{
+    struct request request;
+    if (!receive(&request)) {
+        return;
+    }
+    struct vh_message reply = {.kind = VH_MESSAGE_REFUSED, .seq = request.message.seq, .status = err->status};
+    union {
+        const char *from;
+        char *to;
+    } text = {.from = err->text};
+    struct iovec parts[] = {{&reply, sizeof reply}, {text.to, strlen(err->text)}};
+    struct msghdr head = {.msg_iov = parts, .msg_iovlen = 2};
+    (void)sendmsg(VH_FD_CHANNEL, &head, MSG_NOSIGNAL); /* a host that is gone need not know */
+}
+
 int
 main(void)
 {
     struct viv_error err = VIV_ERROR_INIT;
-    if (settle(&err) != VIV_OK) {
+    viv_status status = check_channel(&err);
+    if (status == VIV_OK && (status = settle(&err)) != VIV_OK) {
+        refuse(&err);
+    }
+    if (status != VIV_OK) {
         fprintf(stderr, "viv-zygote: %s\n", err.text);
         return 2;
     }

@@ -2,7 +2,8 @@
 /* What goes over the two sockets of tier 1, shared by the host and the program `viv-zygote`.
  *
  * Host and zygote (SEQPACKET, descriptor 3 of the zygote): FORK -> FORKED, COLLECT -> COLLECTED; the host asks, the
- * zygote answers, never the other way round. Host and runner (SEQPACKET, descriptor 3 of the runner): READY or
+ * zygote answers, never the other way round. One that could not confine itself answers its first question with REFUSED
+ * and ends. Host and runner (SEQPACKET, descriptor 3 of the runner): READY or
  * REFUSED once, then CALL -> (SERVICE -> REPLY)* -> ANSWER, with LOG lines in between, and END. Payloads lie in the
  * shared area (a sealed memory file both map); a message names where. The host trusts nothing that comes from a
  * runner: it copies out, then checks. Both sides are built together, so there is no version here. */
@@ -45,7 +46,7 @@ enum vh_message_kind {
     VH_MESSAGE_END,
 };
 
-/* One shape for all. A LOG message is followed by its text in the same packet. */
+/* One shape for all. A LOG message, and REFUSED of a zygote, is followed by its text in the same packet. */
 struct vh_message {
     uint32_t kind;
     uint32_t seq;       /* of the call; of the request to the zygote */
@@ -63,13 +64,21 @@ struct vh_message {
 
 /* Where a runner is; the breadcrumb that names what was under way when it died. */
 enum vh_stage {
-    VH_STAGE_CONFINE = 1, /* limits, Landlock, first filter */
+    VH_STAGE_NONE,    /* a fresh area: the runner has not got it yet */
+    VH_STAGE_CONFINE, /* limits, Landlock, first filter */
     VH_STAGE_MAP,         /* libraries and the plugin itself; constructors run here */
     VH_STAGE_ENTRY,       /* second filter, viv_plugin_entry, agreement with the manifest */
     VH_STAGE_CREATE,
     VH_STAGE_IDLE,
     VH_STAGE_CALL,
     VH_STAGE_DESTROY,
+};
+
+/* Exit codes of a runner that ended before it had the area to say why. */
+enum vh_no_start {
+    VH_NO_START_PARENT = 3,  /* the parent-death signal was refused, or the zygote is gone */
+    VH_NO_START_DESCRIPTORS, /* they could not be put to their numbers, or the others not closed */
+    VH_NO_START_AREA,        /* it could not be mapped */
 };
 
 /* First page of the area. Written by the runner but for `cancelled`; a hint for people, never a fact to act on. */

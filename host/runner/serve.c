@@ -16,7 +16,6 @@
 #include "base/error.h"
 
 #define EXIT_NO_HOST 0
-#define EXIT_NO_START 3
 
 struct vh_serve vh_serve;
 
@@ -190,12 +189,15 @@ place_fds(const int *fds, int count)
 void
 vh_serve_run(pid_t parent, const int *fds, int fd_count, uint64_t start_len)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || place_fds(fds, fd_count) != 0) {
-        _exit(EXIT_NO_START);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
+        _exit(VH_NO_START_PARENT);
+    }
+    if (place_fds(fds, fd_count) != 0) {
+        _exit(VH_NO_START_DESCRIPTORS);
     }
     void *area = mmap(NULL, VH_AREA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, VH_FD_AREA, 0);
     if (area == MAP_FAILED) {
-        _exit(EXIT_NO_START);
+        _exit(VH_NO_START_AREA);
     }
     close(VH_FD_AREA);
     vh_serve.area = area;

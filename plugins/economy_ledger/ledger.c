@@ -82,6 +82,10 @@ ledger_settle(const struct ledger_prices *prices, const struct ledger_usage *usa
                              "'held_micro' is %lld, allowed 0 to %lld", (long long)held_micro,
                              (long long)LEDGER_MICRO_MAX);
     }
+    if (!usage->wall_ns && !usage->effects && !usage->model_micro) {
+        *ret_cost = (struct ledger_cost){0, 0, 0}; /* nothing was started, so not even the base */
+        return VIV_OK;
+    }
     int64_t left = held_micro;
     ret_cost->model_micro = take(&left, usage->model_micro);
     ret_cost->effects_micro = take(&left, price(0, usage->effects, prices->effect_micro));

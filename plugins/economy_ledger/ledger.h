@@ -34,7 +34,7 @@ viv_status ledger_worst_task(const struct ledger_prices *prices, int64_t time_ns
                              int64_t *ret_micro, struct viv_error *err);
 
 /* Cost of what was used, cut at `held_micro`: paid outside first (model), then effects, then the
- * work itself. */
+ * work itself. No use at all costs nothing: the work was not started. */
 viv_status ledger_settle(const struct ledger_prices *prices, const struct ledger_usage *usage,
                          int64_t held_micro, struct ledger_cost *ret_cost, struct viv_error *err);
 

@@ -79,6 +79,19 @@ settlement_stays_within_the_hold(void **state)
 }
 
 static void
+what_was_not_started_costs_nothing(void **state)
+{
+    (void)state;
+    struct ledger_cost cost = {1, 2, 3};
+    struct ledger_usage usage = {0, 0, 0};
+    assert_int_equal(ledger_settle(&prices, &usage, 10000, &cost, NULL), VIV_OK);
+    assert_int_equal(total(cost), 0);
+    usage.effects = 1;
+    assert_int_equal(ledger_settle(&prices, &usage, 10000, &cost, NULL), VIV_OK);
+    assert_int_equal(total(cost), prices.base_micro + prices.effect_micro);
+}
+
+static void
 a_settled_task_never_exceeds_its_estimate(void **state)
 {
     (void)state;
@@ -266,6 +279,7 @@ main(void)
         cmocka_unit_test(worst_case_counts_started_seconds),
         cmocka_unit_test(sums_never_wrap),
         cmocka_unit_test(settlement_stays_within_the_hold),
+        cmocka_unit_test(what_was_not_started_costs_nothing),
         cmocka_unit_test(a_settled_task_never_exceeds_its_estimate),
         cmocka_unit_test(negative_use_is_refused),
         cmocka_unit_test(another_abi_is_refused),

@@ -33,11 +33,15 @@ compile_may_grant(struct compile *compile, const struct yaml_value *value, const
     if (!compile->project || compile->trusted) {
         return 1;
     }
+    viv_status before = compile->status;
     (void)compile_fault(compile, value,
                         "'%s' grants, and a project's policy may only narrow; read it and run "
                         "'vivhost trust', or put "
                         "it into your own policy",
                         what);
+    if (before == VIV_OK) { /* nothing is wrong with it: a person must trust it first */
+        compile->status = compile->err->status = VIV_E_DENIED;
+    }
     return 0;
 }
 

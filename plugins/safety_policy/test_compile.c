@@ -113,6 +113,9 @@ a_stranger_may_only_narrow(void **state)
         refuse(grants[i].text, VIV_POLICY_PROJECT, 0, grants[i].key);
         refuse(grants[i].text, VIV_POLICY_PROJECT, 0, "run 'vivhost trust'");
         struct viv_error err = VIV_ERROR_INIT;
+        assert_int_equal(compile_bytes_of(fake_str(grants[i].text), VIV_POLICY_PROJECT, 0, json,
+                                          sizeof json, &err),
+                         VIV_E_DENIED);
         assert_int_equal(compile_bytes_of(fake_str(grants[i].text), VIV_POLICY_PROJECT, 1, json,
                                           sizeof json, &err),
                          VIV_OK);

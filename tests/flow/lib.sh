@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every flow test shares: a scratch folder with a HOME of its own, projects in it, running the real vivhost, waiting
 # for what tasks do, and the end that every test has: the log verifies, by the host and by tools/verify-log, which shares
-# nothing with it, a rebuild arrives at the same state, and no process and no mount is left. Sourced by bash; the build
-# folder comes in VIV_BUILD.
+# nothing with it, a rebuild arrives at the same state, the core decides the same again, and no process and no mount is
+# left. Sourced by bash; the build folder comes in VIV_BUILD.
 set -u
 
 : "${VIV_BUILD:?the build folder}"
@@ -209,6 +209,8 @@ flow_end() {
             fail "the independent verifier disagrees about $project"
         viv log rebuild --check -C "$project"
         expect_code 0 "log rebuild --check of $project"
+        viv replay -C "$project"
+        expect_code 0 "replay of $project: $(head -n 1 "$SCRATCH/out")"
     done
     until_true "an end without processes or mounts left" nothing_left || python3 "$FLOW/look.py" left "$SCRATCH" "$HOME" >&2
     [ "$flow_failures" = 0 ] || { printf '%s failures\n' "$flow_failures" >&2; exit 1; }

@@ -175,5 +175,47 @@ expect "doctor names git" /bin/grep -q "^git .*apt-get install git" "$SCRATCH/ou
 printf 'version: 1\ngates:\n  needs_qa:\n    - run: [false]\n' >"$P/vivarium.yaml"
 viv doctor -C "$P"
 said "is not trusted: it only narrows"
+
+story "a policy that cannot be used: doctor says why, trust refuses"
+bad='version: 1
+commands:
+  - {id: no-x, pattern: "x(", verdict: deny, reason: r}'
+why="vivarium.yaml line 3: pattern of rule 'no-x'"
+for beside in alone "a host"; do
+    [ "$beside" = alone ] || viv_begin host work -C "$P"
+    [ "$beside" = alone ] || until_true "a host" test -S "$P/.vivarium/host.sock"
+    printf '%s\n' "$bad" >"$P/vivarium.yaml"
+    viv doctor -C "$P"
+    expect_code 1 "doctor, $beside"
+    expect "doctor's row, $beside" grep -q "^policy *missing .*$why" "$SCRATCH/out"
+    viv trust -C "$P"
+    expect_code 1 "trust, $beside"
+    said "not trusted, it cannot be used: plugin 'viv.safety_policy'"
+    said "$why"
+    viv trust --show --json -C "$P"
+    said '"state":"not trusted"'
+    printf 'version: 1\n' >"$P/vivarium.yaml"
+    viv trust -C "$P"
+    expect_code 0 "trust of a good one, $beside"
+done
+kill -INT "$pid_host"
+viv_end host
+rm "$P/vivarium.yaml"
+
+story "a policy that grants and is not trusted"
+printf 'version: 1\napprovals: {results: auto}\n' >"$P/vivarium.yaml"
+viv run "under it" -C "$P" -- true
+expect_code 4 "run"
+said "grants, and a project's policy may only narrow; read it and run 'vivhost trust'"
+viv doctor -C "$P"
+expect_code 1 "doctor before trust"
+expect "doctor's row before trust" grep -q "^policy *missing .*'approvals' grants" "$SCRATCH/out"
+refute "a home that is somebody else's" grep -q "^home *missing" "$SCRATCH/out"
+viv trust -C "$P"
+expect_code 0 "trust"
+viv run "under it" -C "$P" -- true
+expect_code 0 "run after trust"
+viv doctor -C "$P"
+expect_code 0 "doctor after trust"
 rm "$P/vivarium.yaml"
 flow_end

@@ -21,6 +21,7 @@ story "refusals"
 bundled=$("$VIVHOST" plugin list -C "$P" | wc -l)
 refused "$F/no_note.so" "cure: build it with viv_add_plugin"
 refused "$F/newer_abi.so" "use a newer host"
+refused "$F/older_abi.so" "rebuild the plugin"
 refused "$F/execstack.so" "cure: link with -z noexecstack"
 refused "$F/text_relocation.so" "rule '"
 refused "$F/extra_export.so" "rule '"

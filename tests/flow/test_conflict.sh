@@ -55,6 +55,25 @@ approve_and_work() {
     expect_code 0 "work --drain"
 }
 
+# The files are compared before the line moves; what is written after that is left alone, and said.
+late() {
+    local kind=$1
+    story "$kind: an edit after the line has the result"
+    VIV_CRASH_AT=publish.after-line viv run "change two" --id late -C "$P" -- sh -c "echo 'by the task' >>two.txt"
+    expect_code 137 "a host that dies there"
+    echo "by hand" >"$P/two.txt"
+    viv work --drain -C "$P"
+    expect_code 0 "the next host"
+    same "state" "$(state_of "$P" late)" ready
+    same "what the person wrote" "$(cat "$P/two.txt")" "by hand"
+    viv task follow late -C "$P"
+    said "your branch and files were left alone: 'two.txt' was changed by hand"
+    viv rollback late -C "$P"
+    expect_code 0 "rollback"
+    same "what the person wrote" "$(cat "$P/two.txt")" "by hand"
+    same "state" "$(state_of "$P" late)" rolled_back
+}
+
 all_stories() {
     local kind=$1
     story "$kind: both versions are in the inbox, nothing is overwritten"
@@ -79,6 +98,8 @@ all_stories() {
     expect_code 0 reject
     viv work --drain -C "$P"
     same "state" "$(state_of "$P" "$task")" failed
+    cost=$(field "$P" "$task" cost_micro)
+    [ "${cost:-0}" -gt 0 ] && [ "$cost" -lt 20000 ] || fail "a rejected conflict cost $cost, allowed 1 to 20000 of 61000"
     same "what the person wrote" "$(tail -n 1 "$P/one.txt")" "by hand"
     expect "the reason is kept" grep -q "mine is better" <("$VIVHOST" log show --task "$task" -C "$P")
     printf 'one\n1\n' >"$P/one.txt"
@@ -122,10 +143,12 @@ approve_and_work
 same "state" "$(state_of "$P" "$task")" ready
 same "the file" "$(cat "$P/one.txt")" "$(printf 'one\n1\nby the task\nagain\nby hand')"
 same "git's status" "$(git -C "$P" status --short)" ""
+late repository
 
 P=$SCRATCH/folder
 mkdir "$P" && make_files "$P"
 make_home "$P"
 all_stories folder
+late folder
 
 flow_end

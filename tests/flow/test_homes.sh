@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Whose home it is. Without this test: a home that came with somebody's folder could pass for the user's own by naming no
-# id at all; two homes made at once could forget each other; a failed 'init' could leave a home nobody can use.
+# id at all; two homes made at once could forget each other; a failed 'init' could leave a home nobody can use; git and
+# tasks could see, publish or overwrite the home of a linked worktree or of a folder inside a repository.
 . "$(dirname "$0")/lib.sh"
 flow_begin
 umask 077
@@ -52,5 +53,61 @@ said "set HOME"
 refute "a home in it" [ -e "$P/.vivarium" ]
 viv init "$P"
 expect_code 0 "init once it can be"
+
+untracked() {
+    git -C "$1" status --porcelain -uall
+}
+
+story "git sees no home of a linked worktree"
+R=$SCRATCH/linked
+make_repo "$R" && git -C "$R" worktree add -q "$SCRATCH/tree" && rm -r "$R/.git/info"
+make_home "$SCRATCH/tree"
+same "what git sees of the worktree" "$(untracked "$SCRATCH/tree")" ""
+make_home "$R"
+same "what git sees of the main tree" "$(untracked "$R")" ""
+same "lines of exclude" "$(cat "$R/.git/info/exclude")" "/.vivarium/"
+
+story "git sees no home of a folder in a repository, whatever its name"
+R=$SCRATCH/whole
+make_repo "$R"
+printf '/.vivarium/ is not this line' >"$R/.git/info/exclude" # and it has no line break at its end
+odd='!# o[d]*d?\x '
+for name in sub/dir "$odd" $'two\nlines' 'ødd'; do
+    mkdir -p "$R/$name"
+    make_home "$R/$name"
+    same "what git sees beside the home of '$name'" "$(untracked "$R")" ""
+done
+rm -rf "$R/sub/dir/.vivarium" && viv init "$R/sub/dir"
+expect_code 0 "init again"
+same "lines for one folder" "$(grep -c '^/sub/dir/.vivarium/$' "$R/.git/info/exclude")" 1
+mkdir -p "$R/!# odxd1\\x /.vivarium" "$R/sub/dir/deep/.vivarium"
+touch "$R/!# odxd1\\x /.vivarium/db" "$R/sub/dir/deep/.vivarium/db"
+same "files beside them that are no home's" "$(untracked "$R" | wc -l)" 2
+rm -r "$R/!# odxd1\\x " "$R/sub/dir/deep"
+
+story "an exclude file that cannot be written: no home is left"
+mv "$R/.git/info/exclude" "$SCRATCH/exclude" && mkdir "$R/.git/info/exclude" "$R/late"
+viv init "$R/late"
+refute "init that cannot hide its home" [ "$code" = 0 ]
+said "to keep the home out of git"
+refute "a home in it" [ -e "$R/late/.vivarium" ]
+rmdir "$R/.git/info/exclude" "$R/late"
+
+story "a task of the root sees no home of a folder, excluded or not, and cannot write into one"
+make_home "$R"
+echo more >"$R/sub/dir/own.txt"
+user_policy 'bring: [sub]'
+for exclude in "$SCRATCH/exclude" /dev/null; do
+    cat "$exclude" >"$R/.git/info/exclude"
+    viv run "look" -C "$R" -- sh -c 'find . / -xdev -name .vivarium; cat sub/dir/own.txt'
+    expect_code 0 "a look"
+    viv task output "$(last_task)" -C "$R"
+    same "what the task saw" "$(cat "$SCRATCH/out")" "more"
+done
+before=$(sha256sum <"$R/sub/dir/.vivarium/home.json")
+viv run "overwrite" -C "$R" -- sh -c 'd=sub/dir/.viv; mkdir ${d}arium && echo {} >${d}arium/home.json'
+expect_code 1 "a task that writes into a home"
+said "'sub/dir/.vivarium' belongs to the host"
+same "the home of the folder" "$(sha256sum <"$R/sub/dir/.vivarium/home.json")" "$before"
 
 flow_end

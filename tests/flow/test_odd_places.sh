@@ -103,6 +103,21 @@ viv run "copy the pointer" -C "$P" -- sh -c 'cat data.bin > copy.bin'
 expect_code 0 "a task that reads it"
 expect "what the task saw" grep -q "size 12" "$P/copy.bin"
 
+viv run "break the pointer" --id smudged -C "$P" -- sh -c 'echo content > data.bin'
+expect_code 1 "a task that puts content where a pointer belongs"
+said "git converts 'data.bin' (filter=lfs in .gitattributes) between working tree and repository"
+refute "a result" git -C "$P" rev-parse -q --verify viv/smudged
+
+begin "other line ends in the working tree"
+printf '*.bat text eol=crlf\n*.txt text eol=lf\n' >"$P/.gitattributes"
+printf 'one\r\n' >"$P/run.bat"
+git -C "$P" add -A && git -C "$P" commit -qm "line ends"
+viv run "change both" --id bat -C "$P" -- sh -c 'echo two >>run.bat; echo two >>one.txt'
+expect_code 1 "a task that changes a file with other line ends"
+said "git converts 'run.bat' (eol=crlf in .gitattributes)"
+viv run "change one" -C "$P" -- sh -c 'echo two >>one.txt'
+expect_code 0 "what is not converted can be changed"
+
 story "empty repository without commits"
 P=$SCRATCH/empty
 git init -q -b main "$P" && git -C "$P" config user.email a@example.org && git -C "$P" config user.name A

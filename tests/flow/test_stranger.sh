@@ -66,7 +66,7 @@ untouched() {
 P=$SCRATCH/clone
 make_repo "$P"
 evil_policy >"$P/vivarium.yaml"
-printf '* filter=evil diff=evil merge=evil\n' >"$P/.gitattributes"
+printf '* diff=evil merge=evil\nthree.txt filter=evil\n*.evil filter=evil\n' >"$P/.gitattributes"
 git -C "$P" add -A
 git -C "$P" commit -qm "evil"
 
@@ -108,6 +108,8 @@ untouched
 
 story "a policy that only binds gates: they do not run before trust"
 mild_policy >"$P/vivarium.yaml"
+echo "by hand" >>"$P/three.txt"
+echo "by hand" >"$P/new.evil"
 viv run "harmless" -C "$P" -- sh -c 'echo "$SECRET_OF_PERSON" >> one.txt; id'
 expect_code 0 "a run before trust"
 task=$(last_task)

@@ -12,11 +12,14 @@ import sys
 import tempfile
 import unittest
 
+from doors_planted import PLANTED, SOUND
+
 ROOT = pathlib.Path(sys.argv[1]).resolve()
 COMPILER = sys.argv[2]
 SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 MANIFEST = json.dumps({"id": "acme.tally_moons", "templates": [
-    {"text": "tally the bright moons of {planet:word}", "accept": ["tally the moons of saturn"], "refuse": []}]})
+    {"text": "tally the bright moons of {planet:word}", "accept": ["tally the moons of saturn"],
+     "refuse": ["tally no moons of saturn"]}]})
 
 # (lint, file, text, what must be reported). Text "+..." is added to the file's end; otherwise the file is replaced.
 BREACHES = [
@@ -57,7 +60,7 @@ BREACHES = [
     ("onedoor", "host/run/a.c", SPDX + "void *\nvh_a(void)\n{\n    return malloc(1);\n}\n", "host/run/a.c:5: 'malloc'"),
     ("onedoor", "host/run/a.c", SPDX + "void\nvh_a(void)\n{\n    printf(0);\n}\n", "host/run/a.c:5: 'printf'"),
     ("onedoor", "host/run/a.c", SPDX + "void\nvh_a(void)\n{\n    syscall(1);\n}\n", "host/run/a.c:5: 'syscall'"),
-    ("onedoor", "host/run/sandbox.c", SPDX + "void\nvh_a(void)\n{\n    syscall(SYS_execveat, 1);\n}\n", "host/run/sandbox.c:5: 'execveat'"),
+    ("onedoor", "host/run/sandbox.c", SPDX + "void\nvh_a(void)\n{\n    syscall(SYS_execveat, 1);\n}\n", "host/run/sandbox.c:5: 'execveat' by its number"),
     ("onedoor", "host/run/sandbox.c", SPDX + "void\nvh_a(void)\n{\n    syscall(SYS_pidfd_send_signal, 1);\n}\n", None),
     ("onedoor", "tests/unit/base/test_a.c", SPDX + "void\na(void)\n{\n    usleep(1);\n}\n", "test_a.c:5: 'usleep'"),
     ("onedoor", "host/keep/b.c", SPDX + "int a = SQLITE_OPEN_CREATE;\nint b = SQLITE_OPEN_CREATE;\n", "allowed once"),
@@ -99,6 +102,16 @@ BREACHES = [
     ("examples", "host/run/a.c", SPDX + "/* as acme.tally_moons does */\n", "host/run/a.c:2: the skill"),
     ("examples", "host/run/a.c", SPDX + "const char *a = \"moons: %d (tally, bright)\";\n", "host/run/a.c:2: all words of the template"),
     ("examples", "host/run/a.c", SPDX + "/* Tally the moons\n * of Saturn */\n", "the example 'tally the moons of saturn'"),
+    ("examples", "host/run/a.c", SPDX + "/* tally no moons of Saturn */\n", "the example 'tally no moons of saturn'"),
+    ("examples", "host/run/a.c", SPDX + "/* as tally_moons does */\n", "host/run/a.c:2: the skill 'tally_moons'"),
+    ("examples", "host/run/a.c", SPDX + "int tally_moons;\n", "host/run/a.c:2: the skill 'tally_moons'"),
+    ("examples", "host/run/a.h", SPDX + "/* {\"text\":\"tally the bright moons of {at:path}\"} */\n", "host/run/a.h:1: the template 'tally the bright moons of {planet:word}'"),
+    ("examples", "host/run/a.h", SPDX + "/* Tally the bright\n * moons of a planet */\n", "host/run/a.h:1: 'tally the bright moons of' of the template"),
+    ("examples", "host/run/CMakeLists.txt", "# for acme.tally_moons\n", "host/run/CMakeLists.txt:1: the skill 'acme.tally_moons'"),
+    ("examples", "host/run/CMakeLists.txt", "# tally the moons of saturn\n", "host/run/CMakeLists.txt:1: the example"),
+    ("examples", "host/run/a.c", SPDX + "const char *a = \"tally the \" \"moons of saturn\";\n", "the example 'tally the moons of saturn'"),
+    ("examples", "host/run/a.c", SPDX + "int a = is(0, \"tally\") && is(1, \"bright\") && is(2, \"moons\");\n", "a.c:1: each word of the template"),
+    ("examples", "host/run/a.c", SPDX + "const char *a = \"tally\", *b = \"moons\"; /* bright */\nint tally_moons_of;\n", None),
     ("examples", "host/run/a.c", SPDX + "/* \"weigh the planets\" */\n", None),
     # docs
     ("docs", "docs/a.md", "# A\n\nSee [b](b.md).\n", "docs/a.md:3: link to 'b.md'"),
@@ -182,6 +195,107 @@ class Lints(unittest.TestCase):
         subprocess.run([COMPILER, "-shared", "-fPIC", "-nostartfiles", "-o", str(self.top / f"out/plugins/{name}.so"),
                         str(source)], check=True)
         source.unlink()
+
+    def planted(self, build, number, path, text):
+        """Compile one file, as a build would; its entry of compile_commands.json."""
+        self.put(path, text)
+        folder = path.rpartition("/")[0]
+        target = "test_zz" if "/test_" in path and not path.startswith("host/") and not path.startswith("plugin-api/") else "zz"
+        place = f"{folder}/CMakeFiles/{target}.dir/{number}.c.o"
+        (build / place).parent.mkdir(parents=True, exist_ok=True)
+        command = [COMPILER, "-std=gnu17", "-w", "-fno-builtin", "-fPIC", "-o", place, "-c", str(self.top / path)]
+        subprocess.run(command, check=True, cwd=build)
+        return {"directory": str(build), "command": " ".join(command), "file": str(self.top / path)}
+
+    def doorsymbols(self, build, entries):
+        (build / "compile_commands.json").write_text(json.dumps(entries), encoding="utf-8")
+        return lint(self.top, "doorsymbols", str(build))
+
+    def test_second_callers(self):
+        """Each alone: sources by onedoor, objects by doorsymbols, so that none hides behind another."""
+        build = self.top / "build"
+        for number, (path, text, wanted, symbol) in enumerate(PLANTED):
+            with self.subTest(path=path, text=text):
+                file = self.top / path
+                kept = file.read_text(encoding="utf-8") if file.exists() else None
+                self.put(path, text)
+                try:
+                    code, out = lint(self.top, "onedoor") if wanted else (1, "")
+                    self.assertEqual(code, 1, out)
+                    self.assertTrue(wanted is None or any(path in line and wanted in line for line in out.splitlines()), f"{wanted}: {out}")
+                    if symbol:
+                        code, out = self.doorsymbols(build, [self.planted(build, number, path, text)])
+                        self.assertEqual(code, 1, out)
+                        self.assertIn(f"{path}:1: ", out)
+                        self.assertIn(symbol, out)
+                        self.assertIn("; use ", out)
+                finally:
+                    file.unlink() if kept is None else self.put(path, kept)
+        shutil.rmtree(build)
+
+    def test_first_callers(self):
+        build = self.top / "build"
+        for number, (path, text, _, _) in enumerate(SOUND):
+            with self.subTest(path=path, text=text):
+                file = self.top / path
+                kept = file.read_text(encoding="utf-8") if file.exists() else None
+                try:
+                    entry = self.planted(build, number, path, text)
+                    self.assertNotIn(path + ":", lint(self.top, "onedoor")[1])
+                    code, out = self.doorsymbols(build, [entry])
+                    self.assertEqual(code, 0, out)
+                finally:
+                    file.unlink() if kept is None else self.put(path, kept)
+        shutil.rmtree(build)
+
+    def test_a_breach_fails_the_build(self):
+        """As tools/cmake/VivariumLint.cmake has it: by source, by object, and good again once it is gone."""
+        for preset in json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))["configurePresets"]:
+            if preset["name"] in ("dev", "asan", "tsan"):
+                self.assertEqual(preset["cacheVariables"].get("VIV_LINT_AT_BUILD"), "ON", preset["name"])
+        self.assertIn("include(VivariumLint)", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))
+        whole = (self.top / "CMakeLists.txt").read_text(encoding="utf-8")
+        self.put("CMakeLists.txt", "cmake_minimum_required(VERSION 3.25)\nproject(planted LANGUAGES C)\n"
+                 "set(CMAKE_EXPORT_COMPILE_COMMANDS ON)\nset(VIV_LINT_AT_BUILD ON)\nfind_package(Python3 REQUIRED)\n"
+                 "add_library(zz STATIC host/run/zz.c)\n"
+                 f"include({ROOT / 'tools/cmake/VivariumLint.cmake'})\n")
+        build = self.top / "build"
+        sound = SPDX + "extern int vh_zz;\nint vh_zz;\n"
+        for text, wanted in ((sound, None), (SPDX + "int vfork(void);\nint\nvh_zz(void)\n{\n    return vfork();\n}\n", "zz.c:6: 'vfork' is allowed in"),
+                             (SPDX + "int unlink();\n#define TRY\nint\nvh_zz(void)\n{\n    TRY unlink(0);\n    return 0;\n}\n",
+                              "zz.c:1: imports 'unlink'"), (sound, None)):
+            self.put("host/run/zz.c", text)
+            if not build.exists():
+                subprocess.run(["cmake", "-G", "Ninja", "-S", str(self.top), "-B", str(build), f"-DCMAKE_C_COMPILER={COMPILER}"],
+                               check=True, capture_output=True)
+            done = subprocess.run(["cmake", "--build", str(build)], capture_output=True, text=True)
+            self.assertEqual(done.returncode != 0, wanted is not None, done.stdout + done.stderr)
+            self.assertIn(wanted or "", done.stdout)
+        (self.top / "host/run/zz.c").unlink()
+        self.put("CMakeLists.txt", whole)
+        shutil.rmtree(build)
+
+    def test_what_is_linked(self):
+        """A test's source in a product, and an object that is not there, are no way round."""
+        build = self.top / "build"
+        for path, text in (("plugins/gate_a/test_zz.c", SPDX + "int a;\n"), ("tests/unit/zz.c", SPDX + "int a;\n")):
+            entry = self.planted(build, 0, path, text)
+            old = entry["command"].split("-o ")[1].split()[0]
+            place = "host/CMakeFiles/vh_host.dir/zz.c.o"
+            (build / place).parent.mkdir(parents=True, exist_ok=True)
+            (build / old).rename(build / place)
+            entry["command"] = entry["command"].replace(old, place)
+            code, out = self.doorsymbols(build, [entry])
+            self.assertEqual(code, 1, out)
+            self.assertIn(f"{path}:1: it is linked into '{place}'", out)
+            (self.top / path).unlink()
+        entry = self.planted(build, 1, "host/run/zz.c", SPDX + "int a;\n")
+        (build / "host/run/CMakeFiles/zz.dir/1.c.o").unlink()
+        code, out = self.doorsymbols(build, [entry])
+        self.assertEqual(code, 1, out)
+        self.assertIn("1.c.o' does not exist; build everything first", out)
+        (self.top / "host/run/zz.c").unlink()
+        shutil.rmtree(build)
 
     def test_symbols(self):
         allow = self.top / "skills/allow.txt"

@@ -15,6 +15,7 @@
 
 #include "base/fs.h"
 #include "git_runner.h"
+#include "run/branch.h"
 
 void
 project_make(struct project *project, bool repository)
@@ -199,4 +200,20 @@ project_crash(struct project *project, const char *place, void (*step)(struct pr
     }
     assert_true(WIFEXITED(state));
     return false;
+}
+
+void
+project_seed(struct project *p)
+{
+    project_make(p, false);
+    project_sh(p, "mkdir -p d/s; echo a > a; echo b > b; chmod +x b; echo c > c; echo x > d/s/x; ln -s /etc l");
+    project_open(p);
+}
+
+viv_status
+project_move(struct project *p, const char *task, const struct vh_git_id *commit, struct vh_conflicts *ret_conflicts)
+{
+    enum vh_branch_outcome outcome = 0;
+    struct vh_branch_request request = {.task = task, .commit = *commit};
+    return vh_branch_move(&p->target, p->arena, &request, &outcome, ret_conflicts, &p->err);
 }

@@ -30,6 +30,9 @@ void project_sh(struct project *project, const char *format, ...) __attribute__(
 /* The same, giving what it wrote (up to the last line break, in the project's arena). */
 const char *project_out(struct project *project, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A plain folder with files, a program, folders and a link, opened. */
+void project_seed(struct project *project);
+
 /* Open the target again; must succeed. */
 void project_open(struct project *project);
 
@@ -46,6 +49,10 @@ void project_capture(struct project *project, bool uncommitted, struct vh_base *
 int project_upper(struct project *project, const char *script);
 void project_work(struct project *project, const char *task, const struct vh_base *base, const char *script,
                   struct project_task *ret_task);
+
+/* What is checked out, or the folder, goes to `commit`. */
+viv_status project_move(struct project *project, const char *task, const struct vh_git_id *commit,
+                        struct vh_conflicts *ret_conflicts);
 
 /* All files of a folder with modes, links and contents as one digest; .git, the home and ours left out. */
 const char *project_print(struct project *project, const char *folder);

@@ -51,6 +51,21 @@ def blank(match):
     return "".join("\n" if c == "\n" else " " for c in match)
 
 
+def spliced(text):
+    """The same text with lines joined that end in a backslash, as a compiler reads it. Line numbers stay: the ends of
+    lines that go stand at the end of what they were joined to."""
+    out, owed = [], 0
+    for line in text.split("\n"):
+        joined = re.sub(r"\\[ \t]*$", "", line)
+        if joined != line:
+            out.append(joined)
+            owed += 1
+        else:
+            out.append(line + "\n" * (owed + 1))
+            owed = 0
+    return "".join(out)[:-1]
+
+
 def strip(text, keep_literals=False):
     """The same text with comments, and unless told otherwise the inside of literals, made blank; lines stay."""
     def one(match):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a log that was altered, or a program that would decide otherwise today, goes unnoticed: replay
  * compares the log with itself. A life through the real store, exported; honest it agrees; one changed answer, one
- * changed time, one changed row of the table of moves are each told at exactly that event, with and without a repaired
- * chain. */
+ * changed time, each changed member of an effect, one changed row of the table of moves are each told at exactly
+ * that event, with and without a repaired chain. */
 #include "../../support/cm.h"
 
 #include <stdio.h>
@@ -48,7 +48,16 @@ split(struct logged *log, struct viv_str bytes)
     }
 }
 
-/* Two tasks, every stage with a gate, one rejection, one question, one refusal under a key. */
+/* As the executor records them, member for member. */
+static const char effect_started[] =
+    "{\"by\":\"tests.skill\",\"digest\":\"d0d0\",\"effect\":\"exec\",\"lease\":1,\"ordinal\":0,\"reason\":\"r\","
+    "\"reasons\":[],\"stage\":\"execute\",\"verdict\":2,\"what\":{\"argv\":[\"make\"]}}";
+static const char effect_finished[] =
+    "{\"digest\":\"d0d0\",\"duration_us\":5,\"effect\":\"exec\",\"errors\":\"\",\"exit_code\":0,\"lease\":1,"
+    "\"ordinal\":0,\"output\":\"all well\",\"output_bytes\":8,\"output_digest\":\"e0e0\",\"output_kept\":\"k\","
+    "\"status\":0}";
+
+/* Two tasks, every stage with a gate, one rejection, one question, one refusal under a key; a third with an effect. */
 static void
 make(struct logged *log)
 {
@@ -70,6 +79,10 @@ make(struct logged *log)
     home_must(&home, "settle.priced", "t1", "{\"lease\":1,\"cost_micro\":3}");
     (void)home_walk(&home, "t1", VH_PHASE_IDLE);
     (void)home_walk(&home, "t2", VH_PHASE_IDLE);
+    home_must(&home, "task.submitted", "t3", "{\"goal\":\"g\",\"attempts_max\":2}");
+    (void)home_walk(&home, "t3", VH_PHASE_EXECUTE);
+    home_must(&home, "effect.started", "t3", effect_started);
+    home_must(&home, "effect.finished", "t3", effect_finished);
     int64_t seq = 0;
     strcpy(log->folder, "/tmp/viv-replay-XXXXXX");
     assert_non_null(mkdtemp(log->folder));
@@ -232,6 +245,48 @@ an_altered_answer_is_told(void **state)
     end(&log);
 }
 
+/* What a command was, and what came of it: each member changed alone is told at that event and at no other. */
+static void
+an_altered_effect_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind;
+        const char *from;
+        const char *to;
+    } changes[] = {
+        {"effect.finished", "\"exit_code\":0", "\"exit_code\":1"},
+        {"effect.finished", "\"output\":\"all well\"", "\"output\":\"all bad\""},
+        {"effect.finished", "\"output_bytes\":8", "\"output_bytes\":9"},
+        {"effect.finished", "\"output_digest\":\"e0e0\"", "\"output_digest\":\"e0e1\""},
+        {"effect.finished", "\"output_kept\":\"k\"", "\"output_kept\":\"l\""},
+        {"effect.finished", "\"errors\":\"\"", "\"errors\":\"none\""},
+        {"effect.finished", "\"duration_us\":5", "\"duration_us\":4"},
+        {"effect.finished", "\"status\":0", "\"status\":-1"},
+        {"effect.finished", "\"digest\":\"d0d0\"", "\"digest\":\"d0d1\""},
+        {"effect.finished", "\"time_us\":1", "\"time_us\":2"},
+        {"effect.started", "\"digest\":\"d0d0\"", "\"digest\":\"d0d1\""},
+        {"effect.started", "\"argv\":[\"make\"]", "\"argv\":[\"rm\"]"},
+        {"effect.started", "\"verdict\":2", "\"verdict\":1"},
+        {"effect.started", "\"reason\":\"r\"", "\"reason\":\"s\""},
+        {"effect.started", "\"by\":\"tests.skill\"", "\"by\":\"tests.other\""},
+        {"effect.started", "\"time_us\":1", "\"time_us\":2"},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct logged log;
+        char text[4096], words[64];
+        make(&log);
+        size_t at = find(&log, changes[i].kind, "t3", 0);
+        alter(&log, at, changes[i].from, changes[i].to);
+        check(&log, VH_REPLAY_ALTERED, at, at, "hash");
+        save(&log);
+        assert_int_equal(run(VIVREPLAY, log.path, text, sizeof text), 1);
+        snprintf(words, sizeof words, "event %zu was altered in 'hash'", at + 1);
+        assert_non_null(strstr(text, words));
+        end(&log);
+    }
+}
+
 static void
 an_altered_time_is_told(void **state)
 {
@@ -331,6 +386,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_honest_log_agrees),
         cmocka_unit_test(an_altered_answer_is_told),
+        cmocka_unit_test(an_altered_effect_is_told),
         cmocka_unit_test(an_altered_time_is_told),
         cmocka_unit_test(an_altered_move_is_told),
         cmocka_unit_test(one_task_is_enough),

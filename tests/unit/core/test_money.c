@@ -181,6 +181,61 @@ lost_work_is_priced_by_what_left(void **state)
     }
 }
 
+/* A person who refuses a result pays what making it took, and not all that was held: whatever was announced. */
+static void
+a_refused_conflict_costs_what_was_used(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *used;
+        int64_t cost;
+    } rows[] = {
+        { ",\"used_micro\":30", 30 }, { ",\"used_micro\":101", 100 }, { ",\"used_micro\":-1", 100 }, { "", 100 },
+    };
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        struct life life;
+        char json[256];
+        life_begin(&life);
+        life_walk(&life, "t", VH_PHASE_PUBLISH);
+        life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"publish\",\"verdict\":2,"
+                                                "\"digest\":\"d\",\"outside\":1}");
+        snprintf(json, sizeof json,
+                 "{\"lease\":1,\"digest\":\"q\",\"failure\":{\"class\":\"conflict\",\"text\":\"x\"}%s}",
+                 rows[i / 2].used);
+        life_must(&life, "publish.finished", "t", json);
+        check_scope(&life, "home", 100, 0);
+        life_must(&life, i % 2 ? "cancel.requested" : "approval.refused", "t", "{\"digest\":\"q\"}");
+        check_scope(&life, "home", 0, rows[i / 2].cost);
+        assert_int_equal(life_task(&life, "t").used_micro, 0);
+        life_end(&life);
+    }
+}
+
+/* Asked twice, both times of work count; a question whose price nobody knows makes it unknown again. */
+static void
+what_was_used_adds_up(void **state)
+{
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct life life;
+        life_begin(&life);
+        life_walk(&life, "t", VH_PHASE_PUBLISH);
+        life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"publish\",\"verdict\":2,"
+                                                "\"digest\":\"d\",\"outside\":1}");
+        life_must(&life, "publish.finished", "t", "{\"lease\":1,\"digest\":\"q\",\"used_micro\":30,"
+                                                  "\"failure\":{\"class\":\"conflict\",\"text\":\"x\"}}");
+        life_must(&life, "approval.given", "t", "{\"digest\":\"q\"}");
+        life_must(&life, "task.claimed", "t", "{}");
+        life_must(&life, "publish.finished", "t",
+                  known ? "{\"lease\":2,\"digest\":\"r\",\"used_micro\":12,"
+                          "\"failure\":{\"class\":\"conflict\",\"text\":\"x\"}}"
+                        : "{\"lease\":2,\"digest\":\"r\",\"failure\":{\"class\":\"conflict\",\"text\":\"x\"}}");
+        life_must(&life, "approval.refused", "t", "{\"digest\":\"r\"}");
+        check_scope(&life, "home", 0, known ? 42 : 100);
+        life_end(&life);
+    }
+}
+
 static void
 work_that_is_over_starts_no_effect(void **state)
 {
@@ -207,6 +262,8 @@ main(void)
         cmocka_unit_test(settled_once_and_exactly),
         cmocka_unit_test(no_hold_is_left_behind),
         cmocka_unit_test(lost_work_is_priced_by_what_left),
+        cmocka_unit_test(a_refused_conflict_costs_what_was_used),
+        cmocka_unit_test(what_was_used_adds_up),
         cmocka_unit_test(work_that_is_over_starts_no_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,22 +18,6 @@
 #include "run/line.h"
 #include "run/rollback.h"
 
-static void
-seed(struct project *p)
-{
-    project_make(p, false);
-    project_sh(p, "mkdir -p d/s; echo a > a; echo b > b; chmod +x b; echo c > c; echo x > d/s/x; ln -s /etc l");
-    project_open(p);
-}
-
-static viv_status
-move_to(struct project *p, const char *task, const struct vh_git_id *commit, struct vh_conflicts *ret_conflicts)
-{
-    enum vh_branch_outcome outcome = 0;
-    struct vh_branch_request request = {.task = task, .commit = *commit};
-    return vh_branch_move(&p->target, p->arena, &request, &outcome, ret_conflicts, &p->err);
-}
-
 /* Done-when line 2 on a plain folder. */
 static void
 two_tasks_and_a_hand_edit(void **state)
@@ -46,17 +30,17 @@ two_tasks_and_a_hand_edit(void **state)
     struct project_task second;
     struct vh_line_merged merged;
     struct vh_conflicts conflicts;
-    seed(&p);
+    project_seed(&p);
     project_capture(&p, false, &one);
     project_capture(&p, false, &two);
     project_sh(&p, "echo 'by hand' > c; echo new > untracked");
     project_work(&p, "t1", &one, "echo t1 > a", &first);
     project_work(&p, "t2", &two, "echo t2 > b; chmod +x b", &second);
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &one.line, &first.commit, &p.err));
-    project_ok(&p, move_to(&p, "t1", &first.commit, &conflicts));
+    project_ok(&p, project_move(&p, "t1", &first.commit, &conflicts));
     project_ok(&p, vh_line_merge(&p.target, p.arena, "t2", &first.commit, &second.commit, &merged, &p.err));
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &first.commit, &merged.commit, &p.err));
-    project_ok(&p, move_to(&p, "t2", &merged.commit, &conflicts));
+    project_ok(&p, project_move(&p, "t2", &merged.commit, &conflicts));
     assert_string_equal(project_out(&p, "cat a b c untracked; test -x b; ls -A"),
                         "t1\nt2\nby hand\nnew\na\nb\nc\nd\nl\nuntracked");
     /* The next base has it all, and the hand edits on top. */
@@ -69,7 +53,7 @@ two_tasks_and_a_hand_edit(void **state)
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t3", &one.line, &first.commit, &p.err));
     project_sh(&p, "echo mine > a");
     const char *before = project_print(&p, p.root);
-    assert_int_equal(move_to(&p, "t3", &first.commit, &conflicts), VIV_E_CONFLICT);
+    assert_int_equal(project_move(&p, "t3", &first.commit, &conflicts), VIV_E_CONFLICT);
     assert_non_null(strstr(p.err.text, "'a' was changed by hand"));
     assert_int_equal(conflicts.count, 1);
     assert_string_equal(project_out(&p, "git --git-dir=../home/store/folder.git cat-file blob %s",
@@ -102,7 +86,7 @@ only_what_changed_is_read_again(void **state)
     struct project p;
     struct vh_base base;
     struct vh_base again;
-    seed(&p);
+    project_seed(&p);
     project_capture(&p, false, &base);
     wait_until_times_are_old();
     project_capture(&p, false, &again); /* now all of it is remembered */
@@ -136,7 +120,7 @@ what_is_left_out_and_what_is_too_much(void **state)
     struct vh_base base;
     struct vh_conflicts conflicts;
     struct vh_base_options options = {.files_max = 3};
-    seed(&p);
+    project_seed(&p);
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_LIMIT);
     assert_non_null(strstr(p.err.text, "4 files or more to copy, allowed 3; name a smaller part with --scope DIR"));
     options = (struct vh_base_options){.bytes_max = 5};
@@ -196,10 +180,9 @@ what_cannot_be_read_is_left_alone(void **state)
     struct vh_base base;
     struct vh_base later;
     struct project_task work;
-    struct vh_git_id commit;
+    struct vh_rolled rolled;
     struct vh_conflicts conflicts;
-    enum vh_branch_outcome outcome = 0;
-    seed(&p);
+    project_seed(&p);
     project_sh(&p, "echo one > secret.c; mkdir secrets; echo two > secrets/x");
     project_capture(&p, false, &base);
     project_sh(&p, *state ? "chmod 000 secret.c secrets" : "touch -d 1999-01-01 secret.c"); /* the bits may lie */
@@ -213,19 +196,19 @@ what_cannot_be_read_is_left_alone(void **state)
     assert_string_equal(what_of(&base, "secrets"), "unreadable");
     project_work(&p, "t1", &base, "echo t1 > a; rm -f b", &work);
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &base.line, &work.commit, &p.err));
-    project_ok(&p, move_to(&p, "t1", &work.commit, &conflicts));
+    project_ok(&p, project_move(&p, "t1", &work.commit, &conflicts));
     struct vh_rollback_request request = {.task = "t1", .commit = work.commit, .effect = "t1/1/rollback/0",
                                           .log_head = "", .time_s = 9};
     project_capture(&p, false, &later);
     assert_string_equal(later.commit.hex, work.commit.hex);
-    project_ok(&p, vh_rollback(&p.target, p.arena, &request, &commit, &outcome, &conflicts, &p.err));
+    project_ok(&p, vh_rollback(&p.target, p.arena, &request, &rolled, &p.err));
     /* A result that holds the very path cannot know what it would replace. */
     project_capture(&p, false, &base);
     p.tools.seam = vh_seam_real(); /* what the task wrote is its own */
     project_work(&p, "t2", &base, "echo t2 > secret.c; mkdir secrets; echo t2 > secrets/x", &work);
     p.tools.seam = &seam;
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &base.line, &work.commit, &p.err));
-    assert_int_equal(move_to(&p, "t2", &work.commit, &conflicts), VIV_E_CONFLICT);
+    assert_int_equal(project_move(&p, "t2", &work.commit, &conflicts), VIV_E_CONFLICT);
     assert_non_null(strstr(p.err.text, "'secret.c' cannot be read"));
     assert_int_equal(conflicts.count, 2);
     project_sh(&p, "chmod 700 secret.c secrets");
@@ -255,7 +238,7 @@ what_cannot_be_read_in_a_repository(void **state)
     project_work(&p, "t1", &base, "echo t1 > b", &work);
     assert_int_equal(work.change.count, 1);
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &base.line, &work.commit, &p.err));
-    project_ok(&p, move_to(&p, "t1", &work.commit, &conflicts));
+    project_ok(&p, project_move(&p, "t1", &work.commit, &conflicts));
     project_sh(&p, "chmod 700 secret.c secret.new");
     assert_string_equal(project_out(&p, "cat b secret.c secret.new"), "t1\ntwo\nthree");
     project_remove(&p);
@@ -274,180 +257,9 @@ an_empty_folder_is_a_target(void **state)
     project_capture(&p, false, &base);
     project_work(&p, "t1", &base, "mkdir s; echo first > s/f", &work);
     project_ok(&p, vh_line_advance(&p.target, p.arena, "t1", &base.line, &work.commit, &p.err));
-    project_ok(&p, move_to(&p, "t1", &work.commit, &conflicts));
+    project_ok(&p, project_move(&p, "t1", &work.commit, &conflicts));
     assert_string_equal(project_out(&p, "cat s/f"), "first");
     project_remove(&p);
-}
-
-/* ---- rollback, of both kinds of target ---- */
-
-static viv_status
-roll_back(struct project *p, const struct vh_git_id *commit, struct vh_git_id *ret_commit,
-          enum vh_branch_outcome *ret_outcome, struct vh_conflicts *ret_conflicts)
-{
-    struct vh_rollback_request request = {
-        .task = "t1", .commit = *commit, .effect = "t1/1/rollback/0", .log_head = "def", .time_s = 2000000200};
-    *ret_outcome = 0;
-    return vh_rollback(&p->target, p->arena, &request, ret_commit, ret_outcome, ret_conflicts, &p->err);
-}
-
-static const char *const work_script = "mkdir -p d/s n && echo A > a && chmod +x a && mknod b c 0 0 && "
-                                       "ln -s nowhere l && echo n > n/n && mknod d/s/x c 0 0";
-
-static void
-ready(struct project *p, bool repository, struct project_task *work)
-{
-    struct vh_base base;
-    struct vh_conflicts conflicts;
-    if (repository) {
-        project_make(p, true);
-        project_sh(p, "mkdir -p d/s; echo a > a; echo b > b; chmod +x b; echo c > c; echo x > d/s/x; ln -s /etc l; "
-                      "git add -A; git commit -qm seed");
-        project_open(p);
-    } else {
-        seed(p);
-    }
-    project_capture(p, false, &base);
-    project_work(p, "t1", &base, work_script, work);
-    project_ok(p, vh_line_advance(&p->target, p->arena, "t1", &base.line, &work->commit, &p->err));
-    project_ok(p, move_to(p, "t1", &work->commit, &conflicts));
-}
-
-static void
-rollback_undoes_exactly_the_task(void **state)
-{
-    bool repository = *state == NULL;
-    struct project p;
-    struct project_task work;
-    struct project_task other;
-    struct vh_base base;
-    struct vh_git_id commit;
-    struct vh_git_id again;
-    struct vh_conflicts conflicts;
-    enum vh_branch_outcome outcome = 0;
-    ready(&p, repository, &work);
-    project_capture(&p, false, &base);
-    project_work(&p, "t2", &base, "echo t2 > other", &other);
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &base.line, &other.commit, &p.err));
-    project_ok(&p, move_to(&p, "t2", &other.commit, &conflicts));
-    project_sh(&p, "echo hand > c; echo u > u");
-    project_ok(&p, roll_back(&p, &work.commit, &commit, &outcome, &conflicts));
-    assert_int_equal(outcome, VH_BRANCH_MOVED);
-    assert_string_equal(
-        project_out(&p, "cat a b c d/s/x other u; readlink l; test -x b && ! test -x a && ! test -e n && "
-                        "echo fine"),
-        "a\nb\nhand\nx\nt2\nu\n/etc\nfine");
-    if (repository) {
-        assert_string_equal(project_out(&p, "git status --porcelain; git log -1 --format=%%B%%H main"),
-                            vh_arena_format(p.arena,
-                                            " M c\n?? u\nRoll back: do the work\n\nViv-Task: t1\n"
-                                            "Viv-Effect: t1/1/rollback/0\nViv-Log-Head: def\nViv-Undoes: %s\n%s",
-                                            work.commit.hex, commit.hex));
-        assert_string_equal(
-            project_out(&p, "git diff --stat main viv/t1~ | tail -1; git diff --name-only main viv/t1~"),
-            " 1 file changed, 1 deletion(-)\nother");
-    }
-    project_ok(&p, roll_back(&p, &work.commit, &again, &outcome, &conflicts));
-    assert_string_equal(again.hex, commit.hex);
-    assert_int_equal(outcome, VH_BRANCH_ALREADY);
-    project_remove(&p);
-}
-
-static void
-rollback_is_refused_when_a_path_differs(void **state)
-{
-    bool repository = *state == NULL;
-    static const char *const edits[] = {"echo mine > a", "chmod -x a", "rm l; ln -s elsewhere l", "echo back > b",
-                                        "rm n/n"};
-    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-        struct project p;
-        struct project_task work;
-        struct vh_git_id commit;
-        struct vh_git_id tip;
-        struct vh_conflicts conflicts;
-        enum vh_branch_outcome outcome = 0;
-        ready(&p, repository, &work);
-        project_sh(&p, "%s", edits[i]);
-        const char *before = project_print(&p, p.root);
-        assert_int_equal(roll_back(&p, &work.commit, &commit, &outcome, &conflicts), VIV_E_CONFLICT);
-        assert_int_equal(conflicts.count, 1);
-        assert_string_equal(project_print(&p, p.root), before);
-        project_ok(&p, vh_line_tip(&p.target, p.arena, &tip, &p.err));
-        assert_string_equal(tip.hex, work.commit.hex);
-        project_remove(&p);
-    }
-}
-
-static void
-rollback_on_a_line_that_went_on(void **state)
-{
-    (void)state;
-    struct project p;
-    struct project_task work;
-    struct project_task other;
-    struct vh_base base;
-    struct vh_git_id commit;
-    struct vh_conflicts conflicts;
-    enum vh_branch_outcome outcome = 0;
-    ready(&p, true, &work);
-    project_capture(&p, false, &base);
-    project_work(&p, "t2", &base, "echo AA > a; chmod +x a", &other);
-    project_ok(&p, vh_line_advance(&p.target, p.arena, "t2", &base.line, &other.commit, &p.err));
-    assert_int_equal(roll_back(&p, &work.commit, &commit, &outcome, &conflicts), VIV_E_CONFLICT);
-    const char *says =
-        vh_arena_format(p.arena, "'a' is no longer what the task left: '%s' is there, '%s' was left",
-                        project_out(&p, "git rev-parse viv/t2:a"), project_out(&p, "git rev-parse viv/t1:a"));
-    assert_non_null(strstr(p.err.text, says));
-    struct vh_rollback_request request = {.task = "t9", .commit = work.commit, .effect = "t9/1/rollback/0"};
-    assert_int_equal(vh_rollback(&p.target, p.arena, &request, &commit, &outcome, &conflicts, &p.err),
-                     VIV_E_INVALID);
-    assert_non_null(strstr(p.err.text, "is not the work of task 't9'"));
-    assert_string_equal(project_out(&p, "git for-each-ref --format='%%(refname)' refs/viv"), "refs/viv/line/main");
-    project_remove(&p);
-}
-
-struct rolling {
-    struct vh_git_id commit;
-};
-
-static void
-roll_step(struct project *p, void *data)
-{
-    struct rolling *rolling = data;
-    struct vh_git_id commit;
-    struct vh_conflicts conflicts;
-    enum vh_branch_outcome outcome = 0;
-    if (roll_back(p, &rolling->commit, &commit, &outcome, &conflicts)) {
-        _exit(3);
-    }
-}
-
-/* C7: cut short anywhere, doing it again completes it once. */
-static void
-a_crash_in_a_rollback_is_completed(void **state)
-{
-    (void)state;
-    static const char *const places[] = {"rollback.checked", "rollback.committed", "rollback.advanced",
-                                         "move.exchanged", "move.referenced"};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        struct project p;
-        struct project_task work;
-        struct rolling rolling;
-        struct vh_git_id commit;
-        struct vh_conflicts conflicts;
-        struct vh_branch_recovered recovered;
-        enum vh_branch_outcome outcome = 0;
-        ready(&p, true, &work);
-        rolling.commit = work.commit;
-        assert_true(project_crash(&p, places[i], roll_step, &rolling));
-        project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
-        project_ok(&p, roll_back(&p, &work.commit, &commit, &outcome, &conflicts));
-        assert_string_equal(project_out(&p, "git status --porcelain; git rev-list --count main; "
-                                            "git rev-parse main^{tree} main~2^{tree} | uniq | wc -l; "
-                                            "git for-each-ref refs/viv/held"),
-                            "3\n1");
-        project_remove(&p);
-    }
 }
 
 int
@@ -462,12 +274,6 @@ main(void)
         cmocka_unit_test_prestate(what_cannot_be_read_is_left_alone, &folder),
         cmocka_unit_test(what_cannot_be_read_in_a_repository),
         cmocka_unit_test(an_empty_folder_is_a_target),
-        cmocka_unit_test_prestate(rollback_undoes_exactly_the_task, NULL),
-        cmocka_unit_test_prestate(rollback_undoes_exactly_the_task, &folder),
-        cmocka_unit_test_prestate(rollback_is_refused_when_a_path_differs, NULL),
-        cmocka_unit_test_prestate(rollback_is_refused_when_a_path_differs, &folder),
-        cmocka_unit_test(rollback_on_a_line_that_went_on),
-        cmocka_unit_test(a_crash_in_a_rollback_is_completed),
     };
     return cmocka_run_group_tests_name("folder", tests, NULL, NULL);
 }

@@ -119,6 +119,13 @@ deeds_before_create(void **state)
     } early[] = {
         {"tier1_bad_entry_crash", VH_RUNNER_CRASHED, "crashed in viv_plugin_entry: signal 11"},
         {"tier1_bad_entry_hang", VH_RUNNER_HUNG, "hung in viv_plugin_entry: "},
+        {"tier1_bad_entry_fork", VH_RUNNER_CRASHED,
+         "crashed in viv_plugin_entry: signal 31, a system call its sandbox forbids"},
+        {"tier1_bad_entry_exit", VH_RUNNER_EXITED, "called exit in viv_plugin_entry: exit code 7"},
+        {"tier1_bad_constructor_hang", VH_RUNNER_HUNG,
+         "hung in mapping (a constructor or a library's): not ready in time, killed"},
+        {"tier1_bad_constructor_exit", VH_RUNNER_EXITED,
+         "called exit in mapping (a constructor or a library's): exit code 7"},
 #ifndef VH_SANITIZED /* its report is an exit */
         {"tier1_bad_constructor_crash", VH_RUNNER_CRASHED,
          "crashed in mapping (a constructor or a library's): signal 11"},

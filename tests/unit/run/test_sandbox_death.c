@@ -1,157 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a sandbox that could not be set up whole is used all the same, or processes and
- * mounts outlive the thing that was to hold them. */
+/* If this fails, processes and mounts outlive the thing that was to hold them. What is done when a
+ * sandbox cannot be set up whole is in test_sandbox_steps.c. */
 #include "sandbox_world.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
-
-/* ---- every step made to fail ---- */
-
-struct failing_step {
-    const char *name;
-    const char *said; /* the step named in the error; NULL: the same */
-    bool at_exec;
-    bool in[4]; /* by variant */
-};
-
-#define OWN_ROOT                                                                                   \
-    {                                                                                              \
-        false, true, true, false                                                                   \
-    }
-#define ALL                                                                                        \
-    {                                                                                              \
-        false, true, true, true                                                                    \
-    }
-
-static const struct failing_step steps[] = {
-    {"userns", NULL, false, {false, true, false, false}},
-    {"maps", NULL, false, {false, true, false, false}},
-    {"pivot", NULL, false, {false, true, false, false}},
-    {"chroot", NULL, false, {false, false, true, false}},
-    {"fork", NULL, false, {false, false, false, true}},
-    {"subreaper", NULL, false, {false, false, false, true}},
-    {"copy", NULL, false, {false, false, false, true}},
-    {"pidns", NULL, false, OWN_ROOT},
-    {"mountns", NULL, false, OWN_ROOT},
-    {"private", NULL, false, OWN_ROOT},
-    {"netns", NULL, false, OWN_ROOT},
-    {"ipcns", NULL, false, OWN_ROOT},
-    {"utsns", NULL, false, OWN_ROOT},
-    {"layers", NULL, false, OWN_ROOT},
-    {"binds", NULL, false, OWN_ROOT},
-    {"root", NULL, false, OWN_ROOT},
-    {"system", NULL, false, OWN_ROOT},
-    {"dev", NULL, false, OWN_ROOT},
-    {"tmp", NULL, false, OWN_ROOT},
-    {"overlay", NULL, false, OWN_ROOT},
-    {"read-only", NULL, false, OWN_ROOT},
-    {"proc", NULL, false, ALL},
-    {"landlock", NULL, false, ALL},
-    {"capabilities", NULL, false, ALL},
-    {"nnp", NULL, false, ALL},
-    {"dumpable", NULL, false, ALL},
-    {"death", NULL, false, ALL},
-    {"start", NULL, true, ALL},
-    {"session", NULL, true, ALL},
-    {"descriptors", NULL, true, ALL},
-    {"rlimits", NULL, true, ALL},
-    {"landlock-enter", "landlock", true, ALL},
-    {"seccomp", NULL, true, ALL},
-};
-
-static void
-expect_named(const struct failing_step *step, enum vh_sandbox_variant variant, const char *text)
-{
-    char said[80];
-    snprintf(said, sizeof said, "step '%s' failed: Operation not permitted",
-             step->said ? step->said : step->name);
-    if (!strstr(text, said)) {
-        fail_msg("[%s] step '%s' is refused with '%s'", vh_sandbox_variant_name(variant),
-                 step->name, text);
-    }
-}
-
-/* Two stages: the second one's confinement fails as the first one's does, and neither may have run.
- */
-static void
-expect_exec_refused(struct world *world, struct vh_keeper *keeper, const struct failing_step *step)
-{
-    struct viv_error err = VIV_ERROR_INIT;
-    struct vh_exec_result result;
-    const char *const argv[] = {"touch", "ran"};
-    struct vh_exec_stage stages[] = {{.argv = argv, .argc = 2}, {.argv = argv, .argc = 2}};
-    struct vh_exec exec = {.stages = stages, .stage_count = 2, .wall_ns = 20 * SECOND_NS};
-    assert_int_equal(vh_sandbox_exec(keeper, world->arena, &exec, NULL, &result, &err),
-                     VIV_E_UNAVAILABLE);
-    expect_named(step, vh_keeper_profile(keeper)->variant, err.text);
-    assert_int_equal(faccessat(vh_keeper_root(keeper), "ran", F_OK, 0), -1);
-}
-
-static void
-step_is_refused(const struct failing_step *step, enum vh_sandbox_variant variant)
-{
-    struct world world;
-    struct viv_error err = VIV_ERROR_INIT;
-    struct vh_keeper *keeper = NULL;
-    world_make(&world, step->name);
-    struct vh_sandbox_plan plan = world_plan(&world, variant);
-    viv_status status = vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err);
-    if (step->at_exec) {
-        assert_int_equal(status, VIV_OK);
-        expect_exec_refused(&world, keeper, step);
-    } else {
-        assert_int_equal(status, VIV_E_UNSUPPORTED);
-        assert_null(keeper);
-        expect_named(step, variant, err.text);
-    }
-    world_end(&world);
-}
-
-static void
-test_every_step_is_refused(void **state)
-{
-    (void)state;
-    for (size_t v = 0; v < world_variant_count; v++) {
-        for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-            if (steps[i].in[world_variants[v]]) {
-                step_is_refused(&steps[i], world_variants[v]);
-            }
-        }
-    }
-}
-
-static void
-test_never_less_than_asked(void **state)
-{
-    (void)state;
-    struct world world;
-    struct viv_error err = VIV_ERROR_INIT;
-    struct vh_keeper *keeper = NULL;
-    /* Without the overlay only the copy is left, which is fine unless a network namespace was asked
-     * for. */
-    world_make(&world, "overlay");
-    struct vh_sandbox_plan plan = world_plan(&world, VH_SANDBOX_AUTO);
-    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err), VIV_OK);
-    assert_int_equal(vh_keeper_profile(keeper)->variant, VH_SANDBOX_REDUCED_COPY);
-    assert_int_equal(vh_keeper_profile(keeper)->bits & VH_PROFILE_NETNS, 0);
-    vh_sandbox_close(keeper);
-    plan.minimum = VH_PROFILE_NETNS;
-    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err),
-                     VIV_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "no sandbox can be set up: full: step '"));
-    assert_non_null(strstr(err.text, "reduced-copy: step 'minimum' failed"));
-    plan.copy = NULL;
-    plan.lower_count = 0;
-    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err),
-                     VIV_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "the plan has neither layers nor a copy"));
-    plan.lower_count = 18;
-    assert_int_equal(vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err),
-                     VIV_E_LIMIT);
-    assert_string_equal(err.text, "18 lower layers, allowed 17");
-    world_end(&world);
-}
 
 /* ---- deaths ---- */
 
@@ -465,8 +318,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_step_is_refused),
-        cmocka_unit_test(test_never_less_than_asked),
         cmocka_unit_test(test_keeper_is_killed),
         cmocka_unit_test(test_launcher_is_killed),
         cmocka_unit_test(test_host_is_killed),
