@@ -43,8 +43,7 @@ check(struct viv_str text, struct viv_error *err)
 }
 
 viv_status
-vh_scope_read(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_scope,
-              struct viv_error *err)
+vh_scope_read(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_scope, struct viv_error *err)
 {
     size_t len = 0;
     viv_status status = check(text, err);
@@ -77,7 +76,6 @@ vh_scope_read(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_s
 bool
 vh_scope_holds(struct viv_str scope, struct viv_str path)
 {
-    return scope.len == 0 ||
-           (path.len > scope.len && memcmp(path.data, scope.data, (size_t)scope.len) == 0 &&
-            path.data[scope.len] == '/');
+    return scope.len == 0 || (path.len > scope.len && memcmp(path.data, scope.data, (size_t)scope.len) == 0 &&
+                              path.data[scope.len] == '/');
 }

@@ -43,6 +43,10 @@ check_scope(struct vh_stepping *step)
 {
     struct viv_str scope;
     struct viv_str said = vh_step_str(step, "scope");
+    const struct vh_json *member = vh_json_get(step->command->data, "scope");
+    if (member && member->type != VH_JSON_STRING) {
+        return vh_error_set(step->err, VIV_E_INVALID, "scope", "'scope' of a task is no text, allowed: a path");
+    }
     viv_status status = vh_scope_read(step->arena, said, &scope, step->err);
     if (status == VIV_OK && !vh_str_equal(scope, said)) {
         return vh_error_set(step->err, VIV_E_INVALID, "scope", "scope '%.*s' is spelled otherwise than '%.*s'",

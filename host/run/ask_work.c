@@ -58,6 +58,9 @@ base_json(struct vh_work *work, const struct vh_base *base)
     struct vh_json *json = vh_json_object(work->arena);
     struct vh_json *paths = vh_json_array(work->arena);
     vh_json_set_text(work->arena, json, "branch", work->target.branch ? work->target.branch : "");
+    if (base->brought.hex[0]) {
+        vh_json_set_text(work->arena, json, "brought", base->brought.hex);
+    }
     vh_json_set_text(work->arena, json, "commit", base->commit.hex);
     vh_json_set_text(work->arena, json, "line", base->line.hex);
     vh_json_set_text(work->arena, json, "line_ref", work->target.line);

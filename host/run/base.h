@@ -10,7 +10,7 @@
 
 struct vh_base_options {
     bool uncommitted;         /* the policy lets the task see uncommitted work */
-    const char *const *bring; /* ignored files or folders to take a snapshot of, relative to the root */
+    const char *const *bring; /* patterns of ignored paths to take a snapshot of, see base_bring.h */
     size_t bring_count;
     struct viv_str scope;     /* as core/scope.h spells it; of a plain folder nothing else is read. Empty: none */
     bool scope_only;          /* what is seen of a repository is only what lies in the scope */
@@ -28,6 +28,7 @@ struct vh_base {
     struct vh_git_id commit; /* what the task's commit stands on; "" in an empty repository */
     struct vh_git_id tree;   /* its tree */
     struct vh_git_id seen;   /* what the task sees: `tree`, or with uncommitted work and brought paths, or less */
+    struct vh_git_id brought; /* a tree of what `seen` holds of brought paths, "" when that is nothing */
     struct vh_git_id line;   /* tip of the line when captured, "" before the first task */
     struct vh_git_id tip;    /* tip of the branch, "" while unborn */
     int64_t time_s;          /* of the commit; files of the base carry it */

@@ -12,46 +12,29 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "base_bring.h"
 #include "import.h"
 #include "line.h"
 #include "tree.h"
 #include <viv/limits.h>
 
-#define BRING_DEPTH_MAX 128
-
-struct collect {
-    const struct vh_target *target;
-    struct vh_arena *arena;
-    const struct vh_base_options *options;
-    struct viv_error *err;
-    struct vh_base_path *path;
-    size_t count;
-    size_t room;
-    uint64_t files;
-    uint64_t bytes;
-    int root;
-};
-
 viv_status
-vh_base_bounds(const struct vh_base_options *options, uint64_t files, uint64_t bytes, struct viv_error *err)
+vh_base_bounds(const struct vh_base_options *options, uint64_t files, uint64_t bytes, const char *cure,
+               struct viv_error *err)
 {
     uint64_t files_max = options->files_max ? options->files_max : VIV_BASE_FILES_MAX;
     uint64_t bytes_max = options->bytes_max ? options->bytes_max : VIV_BASE_BYTES_MAX;
-    if (files > files_max) {
-        return vh_error_set(err, VIV_E_LIMIT, "base",
-                            "%llu files or more to copy, allowed %llu; name a smaller part with --scope DIR",
-                            (unsigned long long)files, (unsigned long long)files_max);
+    bool many = files > files_max;
+    if (!many && bytes <= bytes_max) {
+        return VIV_OK;
     }
-    if (bytes > bytes_max) {
-        return vh_error_set(err, VIV_E_LIMIT, "base",
-                            "%llu bytes or more to copy, allowed %llu; name a smaller part with --scope DIR",
-                            (unsigned long long)bytes, (unsigned long long)bytes_max);
-    }
-    return VIV_OK;
+    return vh_error_set(err, VIV_E_LIMIT, "base", "%llu %s or more to copy, allowed %llu; %s",
+                        (unsigned long long)(many ? files : bytes), many ? "files" : "bytes",
+                        (unsigned long long)(many ? files_max : bytes_max), cure);
 }
 
-static viv_status
-note(struct collect *collect, struct viv_str path, const char *what)
+viv_status
+vh_base_note(struct vh_base_collect *collect, struct viv_str path, const char *what)
 {
     if (collect->count == collect->room) {
         size_t room = collect->room ? collect->room * 2 : 64;
@@ -85,8 +68,8 @@ closed(const struct vh_seam *seam, int dir, const char *name)
 
 /* A path in the working tree: counted and noted if it is a file or link, else noted as deleted or left out. What
  * may not be read stays for the task as it is committed. */
-static viv_status
-note_file(struct collect *collect, struct viv_str path, const char *what)
+viv_status
+vh_base_note_file(struct vh_base_collect *collect, struct viv_str path, const char *what)
 {
     const struct vh_seam *seam = collect->target->tools->seam;
     int dir = -1;
@@ -94,27 +77,28 @@ note_file(struct collect *collect, struct viv_str path, const char *what)
     struct stat stat;
     viv_status status = vh_tree_parent(collect->target, collect->root, path, false, &dir, &name, NULL);
     if (status == VIV_E_DENIED) {
-        return note(collect, path, "unreadable");
+        return vh_base_note(collect, path, "unreadable");
     }
     if (status) {
-        return note(collect, path, "deleted"); /* a folder on the way is gone or is no folder */
+        return vh_base_note(collect, path, "deleted"); /* a folder on the way is gone or is no folder */
     }
     int missing = seam->stat(seam->data, dir, name, &stat, AT_SYMLINK_NOFOLLOW);
     bool unreadable = missing ? errno == EACCES : S_ISREG(stat.st_mode) && closed(seam, dir, name);
     seam->close(seam->data, dir);
     if (missing && !unreadable) {
-        return note(collect, path, "deleted");
+        return vh_base_note(collect, path, "deleted");
     }
     if (unreadable) {
-        return note(collect, path, "unreadable");
+        return vh_base_note(collect, path, "unreadable");
     }
     if (!S_ISREG(stat.st_mode) && !S_ISLNK(stat.st_mode)) {
-        return note(collect, path, S_ISDIR(stat.st_mode) ? "deleted" : "skipped");
+        return vh_base_note(collect, path, S_ISDIR(stat.st_mode) ? "deleted" : "skipped");
     }
     collect->files++;
     collect->bytes += (uint64_t)stat.st_size;
-    status = vh_base_bounds(collect->options, collect->files, collect->bytes, collect->err);
-    return status ? status : note(collect, path, what);
+    const char *cure = collect->bringing ? "name less in the policy's 'bring'" : VH_BASE_CURE;
+    status = vh_base_bounds(collect->options, collect->files, collect->bytes, cure, collect->err);
+    return status ? status : vh_base_note(collect, path, what);
 }
 
 static const char *
@@ -125,27 +109,23 @@ empty_tree(const struct vh_target *target)
 }
 
 static viv_status
-torn(struct collect *collect)
+torn(struct vh_base_collect *collect)
 {
     return vh_error_set(collect->err, VIV_E_CORRUPT, "base", "git's list of changed files is torn");
 }
 
 /* A pattern for git: where to look; NULL is everywhere. */
 static viv_status
-only_within(const struct collect *collect, const char **ret_pattern)
+only_within(const struct vh_base_collect *collect, const char **ret_pattern)
 {
     struct viv_str scope = collect->options->scope;
-    *ret_pattern = NULL;
-    if (scope.len) {
-        *ret_pattern = vh_arena_format(collect->arena, ":(top,literal)%.*s", VH_STR_ARGS(scope));
-    }
-    return *ret_pattern || !scope.len ? VIV_OK
-                                      : vh_error_set(collect->err, VIV_E_MEMORY, "base", "no memory for a scope");
+    *ret_pattern = scope.len ? vh_arena_format(collect->arena, ":(top,literal)%.*s", VH_STR_ARGS(scope)) : NULL;
+    return *ret_pattern || !scope.len ? VIV_OK : vh_error_set(collect->err, VIV_E_MEMORY, "base", "no memory");
 }
 
 /* ":old new id id S\0path\0": everything tracked that differs from HEAD, staged or not. */
 static viv_status
-tracked(struct collect *collect, const char *index, const char *within)
+tracked(struct vh_base_collect *collect, const char *index, const char *within)
 {
     struct vh_git_result result;
     const char *head = collect->target->head.hex[0] ? collect->target->head.hex : empty_tree(collect->target);
@@ -167,13 +147,13 @@ tracked(struct collect *collect, const char *index, const char *within)
         }
         last = path;
         const char *what = strncmp(line, ":000000", 7) == 0 ? "added" : "modified";
-        status = module ? note(collect, path, "skipped") : note_file(collect, path, what);
+        status = module ? vh_base_note(collect, path, "skipped") : vh_base_note_file(collect, path, what);
     }
     return status;
 }
 
 static viv_status
-untracked(struct collect *collect, const char *index, const char *within)
+untracked(struct vh_base_collect *collect, const char *index, const char *within)
 {
     const struct vh_target *target = collect->target;
     const char *words[12] = { "ls-files", "-z", "--others", "--exclude-standard" };
@@ -196,66 +176,13 @@ untracked(struct collect *collect, const char *index, const char *within)
             continue;
         }
         bool nested = path.len && path.data[path.len - 1] == '/'; /* a repository inside this one */
-        status = nested ? note(collect, path, "skipped") : note_file(collect, path, "added");
+        status = nested ? vh_base_note(collect, path, "skipped") : vh_base_note_file(collect, path, "added");
     }
     return status;
 }
 
-/* Ignored paths that the policy brings along: files, links, whole folders. */
 static viv_status
-bring(struct collect *collect, struct viv_str path, int depth)
-{
-    const struct vh_target *target = collect->target;
-    const struct vh_seam *seam = target->tools->seam;
-    int dir = -1;
-    const char *name = NULL;
-    struct stat stat;
-    if (vh_target_hides(target, path)) {
-        return note(collect, path, "skipped");
-    }
-    viv_status status = vh_tree_parent(target, collect->root, path, false, &dir, &name, collect->err);
-    if (status) {
-        return status == VIV_E_NOT_FOUND ? VIV_OK : status;
-    }
-    struct vh_fs_names names = { 0 };
-    int missing = seam->stat(seam->data, dir, name, &stat, AT_SYMLINK_NOFOLLOW);
-    if (!missing && S_ISDIR(stat.st_mode)) {
-        status = depth < BRING_DEPTH_MAX ? vh_fs_list(seam, collect->arena, dir, name, &names, collect->err)
-                                         : vh_error_set(collect->err, VIV_E_LIMIT, "base",
-                                                        "folder '%.64s' is deeper than %d", path.data,
-                                                        BRING_DEPTH_MAX);
-    } else if (!missing) {
-        status = note_file(collect, path, "brought");
-    }
-    seam->close(seam->data, dir);
-    for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
-        char *below = vh_arena_format(collect->arena, "%s/%s", path.data, names.name[i]);
-        if (!below) {
-            return vh_error_set(collect->err, VIV_E_MEMORY, "base", "no memory to bring '%.64s'", path.data);
-        }
-        status = bring(collect, vh_str(below), depth + 1);
-    }
-    return status;
-}
-
-static bool
-good_bring(const char *path)
-{
-    size_t len = strlen(path);
-    if (!len || len > VIV_PATH_MAX || path[0] == '/' || path[len - 1] == '/') {
-        return false;
-    }
-    for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
-        size_t size = strcspn(part, "/");
-        if (size == 0 || (size == 1 && part[0] == '.') || (size == 2 && part[0] == '.' && part[1] == '.')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static viv_status
-collect_all(struct collect *collect)
+collect_all(struct vh_base_collect *collect)
 {
     const struct vh_target *target = collect->target;
     const char *index = vh_arena_format(collect->arena, "%s/index", target->git_dir);
@@ -269,13 +196,7 @@ collect_all(struct collect *collect)
         status = status ? status : tracked(collect, index, within);
         status = status ? status : untracked(collect, index, within);
     }
-    for (size_t i = 0; i < collect->options->bring_count && status == VIV_OK; i++) {
-        const char *path = collect->options->bring[i];
-        status = good_bring(path) ? bring(collect, vh_str(path), 0)
-                                  : vh_error_set(collect->err, VIV_E_INVALID, "base",
-                                                 "path '%.64s' to bring must be relative, without '.' and '..'", path);
-    }
-    return status;
+    return status ? status : vh_base_bring(collect);
 }
 
 static int
@@ -287,7 +208,7 @@ by_path(const void *a, const void *b)
 }
 
 static void
-import_path(struct vh_import *import, struct collect *collect, struct vh_base_path *path)
+import_path(struct vh_import *import, struct vh_base_collect *collect, struct vh_base_path *path)
 {
     const struct vh_seam *seam = collect->target->tools->seam;
     struct vh_tree_content content = { 0 };
@@ -309,7 +230,7 @@ import_path(struct vh_import *import, struct collect *collect, struct vh_base_pa
 
 /* A commit over HEAD in the private directory; its tree is what the person has before them. */
 static viv_status
-snapshot(struct collect *collect, struct vh_git_id *ret_commit, struct vh_git_id *ret_tree)
+snapshot(struct vh_base_collect *collect, struct vh_git_id *ret_commit, struct vh_git_id *ret_tree)
 {
     const struct vh_target *target = collect->target;
     const struct vh_seam *seam = target->tools->seam;
@@ -344,17 +265,22 @@ vh_base_dirty(const struct vh_target *target, struct vh_arena *arena, const stru
               struct vh_base *base, struct vh_conflicts *ret_conflicts, struct viv_error *err)
 {
     const struct vh_seam *seam = target->tools->seam;
-    struct collect collect = { .target = target, .arena = arena, .options = options, .err = err };
+    struct vh_base_collect collect = { .target = target, .arena = arena, .options = options, .err = err };
     struct vh_git_id commit;
     struct vh_git_id tree;
     collect.root = seam->open(seam->data, AT_FDCWD, target->root, O_RDONLY | O_DIRECTORY, 0);
     if (collect.root < 0) {
         return vh_error_errno(err, VIV_E_IO, "base", "cannot open '%s'", target->root);
     }
-    viv_status status = collect_all(&collect);
+    viv_status status = options->bring_count ? vh_tree_list(target, arena, &target->head, &collect.head, err) : VIV_OK;
+    if (status == VIV_OK && options->bring_count) {
+        status = vh_tree_list(target, arena, &base->tree, &collect.line, err);
+    }
+    status = status ? status : collect_all(&collect);
     if (status == VIV_OK && collect.count) {
         qsort(collect.path, collect.count, sizeof *collect.path, by_path);
         status = snapshot(&collect, &commit, &tree);
+        status = status ? status : vh_base_brought(&collect, &tree, base);
     }
     seam->close(seam->data, collect.root);
     if (status || !collect.count) {

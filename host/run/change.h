@@ -39,8 +39,8 @@ enum vh_change_form { VH_CHANGE_UPPER = 1 /* upper layer of an overlay */, VH_CH
 viv_status vh_change_read(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base, int dir,
                           enum vh_change_form form, struct vh_change *ret_change, struct viv_error *err);
 
-/* Take new files that the project ignores out of the change and list them. The rules are those of the person's
- * working tree, never those a task wrote. */
+/* Take new files that the project ignores, and all that was only brought, out of the change and list them. The rules
+ * are those of the person's working tree, never those a task wrote. */
 viv_status vh_change_ignore(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base,
                             struct vh_change *change, struct viv_error *err);
 

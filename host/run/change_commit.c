@@ -218,12 +218,16 @@ vh_change_ignore(const struct vh_target *target, struct vh_arena *arena, const s
 {
     struct vh_buf paths;
     struct viv_str ignored = { NULL, 0 };
+    struct vh_tree brought = { 0 };
     vh_buf_init(&paths, arena, (size_t)256 << 20);
     if (target->kind != VH_TARGET_REPOSITORY) {
         return VIV_OK;
     }
     viv_status status = list_new(target, arena, base, change, &paths, err);
-    if (status || !paths.len) {
+    if (status == VIV_OK && base->brought.hex[0]) {
+        status = vh_tree_list(target, arena, &base->brought, &brought, err);
+    }
+    if (status || (!paths.len && !brought.count)) {
         return status;
     }
     struct viv_str *list = vh_arena_array(arena, change->count + 1, sizeof *list);
@@ -237,10 +241,12 @@ vh_change_ignore(const struct vh_target *target, struct vh_arena *arena, const s
     uint64_t at = 0;
     for (size_t i = 0; i < change->count; i++) {
         struct viv_str next = at < ignored.len ? vh_str(ignored.data + at) : (struct viv_str){ NULL, 0 };
-        if (next.len > 2 && vh_str_equal((struct viv_str){ next.data + 2, next.len - 2 }, change->path[i].path)) {
-            list[dropped++] = change->path[i].path;
+        struct viv_str path = change->path[i].path;
+        bool named = next.len > 2 && vh_str_equal((struct viv_str){ next.data + 2, next.len - 2 }, path);
+        at += named ? next.len + 1 : 0;
+        if (named || vh_tree_find(&brought, path)) {
+            list[dropped++] = path;
             change->bytes -= change->path[i].size;
-            at += next.len + 1;
         } else {
             change->path[kept++] = change->path[i];
         }

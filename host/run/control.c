@@ -35,6 +35,16 @@ new_id(struct vh_controlling *c)
 }
 
 viv_status
+vh_control_scope_said(struct vh_controlling *c, struct viv_str *ret_scope)
+{
+    const struct vh_json *said = vh_json_get(c->request, "scope");
+    if (said && said->type != VH_JSON_STRING) {
+        return vh_error_set(&c->err, VIV_E_INVALID, "scope", "'scope' of a request is no text, allowed: a path");
+    }
+    return vh_scope_read(c->arena, vh_json_str(c->request, "scope"), ret_scope, &c->err);
+}
+
+viv_status
 vh_control_scope(struct vh_controlling *c, struct viv_str target, struct viv_str scope)
 {
     const char *root = NULL;

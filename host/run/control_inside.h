@@ -30,6 +30,8 @@ viv_status vh_control_send(struct vh_controlling *c, const char *kind, struct vi
 /* An event about no task; its data are answered too. */
 viv_status vh_control_record(struct vh_controlling *c, const char *kind, struct vh_json *data);
 
+/* The request's scope in its one spelling; empty when it has none. */
+viv_status vh_control_scope_said(struct vh_controlling *c, struct viv_str *ret_scope);
 /* Whether there is a folder of that scope beneath the target. */
 viv_status vh_control_scope(struct vh_controlling *c, struct viv_str target, struct viv_str scope);
 

@@ -142,15 +142,12 @@ vh_control_lookup(struct vh_controlling *c)
     if (!ids || ids->type != VH_JSON_ARRAY || ids->count > IDS_MAX) {
         return vh_error_set(&c->err, VIV_E_INVALID, "task", "'ids' must be a list of up to %d ids", IDS_MAX);
     }
-    if (vh_json_get(c->request, "scope")) {
-        struct viv_str scope;
-        viv_status status = vh_scope_read(c->arena, vh_json_str(c->request, "scope"), &scope, &c->err);
-        status = status ? status : vh_control_scope(c, vh_str(c->run->project), scope);
-        if (status) {
-            return status;
-        }
+    struct viv_str scope = { NULL, 0 };
+    viv_status status = vh_control_scope_said(c, &scope);
+    if (status == VIV_OK && scope.len) {
+        status = vh_control_scope(c, vh_str(c->run->project), scope);
     }
-    return vh_control_read(c, read_ids, c);
+    return status ? status : vh_control_read(c, read_ids, c);
 }
 
 static viv_status

@@ -197,7 +197,7 @@ vh_control_call(struct vh_controlling *c)
         return vh_error_set(&c->err, VIV_E_UNAVAILABLE, "call", "this host has no runners");
     }
     struct viv_str scope = { NULL, 0 };
-    viv_status status = vh_scope_read(c->arena, vh_json_str(c->request, "scope"), &scope, &c->err);
+    viv_status status = vh_control_scope_said(c, &scope);
     status = status ? status : named_tree(c, scope, &fd, &base);
     if (status) {
         return status;

@@ -2,6 +2,7 @@
 #include "effect_inside.h"
 
 #include "keep/blob.h"
+#include "run/base_bring.h"
 #include "run/guard.h"
 #include "run/scope.h"
 #include <viv_interfaces.h>
@@ -303,14 +304,14 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
     return VIV_OK;
 }
 
-/* A gate of a scoped plain folder sees no more of it than the work did. */
+/* A gate sees the result with what was brought to the work, and of a scoped plain folder no more than the work did. */
 static viv_status
 gate_tree(struct vh_work *work, struct vh_git_id *ret_tree, struct viv_error *err)
 {
-    *ret_tree = *work->waiting.tree;
+    const struct vh_git_id *tree = work->waiting.tree;
     return work->target.kind == VH_TARGET_FOLDER
-               ? vh_scope_narrow(&work->target, work->arena, work->waiting.tree, work->ask.task.scope, ret_tree, err)
-               : VIV_OK;
+               ? vh_scope_narrow(&work->target, work->arena, tree, work->ask.task.scope, ret_tree, err)
+               : vh_base_with_brought(&work->target, work->arena, &work->base, tree, ret_tree, err);
 }
 
 static viv_status
@@ -320,9 +321,11 @@ need_workspace(struct vh_work *work, struct viv_error *err)
         return VIV_OK;
     }
     struct vh_git_id tree;
+    bool as_seen = work->target.kind == VH_TARGET_FOLDER || work->base.brought.hex[0];
+    const struct vh_git_id *near = as_seen ? &work->base.seen : &work->base.tree;
     viv_status status = gate_tree(work, &tree, err);
     if (status == VIV_OK) {
-        status = vh_workspace_open(work, &tree, &work->base.tree, vh_run_time_s(work), err);
+        status = vh_workspace_open(work, &tree, near, vh_run_time_s(work), err);
     }
     work->waiting.failed = status != VIV_OK;
     return status;

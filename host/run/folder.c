@@ -84,7 +84,7 @@ add_file(struct walk *walk, struct viv_str path, const struct stat *stat)
     }
     walk->found[walk->count++] = (struct found){ .path = path, .stat = *stat };
     walk->bytes += (uint64_t)stat->st_size;
-    return vh_base_bounds(walk->options, walk->count, walk->bytes, walk->err);
+    return vh_base_bounds(walk->options, walk->count, walk->bytes, VH_BASE_CURE, walk->err);
 }
 
 /* Only a file that some are kept from is tried: with a large folder the others cost nothing. */

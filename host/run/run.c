@@ -218,6 +218,7 @@ vh_run_base(struct vh_work *work, struct viv_error *err)
     base->commit = vh_run_id(vh_json_str(doc, "commit"));
     base->tree = vh_run_id(vh_json_str(doc, "tree"));
     base->seen = vh_run_id(vh_json_str(doc, "seen"));
+    base->brought = vh_run_id(vh_json_str(doc, "brought"));
     base->line = vh_run_id(vh_json_str(doc, "line"));
     base->tip = vh_run_id(vh_json_str(doc, "tip"));
     base->time_s = vh_json_int(doc, "time_s", 0);

@@ -26,54 +26,42 @@ no_memory(struct viv_error *err)
 
 /* ---- on disk ---- */
 
+/* "scope 'a/b': 'a' is no folder, ...": `why` stands behind the part of the way that it is about. */
+static viv_status
+refuse(viv_status status, struct viv_str scope, const char *path, const char *why, struct viv_error *err)
+{
+    return vh_error_set(err, status, "scope", "scope '%.*s': '%.*s' %s", shown(scope), scope.data, SHOWN, path, why);
+}
+
 /* One part of the way, `path` from the root. */
 static viv_status
-check_part(const struct vh_seam *seam, int root, struct viv_str scope, const char *path,
-           struct viv_error *err)
+check_part(const struct vh_seam *seam, int root, struct viv_str scope, const char *path, struct viv_error *err)
 {
     struct stat stat;
-    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    if (vh_target_hidden(NULL, name)) {
-        return vh_error_set(err, VIV_E_INVALID, "scope",
-                            "scope '%.*s' leads through '%.64s', which no task ever sees; name a "
-                            "folder of the project",
-                            shown(scope), scope.data, name);
+    if (vh_target_hides(NULL, vh_str(path))) {
+        return refuse(VIV_E_INVALID, scope, path, "is what no task ever sees; name a folder of the project", err);
     }
     if (seam->stat(seam->data, root, path, &stat, AT_SYMLINK_NOFOLLOW)) {
-        return errno == ENOENT
-                   ? vh_error_set(
-                         err, VIV_E_NOT_FOUND, "scope",
-                         "scope '%.*s': there is no '%.*s' beneath the target; make the folder "
-                         "first, or name one that is there",
-                         shown(scope), scope.data, SHOWN, path)
-                   : vh_error_errno(err, errno == EACCES ? VIV_E_DENIED : VIV_E_IO, "scope",
-                                    "scope '%.*s': cannot look at '%.*s'", shown(scope), scope.data,
-                                    SHOWN, path);
+        return errno == ENOENT ? refuse(VIV_E_NOT_FOUND, scope, path,
+                                        "is not there beneath the target; make the folder, or name another", err)
+                               : vh_error_errno(err, errno == EACCES ? VIV_E_DENIED : VIV_E_IO, "scope",
+                                                "cannot look at '%.*s'", SHOWN, path);
     }
-    if (S_ISLNK(stat.st_mode)) {
-        return vh_error_set(
-            err, VIV_E_INVALID, "scope",
-            "scope '%.*s': '%.*s' is a symbolic link, allowed: folders; name where it leads to",
-            shown(scope), scope.data, SHOWN, path);
-    }
-    if (!S_ISDIR(stat.st_mode)) {
-        return vh_error_set(
-            err, VIV_E_INVALID, "scope",
-            "scope '%.*s': '%.*s' is no folder, allowed: folders; name the one it lies in",
-            shown(scope), scope.data, SHOWN, path);
-    }
-    return VIV_OK;
+    return S_ISDIR(stat.st_mode)   ? VIV_OK
+           : S_ISLNK(stat.st_mode) ? refuse(VIV_E_INVALID, scope, path,
+                                            "is a symbolic link, allowed: folders; name where it leads to", err)
+                                   : refuse(VIV_E_INVALID, scope, path,
+                                            "is no folder, allowed: folders; name the one it lies in", err);
 }
 
 viv_status
-vh_scope_folder(const struct vh_seam *seam, struct vh_arena *arena, const char *root,
-                struct viv_str scope, struct viv_error *err)
+vh_scope_folder(const struct vh_seam *seam, struct vh_arena *arena, const char *root, struct viv_str scope,
+                struct viv_error *err)
 {
     char *path = vh_arena_text_of(arena, scope);
     int fd = seam->open(seam->data, AT_FDCWD, root, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0 || !path) {
-        return fd < 0 ? vh_error_errno(err, VIV_E_IO, "scope", "cannot open '%s'", root)
-                      : no_memory(err);
+        return fd < 0 ? vh_error_errno(err, VIV_E_IO, "scope", "cannot open '%s'", root) : no_memory(err);
     }
     viv_status status = VIV_OK;
     for (char *slash = path; slash && scope.len && status == VIV_OK;) {
@@ -86,12 +74,9 @@ vh_scope_folder(const struct vh_seam *seam, struct vh_arena *arena, const char *
             *slash++ = '/';
         }
     }
-    int in = status ? -1
-                    : seam->open_beneath(seam->data, fd, scope.len ? path : ".",
-                                         O_RDONLY | O_DIRECTORY, 0, 1);
+    int in = status ? -1 : seam->open_beneath(seam->data, fd, scope.len ? path : ".", O_RDONLY | O_DIRECTORY, 0, 1);
     if (status == VIV_OK && in < 0) {
-        status = vh_error_errno(err, VIV_E_DENIED, "scope", "cannot read folder '%.*s'",
-                                shown(scope), scope.data);
+        status = vh_error_errno(err, VIV_E_DENIED, "scope", "cannot read folder '%.*s'", shown(scope), scope.data);
     }
     if (in >= 0) {
         seam->close(seam->data, in);
@@ -104,8 +89,8 @@ vh_scope_folder(const struct vh_seam *seam, struct vh_arena *arena, const char *
 
 /* What `tree` has at the scope; "" when it has nothing there. */
 static viv_status
-find_part(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
-          struct viv_str scope, struct vh_git_id *ret_part, struct viv_error *err)
+find_part(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree, struct viv_str scope,
+          struct vh_git_id *ret_part, struct viv_error *err)
 {
     struct vh_git_result result = {0};
     const char *input = vh_arena_format(arena, "%s:%.*s\n", tree->hex, VH_STR_ARGS(scope));
@@ -117,26 +102,23 @@ find_part(const struct vh_target *target, struct vh_arena *arena, const struct v
         return status;
     }
     size_t len = (size_t)target->hex_len;
-    struct viv_str rest = {result.output.data + len,
-                           result.output.len > len ? result.output.len - len : 0};
-    if (vh_str_starts(rest, " tree ") &&
-        vh_git_parse_id((struct viv_str){result.output.data, len}, ret_part)) {
+    struct viv_str rest = {result.output.data + len, result.output.len > len ? result.output.len - len : 0};
+    if (vh_str_starts(rest, " tree ") && vh_git_parse_id((struct viv_str){result.output.data, len}, ret_part)) {
         return VIV_OK;
     }
     struct viv_str ending = VH_STR(" missing\n");
     size_t output = (size_t)result.output.len;
-    bool missing = output >= ending.len && memcmp(result.output.data + output - ending.len,
-                                                  ending.data, (size_t)ending.len) == 0;
+    bool missing =
+        output >= ending.len && memcmp(result.output.data + output - ending.len, ending.data, (size_t)ending.len) == 0;
     return missing ? VIV_OK
-                   : vh_error_set(err, VIV_E_INVALID, "scope",
-                                  "scope '%.*s' is no folder in the tree %.12s", shown(scope),
-                                  scope.data, tree->hex);
+                   : vh_error_set(err, VIV_E_INVALID, "scope", "scope '%.*s' is no folder in the tree %.12s",
+                                  shown(scope), scope.data, tree->hex);
 }
 
 /* A tree with one entry; an empty tree when `part` is "". */
 static viv_status
-wrap(const struct vh_target *target, struct vh_arena *arena, const char *name,
-     struct vh_git_id *part, struct viv_error *err)
+wrap(const struct vh_target *target, struct vh_arena *arena, const char *name, struct vh_git_id *part,
+     struct viv_error *err)
 {
     struct vh_git_result result = {0};
     const char *words[] = {"mktree", "-z", NULL};
@@ -156,9 +138,8 @@ wrap(const struct vh_target *target, struct vh_arena *arena, const char *name,
 }
 
 viv_status
-vh_scope_narrow(const struct vh_target *target, struct vh_arena *arena,
-                const struct vh_git_id *tree, struct viv_str scope, struct vh_git_id *ret_tree,
-                struct viv_error *err)
+vh_scope_narrow(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
+                struct viv_str scope, struct vh_git_id *ret_tree, struct viv_error *err)
 {
     struct vh_git_id part = *tree;
     char *path = vh_arena_text_of(arena, scope);
@@ -184,8 +165,7 @@ vh_scope_narrow(const struct vh_target *target, struct vh_arena *arena,
 /* ---- of a result ---- */
 
 viv_status
-vh_scope_change(struct vh_arena *arena, struct viv_str scope, const struct vh_change *change,
-                struct viv_error *err)
+vh_scope_change(struct vh_arena *arena, struct viv_str scope, const struct vh_change *change, struct viv_error *err)
 {
     size_t outside = 0;
     struct viv_str first = {NULL, 0};

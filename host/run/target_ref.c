@@ -16,8 +16,7 @@
 static bool
 plain_ref(const char *ref)
 {
-    if (strncmp(ref, "refs/", 5) != 0 || strstr(ref, "..") || strstr(ref, "//") ||
-        strstr(ref, "/.")) {
+    if (strncmp(ref, "refs/", 5) != 0 || strstr(ref, "..") || strstr(ref, "//") || strstr(ref, "/.")) {
         return false;
     }
     for (const char *c = ref; *c; c++) {
@@ -31,8 +30,7 @@ plain_ref(const char *ref)
 
 /* The line "ID NAME" of packed-refs. */
 static void
-find_packed(const struct vh_target *target, struct viv_str text, const char *line,
-            struct vh_git_id *ret_id)
+find_packed(const struct vh_target *target, struct viv_str text, const char *line, struct vh_git_id *ret_id)
 {
     const char *from = text.data;
     const char *at;
@@ -40,8 +38,7 @@ find_packed(const struct vh_target *target, struct viv_str text, const char *lin
     while (left && (at = memmem(from, left, line, strlen(line))) != NULL) {
         const char *id = at - target->hex_len;
         if (at - text.data >= target->hex_len && (id == text.data || id[-1] == '\n')) {
-            (void)vh_git_parse_id((struct viv_str){id, (uint64_t)target->hex_len},
-                                  ret_id); /* "" if it is none */
+            (void)vh_git_parse_id((struct viv_str){id, (uint64_t)target->hex_len}, ret_id); /* "" if it is none */
             return;
         }
         from = at + 1;
@@ -53,24 +50,21 @@ find_packed(const struct vh_target *target, struct viv_str text, const char *lin
  * unusual (symbolic references, links, names git would refuse): then git is asked. A dozen of these
  * a task are not worth a process each. */
 static bool
-read_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref,
-         struct vh_git_id *ret_id)
+read_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref, struct vh_git_id *ret_id)
 {
     const struct vh_seam *seam = target->tools->seam;
     const char *line = vh_arena_format(arena, " %s\n", ref);
     struct viv_str text;
     struct vh_git_id id = {{0}};
-    int dir = line && plain_ref(ref)
-                  ? seam->open(seam->data, AT_FDCWD, target->common_dir, O_RDONLY | O_DIRECTORY, 0)
-                  : -1;
+    int dir =
+        line && plain_ref(ref) ? seam->open(seam->data, AT_FDCWD, target->common_dir, O_RDONLY | O_DIRECTORY, 0) : -1;
     if (dir < 0) {
         return false;
     }
     int fd = seam->open_beneath(seam->data, dir, ref, O_RDONLY | O_NONBLOCK, 0, 1);
-    bool known = fd >= 0
-                     ? vh_fs_read_fd(seam, arena, fd, SMALL_FILE, &text, NULL) == VIV_OK &&
-                           vh_git_parse_id(text, &id) && strlen(id.hex) == (size_t)target->hex_len
-                     : errno == ENOENT;
+    bool known = fd >= 0 ? vh_fs_read_fd(seam, arena, fd, SMALL_FILE, &text, NULL) == VIV_OK &&
+                               vh_git_parse_id(text, &id) && strlen(id.hex) == (size_t)target->hex_len
+                         : errno == ENOENT;
     if (fd >= 0) {
         seam->close(seam->data, fd);
     } else if (known) {
@@ -86,8 +80,8 @@ read_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref
 }
 
 static viv_status
-ask_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref,
-        struct vh_git_id *ret_id, struct viv_error *err)
+ask_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref, struct vh_git_id *ret_id,
+        struct viv_error *err)
 {
     struct vh_git_result result;
     const char *name = vh_arena_format(arena, "%s^{commit}", ref);
@@ -108,8 +102,8 @@ ask_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref,
 }
 
 viv_status
-vh_target_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref,
-              struct vh_git_id *ret_id, struct viv_error *err)
+vh_target_ref(const struct vh_target *target, struct vh_arena *arena, const char *ref, struct vh_git_id *ret_id,
+              struct viv_error *err)
 {
     struct vh_arena *inner = vh_arena_create(NULL, 0);
     bool known = inner && read_ref(target, inner, ref, ret_id);

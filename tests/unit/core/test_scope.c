@@ -93,6 +93,9 @@ a_submission_is_checked_and_its_steps_inherit(void **state)
     assert_int_equal(life_say(&life, "task.submitted", "t", "{\"goal\":\"g\",\"attempts_max\":3,\"scope\":\"a/\"}"),
                      VIV_E_INVALID);
     assert_non_null(strstr(life.err.text, "scope 'a/' is spelled otherwise than 'a'"));
+    assert_int_equal(life_say(&life, "task.submitted", "t", "{\"goal\":\"g\",\"attempts_max\":3,\"scope\":7}"),
+                     VIV_E_INVALID);
+    assert_non_null(strstr(life.err.text, "'scope' of a task is no text"));
     life_must(&life, "task.submitted", "t", "{\"goal\":\"g\",\"attempts_max\":3,\"scope\":\"a/b\"}");
     life_walk(&life, "t", VH_PHASE_PLAN);
     life_must(&life, "plan.answered", "t", "{\"lease\":1,\"steps\":[{\"id\":\"x\",\"goal\":\"g\"}]}");

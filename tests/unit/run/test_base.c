@@ -9,8 +9,10 @@
 
 #include "../../support/project.h"
 #include "base/str.h"
+#include "run/base_bring.h"
 #include "run/layer.h"
 #include "run/line.h"
+#include <viv/limits.h>
 
 static viv_status
 open_at(struct project *p, const char *below)
@@ -129,13 +131,122 @@ brought_paths_and_bounds(void **state)
     assert_string_equal(list_of(&p, &base.seen), ".gitignore modules/j modules/m/i modules/out ");
     options.files_max = 2;
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_LIMIT);
-    says(&p, "3 files or more to copy, allowed 2; name a smaller part with --scope DIR");
+    says(&p, "3 files or more to copy, allowed 2; name less in the policy's 'bring'");
     options = (struct vh_base_options){.bring = bring, .bring_count = 2, .bytes_max = 3};
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_LIMIT);
-    says(&p, "bytes or more to copy, allowed 3; name a smaller part with --scope DIR");
+    says(&p, "bytes or more to copy, allowed 3; name less in the policy's 'bring'");
     options = (struct vh_base_options){.bring = bad, .bring_count = 1};
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_INVALID);
     says(&p, "must be relative");
+    project_remove(&p);
+}
+
+/* What a gate works in: the result, and what was brought wherever that is not in the way. */
+static void
+what_was_brought_gives_way(void **state)
+{
+    (void)state;
+    struct project p;
+    struct vh_base base;
+    struct vh_conflicts conflicts;
+    struct vh_git_id shown;
+    const char *bring[] = {"out"};
+    struct vh_base_options options = {.bring = bring, .bring_count = 1, .uncommitted = true, .time_s = 1};
+    project_make(&p, true);
+    project_sh(&p, "echo a > a; git add a; git commit -qm x; mkdir -p out/d out/e; echo 1 > out/1; echo 2 > out/d/2; "
+                   "echo 3 > out/e/3; echo out > .git/info/exclude");
+    project_open(&p);
+    project_ok(&p, vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err));
+    assert_string_equal(list_of(&p, &base.brought), "out/1 out/d/2 out/e/3 ");
+    project_ok(&p, vh_base_with_brought(&p.target, p.arena, &base, &base.tree, &shown, &p.err));
+    assert_string_equal(list_of(&p, &shown), "a out/1 out/d/2 out/e/3 ");
+    assert_string_equal(shown.hex, base.seen.hex);
+    struct vh_git_id result = {{0}};
+    snprintf(result.hex, sizeof result.hex, "%s",
+             project_out(&p, "mkdir ../other; cd ../other; git init -q; mkdir -p out/1; echo x > out/1/x; "
+                             "echo x > out/d; mkdir out/e; echo x > out/e/3; git add -A; git write-tree; "
+                             "cp -r .git/objects/* ../project/.git/objects/"));
+    project_ok(&p, vh_base_with_brought(&p.target, p.arena, &base, &result, &shown, &p.err));
+    assert_string_equal(shown.hex, result.hex);
+    /* Nothing of it is in the person's repository, and none of it is brought when it is their uncommitted work. */
+    assert_string_equal(project_out(&p, "git cat-file -t %s 2>&1 || :", base.brought.hex),
+                        "fatal: git cat-file: could not get object info");
+    project_sh(&p, ": > .git/info/exclude");
+    project_ok(&p, vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err));
+    assert_string_equal(base.brought.hex, "");
+    assert_string_equal(list_of(&p, &base.seen), "a out/1 out/d/2 out/e/3 ");
+    project_ok(&p, vh_base_with_brought(&p.target, p.arena, &base, &base.tree, &shown, &p.err));
+    assert_string_equal(shown.hex, base.tree.hex);
+    project_remove(&p);
+}
+
+/* What one pattern brings, each name followed by a blank. */
+static const char *
+brings(struct project *p, const char *pattern)
+{
+    struct vh_base base;
+    struct vh_conflicts conflicts;
+    struct vh_base_options options = {.bring = &pattern, .bring_count = 1, .time_s = 1};
+    project_ok(p, vh_base_capture(&p->target, p->arena, &options, &base, &conflicts, &p->err));
+    return list_of(p, &base.brought);
+}
+
+static void
+cannot_bring(struct project *p, const char *pattern, uint64_t files_max, viv_status want, const char *words)
+{
+    struct vh_base base;
+    struct vh_conflicts conflicts;
+    struct vh_base_options options = {.bring = &pattern, .bring_count = 1, .files_max = files_max, .time_s = 1};
+    assert_int_equal(vh_base_capture(&p->target, p->arena, &options, &base, &conflicts, &p->err), want);
+    says(p, words);
+}
+
+static void
+patterns_bring_what_they_fit(void **state)
+{
+    (void)state;
+    struct project p;
+    project_make(&p, true);
+    project_sh(&p, "mkdir -p a/b/c a/x .git/no w/.vivarium; echo 1 > a/b/c/1.o; echo 2 > a/2.o; echo 3 > 3.o; "
+                   "echo 4 > a/x/\xc3\xa4.o; echo 5 > '*'; echo 6 > kept.o; echo 7 > a/x/.o; echo 8 > .git/8.o; "
+                   "echo 9 > w/.vivarium/9.o; ln -s a link; printf '*.o\n' > .gitignore; git add -f .gitignore kept.o; "
+                   "git commit -qm x; echo dirty > kept.o");
+    project_open(&p);
+    assert_string_equal(brings(&p, "a/b"), "a/b/c/1.o ");
+    assert_string_equal(brings(&p, "a/b/"), "a/b/c/1.o ");
+    assert_string_equal(brings(&p, "*.o"), "3.o "); /* what is committed is no matter of bring */
+    assert_string_equal(brings(&p, "kept.o"), "");
+    assert_string_equal(brings(&p, "a/*.o"), "a/2.o ");
+    assert_string_equal(brings(&p, "a/*/?.o"), "a/x/\xc3\xa4.o ");
+    assert_string_equal(brings(&p, "a/*/c"), "a/b/c/1.o ");
+    assert_string_equal(brings(&p, "**/*.o"), "3.o a/2.o a/b/c/1.o a/x/.o a/x/\xc3\xa4.o ");
+    assert_string_equal(brings(&p, "a/**"), "a/2.o a/b/c/1.o a/x/.o a/x/\xc3\xa4.o ");
+    assert_string_equal(brings(&p, "**/b/**/1.o"), "a/b/c/1.o ");
+    assert_string_equal(brings(&p, "**/c"), "a/b/c/1.o ");
+    assert_string_equal(brings(&p, "**/**/2.o"), "a/2.o ");
+    assert_string_equal(brings(&p, "a/b*c"), "");
+    assert_string_equal(brings(&p, "?"), "* a/2.o a/b/c/1.o a/x/.o a/x/\xc3\xa4.o ");
+    assert_string_equal(brings(&p, "li*/2.o"), ""); /* links are not followed */
+    assert_string_equal(brings(&p, "no/**/such/*"), "");
+    assert_string_equal(brings(&p, "3.o/*"), "");
+    cannot_bring(&p, "**/**", 0, VIV_E_INVALID, "path '**/**' to bring would be the whole project, allowed: build");
+    cannot_bring(&p, "a/./b", 0, VIV_E_INVALID, "must be relative, without '.' and '..'");
+    cannot_bring(&p, "/a", 0, VIV_E_INVALID, "must be relative");
+    cannot_bring(&p, "", 0, VIV_E_INVALID, "is empty");
+    project_sh(&p, "mkdir many; cd many; touch $(seq 41)");
+    cannot_bring(&p, "many/*/x", 2, VIV_E_LIMIT,
+                 "pattern 'many/*/x' to bring was compared with 41 names, allowed 40; name the folder it begins in");
+    project_sh(&p, "d=deep; for i in $(seq 130); do d=$d/d; done; mkdir -p $d; touch $d/x");
+    cannot_bring(&p, "deep/**/x", 0, VIV_E_LIMIT, "is deeper than 128");
+    cannot_bring(&p, "deep", 0, VIV_E_LIMIT, "is deeper than 128");
+    const char *parts = vh_arena_text(p.arena, "");
+    for (int i = 0; i < 61; i++) {
+        parts = vh_arena_format(p.arena, "%sa/", parts);
+    }
+    cannot_bring(&p, parts, 0, VIV_E_INVALID, "has more than 60 parts");
+    char *longest = vh_arena_alloc(p.arena, VIV_PATH_MAX + 2);
+    memset(longest, 'a', VIV_PATH_MAX + 1);
+    cannot_bring(&p, longest, 0, VIV_E_INVALID, "is too long");
     project_remove(&p);
 }
 
@@ -256,6 +367,8 @@ main(void)
         cmocka_unit_test(targets_are_told_apart),
         cmocka_unit_test(uncommitted_work_is_seen_without_ignored_files),
         cmocka_unit_test(brought_paths_and_bounds),
+        cmocka_unit_test(patterns_bring_what_they_fit),
+        cmocka_unit_test(what_was_brought_gives_way),
         cmocka_unit_test(line_and_branch_are_joined),
         cmocka_unit_test(submodules_and_pointers_are_left_alone),
         cmocka_unit_test(shallow_clone_and_committed_home),

@@ -41,15 +41,15 @@ only_a_folder_that_is_there_can_be_one(void **state)
     project_sh(&p, "mkdir -p a/b closed sub/.git .vivarium; : > a/file; ln -s b a/link; ln -s a in; ln -s /etc out");
     looks(&p, "a", VIV_OK, "");
     looks(&p, "a/b", VIV_OK, "");
-    looks(&p, "a/c", VIV_E_NOT_FOUND, "scope 'a/c': there is no 'a/c' beneath the target; make the folder first");
-    looks(&p, "c/d", VIV_E_NOT_FOUND, "there is no 'c' beneath");
+    looks(&p, "a/c", VIV_E_NOT_FOUND, "scope 'a/c': 'a/c' is not there beneath the target; make the folder");
+    looks(&p, "c/d", VIV_E_NOT_FOUND, "'c' is not there beneath");
     looks(&p, "a/file", VIV_E_INVALID, "scope 'a/file': 'a/file' is no folder, allowed: folders");
     looks(&p, "a/file/x", VIV_E_INVALID, "'a/file' is no folder");
     looks(&p, "a/link", VIV_E_INVALID, "scope 'a/link': 'a/link' is a symbolic link, allowed: folders");
     looks(&p, "in/b", VIV_E_INVALID, "'in' is a symbolic link");
     looks(&p, "out", VIV_E_INVALID, "'out' is a symbolic link");
-    looks(&p, "sub/.git", VIV_E_INVALID, "leads through '.git', which no task ever sees");
-    looks(&p, ".vivarium", VIV_E_INVALID, "leads through '.vivarium'");
+    looks(&p, "sub/.git", VIV_E_INVALID, "'sub/.git' is what no task ever sees");
+    looks(&p, ".vivarium", VIV_E_INVALID, "'.vivarium' is what no task ever sees");
     if (geteuid() != 0) {
         project_sh(&p, "chmod 0 closed");
         looks(&p, "closed", VIV_E_DENIED, "cannot read folder 'closed'");
@@ -164,7 +164,7 @@ a_repository_is_seen_whole(void **state)
     assert_string_equal(names(&p, &base.seen), "a/1 a/n ");
     options.scope = VH_STR("b");
     assert_int_equal(vh_base_capture(&p.target, p.arena, &options, &base, &conflicts, &p.err), VIV_E_NOT_FOUND);
-    says(&p, "there is no 'b' beneath the target");
+    says(&p, "'b' is not there beneath the target");
     struct vh_git_id part;
     assert_int_equal(vh_scope_narrow(&p.target, p.arena, &base.tree, VH_STR("3"), &part, &p.err), VIV_E_INVALID);
     says(&p, "scope '3' is no folder in the tree");
