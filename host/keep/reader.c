@@ -107,19 +107,33 @@ dump_table(struct vh_store *store, const char *name, const char *text, struct vh
     int code;
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
         vh_buf_text(buf, name);
-        vh_buf_char(buf, '\t');
-        vh_buf_str(buf, column(sql, 0));
-        vh_buf_char(buf, '\t');
-        vh_buf_str(buf, column(sql, 1));
+        for (int i = 0; i < sqlite3_column_count(sql); i++) {
+            vh_buf_char(buf, '\t');
+            vh_buf_str(buf, column(sql, i));
+        }
         vh_buf_char(buf, '\n');
     }
     return finish(store, sql, code, err);
 }
 
+/* Of a table its name and the question for its rows. */
+typedef const char *dump_tables[6][2];
+
+static viv_status
+dump_all(struct vh_store *store, const dump_tables tables, struct vh_buf *buf, struct viv_error *err)
+{
+    viv_status status = VIV_OK;
+    for (size_t i = 0; i < sizeof(dump_tables) / sizeof *tables && status == VIV_OK; i++) {
+        status = dump_table(store, tables[i][0], tables[i][1], buf, err);
+    }
+    bool lost = status == VIV_OK && buf->failed;
+    return lost ? vh_error_set(err, VIV_E_MEMORY, "store", "no memory for the dump") : status;
+}
+
 viv_status
 vh_reader_dump(struct vh_store *store, struct vh_buf *buf, struct viv_error *err)
 {
-    static const char *const tables[][2] = {
+    static const dump_tables tables = {
         { "tasks", "SELECT id, doc FROM tasks ORDER BY id" },
         { "scopes", "SELECT key, doc FROM scopes ORDER BY key" },
         { "effects", "SELECT key, doc FROM effects ORDER BY key" },
@@ -127,14 +141,23 @@ vh_reader_dump(struct vh_store *store, struct vh_buf *buf, struct viv_error *err
         { "edges", "SELECT task || ' ' || dependency, '1' FROM edges ORDER BY 1" },
         { "keys", "SELECT key, seq || ' ' || hex(request) FROM keys ORDER BY key" },
     };
-    viv_status status = VIV_OK;
-    for (size_t i = 0; i < sizeof tables / sizeof *tables && status == VIV_OK; i++) {
-        status = dump_table(store, tables[i][0], tables[i][1], buf, err);
-    }
-    if (status == VIV_OK && buf->failed) {
-        status = vh_error_set(err, VIV_E_MEMORY, "store", "no memory for the dump");
-    }
-    return status;
+    return dump_all(store, tables, buf, err);
+}
+
+viv_status
+vh_reader_rows(struct vh_store *store, struct vh_buf *buf, struct viv_error *err)
+{
+    static const dump_tables tables = {
+        { "tasks", "SELECT quote(id), 'number=' || quote(number), 'state=' || quote(state),"
+                   " 'claimable=' || quote(claimable), 'retry_at_us=' || quote(retry_at_us),"
+                   " 'parent=' || quote(parent), typeof(doc), doc FROM tasks ORDER BY id" },
+        { "scopes", "SELECT quote(key), typeof(doc), doc FROM scopes ORDER BY key" },
+        { "effects", "SELECT quote(key), typeof(doc), doc FROM effects ORDER BY key" },
+        { "facts", "SELECT quote(key), typeof(doc), doc FROM facts ORDER BY key" },
+        { "edges", "SELECT quote(task), quote(dependency) FROM edges ORDER BY task, dependency" },
+        { "keys", "SELECT quote(key), 'seq=' || quote(seq), 'request=' || quote(request) FROM keys ORDER BY key" },
+    };
+    return dump_all(store, tables, buf, err);
 }
 
 viv_status

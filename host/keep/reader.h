@@ -23,6 +23,10 @@ viv_status vh_reader_open_tasks(struct vh_store *store, int64_t *ret_count, stru
 /* Canonical dump of all projections, the form of vh_memory_dump plus the idempotency keys. */
 viv_status vh_reader_dump(struct vh_store *store, struct vh_buf *buf, struct viv_error *err);
 
+/* Every column of every row of the projections, with its type: what a statement may find or sort by is in columns of
+ * its own, beside the row's document. */
+viv_status vh_reader_rows(struct vh_store *store, struct vh_buf *buf, struct viv_error *err);
+
 /* Hash stored with event `seq`; VIV_E_NOT_FOUND when there is none. */
 viv_status vh_reader_hash(struct vh_store *store, int64_t seq, struct vh_hash *ret_hash, struct viv_error *err);
 

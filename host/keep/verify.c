@@ -12,6 +12,9 @@
 #include "store_inside.h"
 
 #define DUMP_MAX ((size_t)1 << 31)
+#define HEAD_SHOWN 60 /* of a line that differs: which row it is */
+#define BEFORE_SHOWN 40
+#define LINE_SHOWN 180
 
 struct walk {
     struct vh_verify_result *result;
@@ -120,6 +123,27 @@ fold_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *h
     return r->status == VIV_OK;
 }
 
+/* The line of `text` that begins at `start`; of a long one its head and what stands around `at`. */
+static void
+show_line(struct viv_str text, size_t start, size_t at, char *ret_text, size_t size)
+{
+    struct viv_str line = { text.data + start, text.len - start };
+    const char *end = line.len ? memchr(line.data, '\n', (size_t)line.len) : NULL;
+    line.len = end ? (uint64_t)(end - line.data) : line.len;
+    size_t skip = at - start > HEAD_SHOWN + BEFORE_SHOWN ? at - start - BEFORE_SHOWN : 0;
+    if (skip > line.len) {
+        skip = (size_t)line.len;
+    }
+    int head = skip ? HEAD_SHOWN : 0;
+    int rest = line.len - skip > LINE_SHOWN ? LINE_SHOWN : (int)(line.len - skip);
+    snprintf(ret_text, size, "%.*s%s%.*s", head, line.len ? line.data : "", skip ? " ... " : "", rest,
+             line.len ? line.data + skip : "");
+    for (char *c = ret_text; *c; c++) {
+        *c = *c == '\t' ? ' ' : *c; /* between columns */
+    }
+    vh_str_clean(ret_text); /* a row may hold anything, and a character may have been cut */
+}
+
 /* The first line where two dumps differ. */
 static void
 first_difference(struct viv_str a, struct viv_str b, struct vh_rebuild_result *result)
@@ -130,10 +154,8 @@ first_difference(struct viv_str a, struct viv_str b, struct vh_rebuild_result *r
             start = at;
         }
     }
-    snprintf(result->found, sizeof result->found, "%.*s", (int)(a.len - start > 200 ? 200 : a.len - start),
-             a.len > start ? a.data + start : "");
-    snprintf(result->rebuilt, sizeof result->rebuilt, "%.*s", (int)(b.len - start > 200 ? 200 : b.len - start),
-             b.len > start ? b.data + start : "");
+    show_line(a, start, at, result->found, sizeof result->found);
+    show_line(b, start, at, result->rebuilt, sizeof result->rebuilt);
 }
 
 static viv_status
@@ -142,13 +164,33 @@ run_sql(struct vh_store *store, const char *text, struct viv_error *err)
     return sqlite3_exec(store->db, text, NULL, NULL, NULL) ? vh_store_failed(store, err) : VIV_OK;
 }
 
+/* A digest of the rows' documents; the other columns follow from them, in another version perhaps otherwise. */
+static viv_status
+hash_documents(struct vh_store *store, struct vh_hash *ret_hash, struct viv_error *err)
+{
+    struct vh_buf buf;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    if (!arena) {
+        return vh_error_set(err, VIV_E_MEMORY, "log", "no memory to rebuild");
+    }
+    vh_buf_init(&buf, arena, DUMP_MAX);
+    viv_status status = vh_reader_dump(store, &buf, err);
+    if (status == VIV_OK && !vh_hash_bytes(buf.data, buf.len, ret_hash)) {
+        status = vh_error_set(err, VIV_E_INTERNAL, "log", "SHA-256 failed");
+    }
+    vh_arena_destroy(arena);
+    return status;
+}
+
 static viv_status
 fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_result *ret_result, struct viv_error *err)
 {
     struct vh_buf before, after;
+    struct vh_hash had = { { 0 } }, has = { { 0 } };
     vh_buf_init(&before, arena, DUMP_MAX);
     vh_buf_init(&after, arena, DUMP_MAX);
-    viv_status status = vh_reader_dump(store, &before, err);
+    viv_status status = vh_reader_rows(store, &before, err);
+    status = status ? status : hash_documents(store, &had, err);
     if (status == VIV_OK) {
         store->may_project = true; /* the only other writer: empties, and fills again by the fold */
         status = run_sql(store, "DELETE FROM tasks; DELETE FROM scopes; DELETE FROM effects; DELETE FROM facts;"
@@ -163,10 +205,12 @@ fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_res
         status = r.status;
     }
     if (status == VIV_OK) {
-        status = vh_reader_dump(store, &after, err);
+        status = vh_reader_rows(store, &after, err);
     }
+    status = status ? status : hash_documents(store, &has, err);
     if (status == VIV_OK) {
         ret_result->events = r.events;
+        ret_result->same_documents = memcmp(had.bytes, has.bytes, VH_HASH_BYTES) == 0;
         ret_result->same = vh_str_equal(vh_buf_view(&before), vh_buf_view(&after));
         if (!ret_result->same) {
             first_difference(vh_buf_view(&before), vh_buf_view(&after), ret_result);

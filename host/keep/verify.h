@@ -17,7 +17,8 @@ viv_status vh_verify_log(struct vh_store *store, struct vh_verify_result *ret_re
 
 struct vh_rebuild_result {
     int64_t events;
-    bool same;
+    bool same;           /* in every column of every row */
+    bool same_documents; /* at least in their documents, from which the other columns follow */
     char found[256];   /* first differing line of what was there */
     char rebuilt[256]; /* and of what the log says */
 };
