@@ -102,6 +102,7 @@ is_made(struct cut_folder *cut, const struct place *place, int dir, const char *
     made->device = stat.st_rdev;
     if (target) {
         made->base = cut_bytes(target, strlen(target));
+        made->now = cut_bytes(target, strlen(target));
     }
     if (S_ISREG(stat.st_mode)) {
         char vault[224];
@@ -360,6 +361,12 @@ cut_folder_begin(struct cut_folder *cut)
         abort();
     }
     cut_scan(cut->record, cut->root, false);
+    for (size_t i = 0; i < cut->record->nodes; i++) { /* made in a record before this one */
+        char vault[224];
+        snprintf(vault, sizeof vault, "%s/%llu", cut->vault,
+                 (unsigned long long)cut->record->node[i].ino);
+        cut->record->node[i].vault = S_ISREG(cut->record->node[i].mode) && access(vault, F_OK) == 0;
+    }
     return cut->record;
 }
 

@@ -51,6 +51,10 @@ void cut_folder_forget(struct cut_folder *cut);
 /* Operations so far. */
 uint64_t cut_record_operations(const struct cut_record *record);
 
+/* The nearest place at or before `at` that is not in the midst of what somebody else did in one go.
+ */
+uint64_t cut_record_between(const struct cut_record *record, uint64_t at);
+
 /* Somebody else may have written: take it over as being on the disk. */
 void cut_folder_outside(struct cut_folder *cut);
 

@@ -42,6 +42,7 @@ cut_bytes_resize(struct bytes *bytes, size_t len)
     if (len > bytes->len) {
         memset(data + bytes->len, 0, len - bytes->len);
     }
+    data[len] = '\0'; /* a link's target is a text */
     *bytes = (struct bytes){data, len};
 }
 
@@ -60,6 +61,7 @@ struct bytes
 cut_bytes(const void *data, size_t len)
 {
     struct bytes bytes = {NULL, 0};
+    cut_bytes_resize(&bytes, 0);
     cut_bytes_write(&bytes, data, len, 0);
     return bytes;
 }
@@ -156,6 +158,16 @@ uint64_t
 cut_record_operations(const struct cut_record *record)
 {
     return record->count;
+}
+
+uint64_t
+cut_record_between(const struct cut_record *record, uint64_t at)
+{
+    while (at > 0 && at < record->count && record->operation[at].outside &&
+           !record->operation[at].first) {
+        at--;
+    }
+    return at;
 }
 
 void

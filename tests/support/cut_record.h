@@ -48,6 +48,7 @@ struct swap {
 struct operation {
     enum action action;
     bool outside; /* on the disk at once */
+    bool first;   /* of what somebody else did in one go */
     int node;
     size_t at; /* of a write; length of a truncation */
     struct bytes bytes;

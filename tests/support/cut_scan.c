@@ -15,6 +15,7 @@ struct scan {
     bool outside;
     bool *seen; /* names of `now`, by place */
     size_t names;
+    bool going; /* something was written down already */
 };
 
 bool
@@ -39,6 +40,8 @@ static void
 happened(struct scan *scan, struct operation operation)
 {
     operation.outside = true;
+    operation.first = !scan->going;
+    scan->going = true;
     cut_write_down(scan->record, &operation);
 }
 

@@ -10,8 +10,6 @@
 
 #include "base/log.h"
 
-#define EACH 25 /* cuts in one history */
-
 static struct cuts_line run;
 
 /* Seed of the first history that is not survived, or 0. */
@@ -21,7 +19,7 @@ many_cuts(uint64_t *ret_cuts, char *ret_problem)
     *ret_cuts = 0;
     for (uint64_t seed = run.seed; *ret_cuts < run.cuts; seed++) {
         uint64_t left = run.cuts - *ret_cuts;
-        uint64_t done = run.history(seed, left < EACH ? left : EACH, ret_problem);
+        uint64_t done = run.history(seed, left < run.each ? left : run.each, ret_problem);
         if (!done) {
             return seed;
         }
@@ -39,8 +37,8 @@ nothing_promised_is_lost(void **state)
     run.begin();
     uint64_t seed = many_cuts(&cuts, problem);
     if (seed) {
-        fail_msg("seed %llu: %s\nagain: --cuts %d --seed %llu", (unsigned long long)seed, problem,
-                 EACH, (unsigned long long)seed);
+        fail_msg("seed %llu: %s\nagain: --cuts %llu --seed %llu", (unsigned long long)seed, problem,
+                 (unsigned long long)run.each, (unsigned long long)seed);
     }
     printf("%llu cuts from seed %llu on; ", (unsigned long long)cuts, (unsigned long long)run.seed);
     run.end();

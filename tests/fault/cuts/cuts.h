@@ -14,6 +14,7 @@
 struct cuts_line {
     uint64_t cuts; /* the suite's share */
     uint64_t seed;
+    uint64_t each; /* cuts in one history */
     /* One history by its seed and the cuts in it, at least one and about `want`; how many there
      * were. 0: `problem` (512 bytes) says what was not survived. */
     uint64_t (*history)(uint64_t seed, uint64_t want, char *problem);

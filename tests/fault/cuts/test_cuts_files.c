@@ -312,6 +312,6 @@ int
 main(int argc, char **argv)
 {
     const struct cuts_line line = {
-        .cuts = CUTS, .seed = 1, .history = history, .begin = begin, .end = end};
+        .cuts = CUTS, .seed = 1, .each = 25, .history = history, .begin = begin, .end = end};
     return cuts_main(argc, argv, &line);
 }
