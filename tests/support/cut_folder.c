@@ -385,6 +385,14 @@ cut_folder_outside(struct cut_folder *cut)
 }
 
 void
+cut_folder_in_memory(void)
+{
+    if (access("/dev/shm", W_OK) == 0) {
+        (void)setenv("TMPDIR", "/dev/shm", 0); /* else where it was */
+    }
+}
+
+void
 cut_folder_init(struct cut_folder *cut, const char *root, const struct vh_seam *under)
 {
     *cut = (struct cut_folder){.seam = *under};

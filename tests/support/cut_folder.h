@@ -36,6 +36,10 @@ struct cut_folder {
     void *edit_data;
 };
 
+/* Scratch folders in memory, where the system has such a place and nobody asked for another: the
+ * disk is played, and the machine's own only costs time. Before the first is made. */
+void cut_folder_in_memory(void);
+
 /* `root` exists and is absolute; `root`.vault is made. All calls go to `under`. */
 void cut_folder_init(struct cut_folder *cut, const char *root, const struct vh_seam *under);
 void cut_folder_end(struct cut_folder *cut);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "../../support/cut_folder.h"
 #include "base/log.h"
 
 static struct cuts_line run;
@@ -41,6 +41,7 @@ nothing_promised_is_lost(void **state)
                  (unsigned long long)run.each, (unsigned long long)seed);
     }
     printf("%llu cuts from seed %llu on; ", (unsigned long long)cuts, (unsigned long long)run.seed);
+    run.tell();
     run.end();
 }
 
@@ -54,6 +55,7 @@ wrong(void)
     printf(seed ? "noticed after %llu cuts: %s\n"
                 : "%llu cuts, and none noticed that the host is wrong%s\n",
            (unsigned long long)cuts, problem);
+    run.end();
     return seed ? 0 : 1;
 }
 
@@ -67,10 +69,7 @@ cuts_main(int argc, char **argv, const struct cuts_line *line)
         is_wrong = is_wrong || strcmp(argv[i], "--wrong") == 0;
         *(strcmp(argv[i], "--seed") == 0 ? &run.seed : &run.cuts) = number;
     }
-    if (access("/dev/shm", W_OK) == 0) {
-        (void)setenv("TMPDIR", "/dev/shm",
-                     0); /* the disk is played: the machine's own only costs time */
-    }
+    cut_folder_in_memory();
     vh_log_level(VH_LOG_ERROR + 1);
     if (is_wrong) {
         return wrong();

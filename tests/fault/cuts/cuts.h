@@ -19,7 +19,8 @@ struct cuts_line {
      * were. 0: `problem` (512 bytes) says what was not survived. */
     uint64_t (*history)(uint64_t seed, uint64_t want, char *problem);
     void (*begin)(void);
-    void (*end)(void); /* prints and asserts that the test bites */
+    void (*tell)(void); /* prints, and asserts that the test bites */
+    void (*end)(void);
 };
 
 int cuts_main(int argc, char **argv, const struct cuts_line *line);

@@ -19,6 +19,7 @@
 #include "../../support/cut_vfs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cut_export.h"
 #include "keep/reader.h"
 #include "keep/sequencer.h"
 #include "keep/verify.h"
@@ -34,9 +35,10 @@
 #define CUTS 10000
 #endif
 
-static uint64_t fallen; /* cuts that came before the end of a life */
-static uint64_t lost;   /* answers that were only logged, and are gone */
-static uint64_t late;   /* words of workers from before the cut, refused */
+static uint64_t fallen;   /* cuts that came before the end of a life */
+static uint64_t lost;     /* answers that were only logged, and are gone */
+static uint64_t exported; /* lives with an exported log */
+static uint64_t late;     /* words of workers from before the cut, refused */
 
 static struct vh_seam seam; /* the real one, but for the clock */
 static int64_t ahead_us;
@@ -305,25 +307,41 @@ speak_late(struct cutting *c)
                : wrong(c, "the host does not stop:", err.text);
 }
 
+static bool
+check_export(struct cutting *c)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    exported++;
+    return cut_export_check(c->store, c->seed, vh_store_seq(c->store), &err) ||
+           wrong(c, "the exported log is not what the log is:", err.text);
+}
+
 /* One cut from what the disk holds now. With `from_nothing` the file is not there yet. */
 static bool
 one_cut(struct cutting *c, bool from_nothing)
 {
+    bool export = c->seed % 4 == 1 || c->seed % 8 == 7;
     c->count = 0;
     if (from_nothing) {
         cut_vfs_reset();
+        cut_export_begin(NULL);
     } else {
         if (!open_store(c)) {
             return false;
+        }
+        if (export) {
+            cut_export_begin(c->store);
         }
         close_store(c); /* a clean life before: the cut falls into this one */
     }
     cut_vfs_plan(1 + (int64_t)draw(c, from_nothing ? 60 : 90));
     c->problem[0] = '\0';
     if (open_store(c)) {
+        cut_export_follow(export ? c->store : NULL);
         if (start(c)) {
             live(c);
         }
+        cut_export_follow(NULL);
         close_store(c);
     }
     if (cut_vfs_is_cut()) {
@@ -337,7 +355,8 @@ one_cut(struct cutting *c, bool from_nothing)
     for (size_t i = 0; i < c->count; i++) {
         lost += c->answers[i].seq > vh_store_seq(c->store);
     }
-    bool good = check(c) && (c->seed % 4 || !c->held[0] || speak_late(c));
+    bool good =
+        check(c) && (!export || check_export(c)) && (c->seed % 4 || !c->held[0] || speak_late(c));
     bool full = vh_store_seq(c->store) > LOG_MAX;
     close_store(c);
     if (full) {
@@ -431,15 +450,21 @@ main(int argc, char **argv)
 {
     seam = *vh_seam_real();
     seam.wall_us = wall_us;
+    seam.place = cut_export_place;
+    cut_export_init();
     cut_vfs_register();
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t number = strtoull(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--wrong") == 0) {
-            return wrong_store(number);
+            int missed = wrong_store(number);
+            cut_export_end();
+            return missed;
         }
         cuts = strcmp(argv[i], "--cuts") == 0 ? number : cuts;
         first_seed = strcmp(argv[i], "--seed") == 0 ? number : first_seed;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_promised_is_lost)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    cut_export_end();
+    return failed;
 }

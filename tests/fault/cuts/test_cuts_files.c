@@ -298,11 +298,16 @@ begin(void)
 }
 
 static void
-end(void)
+tell(void)
 {
     printf("%llu promises kept, %llu not made and gone\n", (unsigned long long)kept,
            (unsigned long long)gone);
     assert_true(kept > 0 && gone > 0);
+}
+
+static void
+end(void)
+{
     close(world.home);
     cut_folder_end(&world.cut);
     scratch_remove(&world.scratch);
@@ -311,7 +316,12 @@ end(void)
 int
 main(int argc, char **argv)
 {
-    const struct cuts_line line = {
-        .cuts = CUTS, .seed = 1, .each = 25, .history = history, .begin = begin, .end = end};
+    const struct cuts_line line = {.cuts = CUTS,
+                                   .seed = 1,
+                                   .each = 25,
+                                   .history = history,
+                                   .begin = begin,
+                                   .tell = tell,
+                                   .end = end};
     return cuts_main(argc, argv, &line);
 }

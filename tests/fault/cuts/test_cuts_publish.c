@@ -453,13 +453,18 @@ begin(void)
 }
 
 static void
-end(void)
+tell(void)
 {
     printf(
         "%llu undone, %llu completed, %llu cut again; %llu edits by hand, %llu refused for them\n",
         (unsigned long long)back, (unsigned long long)forward, (unsigned long long)twice,
         (unsigned long long)edits, (unsigned long long)refused);
     assert_true(back > 0 && forward > 0 && twice > 0 && edits > 0);
+}
+
+static void
+end(void)
+{
     for (int i = 0; i < WORLDS; i++) {
         cut_folder_end(&worlds[i].cut);
         project_remove(&worlds[i].project);
@@ -469,7 +474,12 @@ end(void)
 int
 main(int argc, char **argv)
 {
-    const struct cuts_line line = {
-        .cuts = CUTS, .seed = 1, .each = 8, .history = history, .begin = begin, .end = end};
+    const struct cuts_line line = {.cuts = CUTS,
+                                   .seed = 1,
+                                   .each = 8,
+                                   .history = history,
+                                   .begin = begin,
+                                   .tell = tell,
+                                   .end = end};
     return cuts_main(argc, argv, &line);
 }
