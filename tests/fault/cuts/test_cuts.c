@@ -35,6 +35,8 @@
 #define CUTS 10000
 #endif
 
+static uint64_t cuts = CUTS;
+static uint64_t first_seed = 8;
 static uint64_t fallen;   /* cuts that came before the end of a life */
 static uint64_t lost;     /* answers that were only logged, and are gone */
 static uint64_t exported; /* lives with an exported log */
@@ -408,15 +410,14 @@ many_cuts(uint64_t first, uint64_t count, char *ret_problem, size_t size)
 static void
 check_that_it_bites(uint64_t count)
 {
-    printf("%llu lives, %llu ended by a cut, %llu logged answers lost, %llu late words refused\n",
-           (unsigned long long)count, (unsigned long long)fallen, (unsigned long long)lost,
-           (unsigned long long)late);
+    printf("%llu cuts from seed %llu on; %llu before the end of a life, %llu logged answers lost, "
+           "%llu late words "
+           "refused, %llu exported logs\n",
+           (unsigned long long)count, (unsigned long long)first_seed, (unsigned long long)fallen,
+           (unsigned long long)lost, (unsigned long long)late, (unsigned long long)exported);
     assert_true(fallen > count / 3);
     assert_true(count < 100 || (lost > 0 && late > 0));
 }
-
-static uint64_t cuts = CUTS;
-static uint64_t first_seed = 8;
 
 static void
 nothing_promised_is_lost(void **state)
@@ -463,6 +464,7 @@ main(int argc, char **argv)
         cuts = strcmp(argv[i], "--cuts") == 0 ? number : cuts;
         first_seed = strcmp(argv[i], "--seed") == 0 ? number : first_seed;
     }
+    first_seed = first_seed < 8 ? 8 : first_seed; /* 0 is no seed, and they begin at a multiple of 8 */
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_promised_is_lost)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cut_export_end();

@@ -297,12 +297,12 @@ begin(void)
     cut_folder_init(&world.cut, root, vh_seam_real());
 }
 
-static void
+static bool
 tell(void)
 {
     printf("%llu promises kept, %llu not made and gone\n", (unsigned long long)kept,
            (unsigned long long)gone);
-    assert_true(kept > 0 && gone > 0);
+    return kept > 0 && gone > 0;
 }
 
 static void
