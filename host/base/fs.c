@@ -186,6 +186,7 @@ make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode,
         folder_of(part, above);
         viv_status status = keep && !failed ? vh_fs_sync_folder(seam, dir, above, err) : VIV_OK;
         if (status) {
+            (void)seam->unlink(seam->data, dir, part, AT_REMOVEDIR); /* else the next who asks takes it for kept */
             return status;
         }
         part[i] = kept;

@@ -52,7 +52,8 @@ take_content(struct scan *scan, int node, struct bytes content)
     if (!scan->outside) {
         file->base = cut_bytes(content.data, content.len);
         file->now = cut_bytes(content.data, content.len);
-    } else if (file->now.len != content.len || memcmp(file->now.data, content.data, content.len)) {
+    } else if (file->now.len != content.len ||
+               (content.len && memcmp(file->now.data, content.data, content.len))) {
         happened(scan, (struct operation){.action = ACT_TRUNCATE, .node = node});
         happened(scan, (struct operation){.action = ACT_WRITE, .node = node, .bytes = content});
     }
