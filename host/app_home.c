@@ -209,7 +209,7 @@ vh_app_make_parts(struct vh_app *app, struct viv_error *err)
     static const char *const parts[] = { "log", "store", "trees", "work" };
     viv_status status = open_home(app, err);
     for (size_t i = 0; i < sizeof parts / sizeof *parts && status == VIV_OK; i++) {
-        status = vh_fs_make_folders(app->seam, app->home, parts[i], 0700, err);
+        status = vh_fs_keep_folders(app->seam, app->home, parts[i], 0700, err);
     }
     return status;
 }
@@ -261,6 +261,9 @@ vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
     }
     status = fill_home(app, id, err);
     status = status ? status : vh_app_exclude(app, err);
+    if (status == VIV_OK) {
+        status = vh_fs_sync_folder(app->seam, AT_FDCWD, app->project, err);
+    }
     if (status == VIV_OK) {
         status = vh_app_note_home(app, id, err);
     }

@@ -170,7 +170,7 @@ note_known(struct vh_app *app, const char *table, const char *value, struct viv_
     }
     viv_status status = known_path(app, app->arena, &path, err);
     if (status == VIV_OK) {
-        status = vh_fs_make_folders(app->seam, AT_FDCWD, app->user.data, 0700, err);
+        status = vh_fs_keep_folders(app->seam, AT_FDCWD, app->user.data, 0700, err);
     }
     if (status == VIV_OK) {
         status = lock_known(app, &lock, err);

@@ -163,10 +163,11 @@ vh_fs_replace(const struct vh_seam *seam, int dir, const char *path, struct viv_
     return vh_fs_sync_folder(seam, dir, folder, err);
 }
 
-viv_status
-vh_fs_make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode, struct viv_error *err)
+static viv_status
+make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode, bool keep, struct viv_error *err)
 {
     char part[VIV_PATH_MAX + 1];
+    char above[VIV_PATH_MAX + 1];
     size_t len = strlen(path);
     if (len > VIV_PATH_MAX) {
         return vh_error_set(err, VIV_E_LIMIT, "file", "path of %zu bytes, allowed %d", len, VIV_PATH_MAX);
@@ -178,8 +179,15 @@ vh_fs_make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t
         }
         char kept = part[i];
         part[i] = '\0';
-        if (seam->mkdir(seam->data, dir, part, mode) && errno != EEXIST) {
+        int failed = seam->mkdir(seam->data, dir, part, mode);
+        if (failed && errno != EEXIST) {
             return vh_error_errno(err, VIV_E_IO, "file", "cannot make folder '%s'", part);
+        }
+        folder_of(part, above);
+        viv_status status = keep && !failed ? vh_fs_sync_folder(seam, dir, above, err) : VIV_OK;
+        if (status) {
+            (void)seam->unlink(seam->data, dir, part, AT_REMOVEDIR); /* else the next who asks takes it for kept */
+            return status;
         }
         part[i] = kept;
     }
@@ -191,6 +199,18 @@ vh_fs_make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t
         return vh_error_set(err, VIV_E_EXISTS, "file", "'%s' exists and is not a folder", path);
     }
     return VIV_OK;
+}
+
+viv_status
+vh_fs_make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode, struct viv_error *err)
+{
+    return make_folders(seam, dir, path, mode, false, err);
+}
+
+viv_status
+vh_fs_keep_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode, struct viv_error *err)
+{
+    return make_folders(seam, dir, path, mode, true, err);
 }
 
 static int

@@ -30,6 +30,11 @@ viv_status vh_fs_set_mode(const struct vh_seam *seam, int fd, mode_t mode, struc
 viv_status vh_fs_make_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode,
                               struct viv_error *err);
 
+/* The same, and each folder it makes is synced into the one above: for what must be found after a power cut, since the
+ * sync of a file, or of the folder it is in, need not reach the names of the folders above. */
+viv_status vh_fs_keep_folders(const struct vh_seam *seam, int dir, const char *path, mode_t mode,
+                              struct viv_error *err);
+
 /* Sync a folder's entries. */
 viv_status vh_fs_sync_folder(const struct vh_seam *seam, int dir, const char *path, struct viv_error *err);
 

@@ -29,7 +29,7 @@ vh_blob_put(const struct vh_seam *seam, int home, struct viv_str bytes, char ret
     }
     path_of(hex, folder, path);
     if (seam->utimens(seam->data, home, path, NULL)) {
-        viv_status status = vh_fs_make_folders(seam, home, folder, 0700, err);
+        viv_status status = vh_fs_keep_folders(seam, home, folder, 0700, err);
         if (status == VIV_OK) {
             status = vh_fs_replace(seam, home, path, bytes, 0600, err);
         }

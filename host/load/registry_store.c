@@ -270,7 +270,7 @@ vh_registry_refresh(struct vh_registry *registry, struct viv_error *err)
 {
     const struct vh_seam *seam = registry->seam;
     if (!vh_fs_exists(seam, AT_FDCWD, registry->places.store)) {
-        viv_status status = vh_fs_make_folders(seam, AT_FDCWD, registry->places.store, 0700, err);
+        viv_status status = vh_fs_keep_folders(seam, AT_FDCWD, registry->places.store, 0700, err);
         if (status && seam->mkdir(seam->data, AT_FDCWD, registry->places.store, 0700) &&
             (errno == EROFS || errno == EACCES)) {
             return VIV_OK; /* nothing there and nothing can be: an empty store */

@@ -196,7 +196,7 @@ vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, 
     uint8_t seed[SEED_BYTES], salt[8];
     viv_status status = start_library(err);
     status = status ? status : join(path, keys_folder, "/", VH_TRUST_KEY_FILE, err);
-    status = status ? status : vh_fs_make_folders(seam, dir, keys_folder, 0700, err);
+    status = status ? status : vh_fs_keep_folders(seam, dir, keys_folder, 0700, err);
     if (status) {
         return status;
     }

@@ -262,7 +262,7 @@ private_files(const struct vh_git_tools *tools, struct vh_arena *arena, const ch
     const struct vh_seam *seam = tools->seam;
     viv_status status = VIV_OK;
     for (size_t i = 0; i < sizeof folders / sizeof *folders && status == VIV_OK; i++) {
-        status = vh_fs_make_folders(seam, tools->home, vh_arena_format(arena, "%s/%s", folder, folders[i]), 0700,
+        status = vh_fs_keep_folders(seam, tools->home, vh_arena_format(arena, "%s/%s", folder, folders[i]), 0700,
                                     err);
     }
     bool plain = strcmp(format, "sha1") == 0;

@@ -125,6 +125,27 @@ vh_move_open_stage(struct vh_move *move, const char *path)
 }
 
 viv_status
+vh_move_sync_above(struct vh_move *move)
+{
+    const char *slash = strrchr(move->stage, '/');
+    const char *above = vh_arena_format(move->arena, "%.*s/", slash ? (int)(slash - move->stage) : 0, move->stage);
+    return above ? vh_fs_sync_folder(move->target->tools->seam, AT_FDCWD, above, move->err)
+                 : vh_error_set(move->err, VIV_E_MEMORY, "branch", "no memory to stage files");
+}
+
+/* Only under its final name has the stage anything to undo, since half a staged file must never reach the person. From
+ * the first exchange on it holds what the person had, so its name is on the disk before. */
+static viv_status
+name_stage(struct vh_move *move)
+{
+    const struct vh_seam *seam = move->target->tools->seam;
+    if (seam->rename(seam->data, AT_FDCWD, move->stage_new, AT_FDCWD, move->stage, 0)) {
+        return vh_error_errno(move->err, VIV_E_IO, "branch", "cannot name folder '%s'", move->stage);
+    }
+    return vh_move_sync_above(move);
+}
+
+viv_status
 vh_move_stage(struct vh_move *move)
 {
     const struct vh_seam *seam = move->target->tools->seam;
@@ -154,11 +175,7 @@ vh_move_stage(struct vh_move *move)
     status = status ? status : vh_tree_blobs(move->target, move->arena, want, count, &sink, move->err);
     status = status ? status : sync_staged(move, which, count);
     VH_PLACE(seam, "move.staging");
-    /* Only a stage under its final name has anything to undo: half a staged file must never reach the person. */
-    if (status == VIV_OK && seam->rename(seam->data, AT_FDCWD, move->stage_new, AT_FDCWD, move->stage, 0)) {
-        status = vh_error_errno(move->err, VIV_E_IO, "branch", "cannot name folder '%s'", move->stage);
-    }
-    return status;
+    return status ? status : name_stage(move);
 }
 
 /* ---- exchanging ---- */

@@ -72,12 +72,13 @@ viv_status vh_move_tidy(struct vh_move *move, bool moved);
 void vh_move_close(struct vh_move *move);
 
 /* what move.c and move_undo.c share: "n<i>"; a look at it; the stage under either name; folders that hold nothing but
- * such folders; the folders of all paths synced */
+ * such folders; the folders of all paths synced; the folder that holds the stage synced */
 void vh_move_stage_name(size_t which, char ret_name[24]);
 viv_status vh_move_look_staged(struct vh_move *move, size_t which, struct vh_tree_content *ret_content);
 viv_status vh_move_open_stage(struct vh_move *move, const char *path);
 viv_status vh_move_remove_empty(struct vh_move *move, int dir, const char *name, int depth);
 viv_status vh_move_sync_folders(struct vh_move *move);
+viv_status vh_move_sync_above(struct vh_move *move);
 
 /* index; without effect for a folder */
 viv_status vh_move_lock_make(struct vh_move *move);  /* our file, its inode */

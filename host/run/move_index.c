@@ -102,7 +102,13 @@ vh_move_unlock(struct vh_move *move)
     const char *path = vh_move_lock_held(move)                        ? in_git_dir(move, "index.lock")
                        : has_inode(move, move->lock, move->lock_ino) ? move->lock
                                                                       : NULL;
-    return path && seam->unlink(seam->data, AT_FDCWD, path, 0) ? failed(move, "unlock") : VIV_OK;
+    if (!path) {
+        return VIV_OK;
+    }
+    /* Without the journal nobody would know a lock that came back as ours. */
+    return seam->unlink(seam->data, AT_FDCWD, path, 0)
+               ? failed(move, "unlock")
+               : vh_fs_sync_folder(seam, AT_FDCWD, move->target->git_dir, move->err);
 }
 
 /* ---- what is staged ---- */

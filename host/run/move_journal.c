@@ -98,7 +98,7 @@ vh_move_journal_write(struct vh_move *move)
     if (!text.len) {
         return no_memory(move);
     }
-    viv_status status = vh_fs_make_folders(tools->seam, tools->home, "store/moves", 0700, move->err);
+    viv_status status = vh_fs_keep_folders(tools->seam, tools->home, "store/moves", 0700, move->err);
     return status ? status : vh_fs_replace(tools->seam, tools->home, move->journal, text, 0600, move->err);
 }
 

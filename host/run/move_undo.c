@@ -41,7 +41,10 @@ undo_exchange(struct vh_move *move, size_t which, int dir, const char *name, con
         return back ? VIV_OK
                     : vh_error_errno(move->err, VIV_E_IO, "branch", "cannot put '%.200s' back", path->path.data);
     }
-    if (vh_move_look_staged(move, which, &content) == VIV_OK && vh_move_is_new(move, path, &content)) {
+    /* The new content came out; or the old one did, and what a person wrote meanwhile went in: an undoing that was cut
+     * short had taken it out to look at it. */
+    if (vh_move_look_staged(move, which, &content) == VIV_OK &&
+        (vh_move_is_new(move, path, &content) || vh_move_accepts(move, path, &content))) {
         return VIV_OK;
     }
     if (seam->rename(seam->data, move->stage_fd, staged, dir, name, RENAME_EXCHANGE)) {
@@ -180,6 +183,7 @@ holds_foreign(struct vh_move *move)
     return foreign;
 }
 
+/* The journal goes last, and nobody looks for a stage without one: that it is gone is on the disk before. */
 viv_status
 vh_move_tidy(struct vh_move *move, bool moved)
 {
@@ -190,12 +194,14 @@ vh_move_tidy(struct vh_move *move, bool moved)
             remove_folders_above(move, &move->path[i]);
         }
     }
-    viv_status status = vh_fs_remove_tree(seam, AT_FDCWD, move->stage_new, move->err);
-    if (status || !vh_fs_exists(seam, AT_FDCWD, move->stage)) {
-        return status;
-    }
-    if (move->stage_fd < 0) {
+    bool half = vh_fs_exists(seam, AT_FDCWD, move->stage_new);
+    bool whole = vh_fs_exists(seam, AT_FDCWD, move->stage);
+    viv_status status = half ? vh_fs_remove_tree(seam, AT_FDCWD, move->stage_new, move->err) : VIV_OK;
+    if (status == VIV_OK && whole && move->stage_fd < 0) {
         status = vh_move_open_stage(move, move->stage);
     }
-    return status || holds_foreign(move) ? status : vh_fs_remove_tree(seam, AT_FDCWD, move->stage, move->err);
+    if (status == VIV_OK && whole && !holds_foreign(move)) {
+        status = vh_fs_remove_tree(seam, AT_FDCWD, move->stage, move->err);
+    }
+    return status || (!half && !whole) ? status : vh_move_sync_above(move);
 }

@@ -178,6 +178,25 @@ folders_are_made_or_refused(void **state)
     assert_string_equal(err.text, "cannot make folder 'z': Read-only file system");
 }
 
+/* A new folder is synced into the one above it; one that is there was. */
+static void
+kept_folders_are_synced_from_above(void **state)
+{
+    (void)state;
+    struct viv_error err = VIV_ERROR_INIT;
+    seam_fail_at(&fail, SEAM_ANY, 0, 0);
+    assert_int_equal(vh_fs_keep_folders(&fail.seam, scratch.fd, "a/b/c", 0700, &err), VIV_OK);
+    assert_int_equal(seam_fail_calls(&fail, SEAM_SYNC), 3);
+    assert_int_equal(vh_fs_keep_folders(&fail.seam, scratch.fd, "a/b/c", 0700, &err), VIV_OK);
+    assert_int_equal(seam_fail_calls(&fail, SEAM_SYNC), 3);
+    assert_int_equal(vh_fs_make_folders(&fail.seam, scratch.fd, "a/d", 0700, &err), VIV_OK);
+    assert_int_equal(seam_fail_calls(&fail, SEAM_SYNC), 3);
+    seam_fail_at(&fail, SEAM_SYNC, 1, EIO);
+    assert_int_equal(vh_fs_keep_folders(&fail.seam, scratch.fd, "a/e", 0700, &err), VIV_E_IO);
+    assert_string_equal(err.text, "cannot sync folder 'a': Input/output error");
+    assert_false(vh_fs_exists(&fail.seam, scratch.fd, "a/e"));
+}
+
 static void
 lists_are_sorted_by_bytes_whatever_the_names(void **state)
 {
@@ -319,6 +338,7 @@ main(void)
         cmocka_unit_test_setup_teardown(an_unsynced_folder_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_replacement_never_goes_through_a_link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders_are_made_or_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kept_folders_are_synced_from_above, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_are_sorted_by_bytes_whatever_the_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_folder_lists_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(trees_go_whatever_they_forbid, set_up, tear_down),

@@ -194,6 +194,25 @@ hands_between_crash_and_recovery(void **state)
     project_remove(&p);
 }
 
+/* Undoing takes a file out to look at it. Cut short there, what a person saved meanwhile is in the stage, and the old
+ * content in its place. */
+static void
+saved_while_undoing(void **state)
+{
+    (void)state;
+    struct project p;
+    struct step step;
+    struct vh_branch_recovered recovered;
+    make_ready(&p, true, &step);
+    assert_true(project_crash(&p, "move.exchanged", move_step, &step));
+    assert_string_equal(project_out(&p, "cat .git/viv-stage-*/n0"), "one");
+    project_sh(&p, "mv .git/viv-stage-*/n0 a && echo 'saved meanwhile' > \"$(echo .git/viv-stage-*)/n0\"");
+    project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
+    assert_int_equal(recovered.left_count, 0);
+    assert_string_equal(project_out(&p, "cat a b; ls .git | grep -e viv-stage -e lock || :"), "saved meanwhile\ntwo");
+    project_remove(&p);
+}
+
 /* An editor writes between the look and the exchange: what came out is put back. */
 struct racing {
     struct vh_seam seam;
@@ -338,6 +357,7 @@ main(void)
         cmocka_unit_test_prestate(a_crash_goes_back_or_forward, &folder),
         cmocka_unit_test(a_crash_while_recovering),
         cmocka_unit_test(hands_between_crash_and_recovery),
+        cmocka_unit_test(saved_while_undoing),
         cmocka_unit_test(an_editor_in_between),
         cmocka_unit_test(a_failing_call_changes_nothing),
         cmocka_unit_test(a_cut_move_blocks_the_next),
