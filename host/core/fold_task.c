@@ -251,7 +251,7 @@ review_made(struct vh_folding *fold)
 static viv_status
 publish_finished(struct vh_folding *fold)
 {
-    fold->task.published = vh_fold_str(fold, "published");
+    fold->task.published = failed(fold) ? (struct viv_str){ NULL, 0 } : vh_fold_str(fold, "published");
     return VIV_OK;
 }
 

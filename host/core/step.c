@@ -116,6 +116,16 @@ vh_step_load(struct vh_stepping *step, struct viv_str id)
     return status;
 }
 
+/* The task's row again, which the event has changed, and whether it could. */
+static viv_status
+load_checked(struct vh_stepping *step, const struct vh_event *event)
+{
+    struct vh_task before = step->task;
+    struct vh_invariant now = { step->state, step->arena, &before, event, &step->task, step->err };
+    viv_status status = vh_step_load(step, event->task);
+    return status ? status : vh_invariant_event(&now);
+}
+
 viv_status
 vh_step_emit(struct vh_stepping *step, const char *kind, struct viv_str task, struct vh_json *data)
 {
@@ -160,7 +170,7 @@ vh_step_emit(struct vh_stepping *step, const char *kind, struct viv_str task, st
     }
     decision->count++;
     step->seq++;
-    return own && task.len ? vh_step_load(step, task) : VIV_OK;
+    return own && task.len ? load_checked(step, event) : VIV_OK;
 }
 
 viv_status
@@ -358,6 +368,9 @@ vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         if (vh_str_is(command->kind, handlers[i].kind)) {
             viv_status status = handlers[i].function(&step);
+            if (status == VIV_OK && step.task.id.len) {
+                status = vh_invariant_rest(&step.task, err);
+            }
             /* What could not be read counts before what was decided without it. */
             return step.broken ? vh_error_set(err, step.broken, "core", "command '%s' ran out of memory or found a "
                                               "row it cannot read", handlers[i].kind)

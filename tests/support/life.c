@@ -145,7 +145,7 @@ life_ask(struct life *life, const char *id)
 
 static const struct answer {
     const char *kind;
-    const char *rest; /* NULL for gates, which name what they were asked */
+    const char *rest; /* NULL for what names what it was asked */
 } answers[VH_PHASE_COUNT] = {
     [VH_PHASE_INTAKE] = { "intent.captured", ",\"intent\":{\"goal\":\"g\"}" },
     [VH_PHASE_PLAN] = { "plan.answered", "" },
@@ -161,7 +161,7 @@ static const struct answer {
     [VH_PHASE_GATE_INTEGRATION] = { "gate.answered", NULL },
     [VH_PHASE_GATE_E2E] = { "gate.answered", NULL },
     [VH_PHASE_REVIEW] = { "review.made", ",\"score_permille\":900" },
-    [VH_PHASE_PUBLISH] = { "publish.finished", ",\"published\":\"C2\"" },
+    [VH_PHASE_PUBLISH] = { "publish.finished", NULL },
     [VH_PHASE_SETTLE] = { "settle.priced", ",\"cost_micro\":7" },
     [VH_PHASE_ROLLBACK] = { "rollback.finished", ",\"commit\":\"C3\"" },
 };
@@ -174,6 +174,11 @@ life_good_answer(const struct vh_ask *ask, const char **ret_kind, char *ret_json
     assert_non_null(answer->kind);
     if (answer->rest) {
         snprintf(ret_json, size, "{\"lease\":%lld%s}", (long long)ask->task.lease, answer->rest);
+        return;
+    }
+    if (ask->what == VH_PHASE_PUBLISH) {
+        snprintf(ret_json, size, "{\"lease\":%lld,\"published\":\"%.*s\"}", (long long)ask->task.lease,
+                 VH_STR_ARGS(ask->task.merged_commit));
         return;
     }
     snprintf(ret_json, size, "{\"lease\":%lld,\"gate\":\"%.*s\",\"stage\":\"%s\",\"outcome\":\"passed\","
