@@ -21,7 +21,8 @@ broken(const struct vh_invariant *now, const char *name, const char *format, ...
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     return vh_error_set(now->err, VIV_E_INTERNAL, "core",
-                        "'%.*s' of task '%.*s' would break invariant %s: %s; it was not recorded and the host stops: "
+                        "'%.*s' of task '%.*s' would break invariant %s: %s; it was not recorded "
+                        "and the host stops: "
                         "start it again and report this",
                         VH_STR_ARGS(now->event->kind), VH_STR_ARGS(now->event->task), name, text);
 }
@@ -44,7 +45,7 @@ is_move(const struct vh_invariant *now)
 {
     struct viv_str kind = now->event->kind;
     return vh_str_starts(kind, "task.") &&
-           vh_task_state_of((struct viv_str){ kind.data + 5, kind.len - 5 }) != VH_STATE_NONE;
+           vh_task_state_of((struct viv_str){kind.data + 5, kind.len - 5}) != VH_STATE_NONE;
 }
 
 /* ---- I4: one valid token ---- */
@@ -54,10 +55,11 @@ static bool
 by_lease(const struct vh_invariant *now)
 {
     static const char *const kinds[] = {
-        "lease.expired",   "intent.captured", "plan.answered",    "safety.report",    "budget.estimated",
-        "route.chosen",    "base.captured",   "effect.started",   "effect.refused",   "effect.asked",
-        "effect.finished", "execute.finished", "change.frozen",   "gate.answered",    "integration.made",
-        "review.made",     "publish.finished", "settle.priced",   "rollback.finished", "followers.counted",
+        "lease.expired",    "intent.captured", "plan.answered",     "safety.report",
+        "budget.estimated", "route.chosen",    "base.captured",     "effect.started",
+        "effect.refused",   "effect.asked",    "effect.finished",   "execute.finished",
+        "change.frozen",    "gate.answered",   "integration.made",  "review.made",
+        "publish.finished", "settle.priced",   "rollback.finished", "followers.counted",
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (is(now, kinds[i])) {
@@ -71,13 +73,15 @@ by_lease(const struct vh_invariant *now)
 static viv_status
 check_epoch(const struct vh_invariant *now)
 {
-    struct viv_str epoch = { NULL, 0 };
+    struct viv_str epoch = {NULL, 0};
     char host[32];
-    viv_status status = now->state->get_fact(now->state->data, now->arena, "epoch", &epoch, now->err);
+    viv_status status =
+        now->state->get_fact(now->state->data, now->arena, "epoch", &epoch, now->err);
     snprintf(host, sizeof host, "%lld", (long long)now->after->epoch);
-    return status || vh_str_is(epoch, host) ? status
-                                            : broken(now, "I4", "lease %lld is of epoch %s, the host's is %.*s",
-                                                     (long long)now->after->lease, host, VH_STR_ARGS(epoch));
+    return status || vh_str_is(epoch, host)
+               ? status
+               : broken(now, "I4", "lease %lld is of epoch %s, the host's is %.*s",
+                        (long long)now->after->lease, host, VH_STR_ARGS(epoch));
 }
 
 static const char *
@@ -93,17 +97,19 @@ check_lease(const struct vh_invariant *now)
     int64_t after = now->after->lease;
     bool claim = is(now, "task.claimed");
     if (claim && (before->leased || after != before->lease + 1)) {
-        return broken(now, "I4", "lease %lld after lease %lld, which is %s", (long long)after, (long long)before->lease,
-                      lease_is(before));
-    }
-    if (!claim && after != before->lease) {
-        return broken(now, "I4", "lease %lld becomes %lld without a claim", (long long)before->lease, (long long)after);
-    }
-    if (by_lease(now) && (!before->leased || number(now, "lease") != before->lease)) {
-        return broken(now, "I4", "said under lease %lld, the last is %lld and %s", (long long)number(now, "lease"),
+        return broken(now, "I4", "lease %lld after lease %lld, which is %s", (long long)after,
                       (long long)before->lease, lease_is(before));
     }
-    bool bound = claim || (by_lease(now) && !is(now, "lease.expired")); /* another host's lease may end */
+    if (!claim && after != before->lease) {
+        return broken(now, "I4", "lease %lld becomes %lld without a claim",
+                      (long long)before->lease, (long long)after);
+    }
+    if (by_lease(now) && (!before->leased || number(now, "lease") != before->lease)) {
+        return broken(now, "I4", "said under lease %lld, the last is %lld and %s",
+                      (long long)number(now, "lease"), (long long)before->lease, lease_is(before));
+    }
+    bool bound =
+        claim || (by_lease(now) && !is(now, "lease.expired")); /* another host's lease may end */
     return bound ? check_epoch(now) : VIV_OK;
 }
 
@@ -117,36 +123,42 @@ check_move(const struct vh_invariant *now)
     if (!is_move(now)) {
         return before->state == after->state
                    ? VIV_OK
-                   : broken(now, "I5", "%s becomes %s without a move", vh_task_state_name(before->state),
-                            vh_task_state_name(after->state));
+                   : broken(now, "I5", "%s becomes %s without a move",
+                            vh_task_state_name(before->state), vh_task_state_name(after->state));
     }
     struct viv_str from = vh_json_str(now->event->data, "from");
-    if (!vh_str_is(from, vh_task_state_name(before->state)) || !vh_moves_allowed(before->state, after->state)) {
-        return broken(now, "I5", "from '%.*s', it is %s, to %s is no row of the table", VH_STR_ARGS(from),
-                      vh_task_state_name(before->state), vh_task_state_name(after->state));
+    if (!vh_str_is(from, vh_task_state_name(before->state)) ||
+        !vh_moves_allowed(before->state, after->state)) {
+        return broken(now, "I5", "from '%.*s', it is %s, to %s is no row of the table",
+                      VH_STR_ARGS(from), vh_task_state_name(before->state),
+                      vh_task_state_name(after->state));
     }
     bool kept = after->state == VH_STATE_READY || after->state == VH_STATE_ROLLED_BACK;
     if (before->published.len && !kept) {
-        return broken(now, "I7", "'%.*s' is published already and would belong to a task that is %s",
+        return broken(now, "I7",
+                      "'%.*s' is published already and would belong to a task that is %s",
                       VH_STR_ARGS(before->published), vh_task_state_name(after->state));
     }
     return VIV_OK;
 }
 
-/* What a task depends on got ready before it starts; that it was rolled back since is a person's word. */
+/* What a task depends on got ready before it starts; that it was rolled back since is a person's
+ * word. */
 static viv_status
 check_start(const struct vh_invariant *now)
 {
-    struct vh_ids ids = { 0 };
+    struct vh_ids ids = {0};
     if (!is(now, "task.running")) {
         return VIV_OK;
     }
     const struct vh_state_ops *state = now->state;
-    viv_status status = state->dependencies(state->data, now->arena, now->event->task, &ids, now->err);
+    viv_status status =
+        state->dependencies(state->data, now->arena, now->event->task, &ids, now->err);
     for (size_t i = 0; i < ids.count && status == VIV_OK; i++) {
         struct vh_task other;
         status = state->get_task(state->data, now->arena, ids.id[i], &other, now->err);
-        if (status == VIV_OK && other.state != VH_STATE_READY && other.state != VH_STATE_ROLLED_BACK) {
+        if (status == VIV_OK && other.state != VH_STATE_READY &&
+            other.state != VH_STATE_ROLLED_BACK) {
             return broken(now, "I8", "it depends on '%.*s', which is %s", VH_STR_ARGS(other.id),
                           vh_task_state_name(other.state));
         }
@@ -165,18 +177,20 @@ check_passed(const struct vh_invariant *now)
     bool here = vh_str_is(vh_json_str(now->event->data, "stage"), vh_task_state_name(task->state));
     return here && judged.len && vh_str_equal(tree, judged)
                ? VIV_OK
-               : broken(now, "I6", "passed on tree '%.*s', the tree of %s is '%.*s'", VH_STR_ARGS(tree),
-                        vh_task_state_name(task->state), VH_STR_ARGS(judged));
+               : broken(now, "I6", "passed on tree '%.*s', the tree of %s is '%.*s'",
+                        VH_STR_ARGS(tree), vh_task_state_name(task->state), VH_STR_ARGS(judged));
 }
 
-/* A stage is left for the next when each of its gates has passed; what got ready is what the last stage judged. */
+/* A stage is left for the next when each of its gates has passed; what got ready is what the last
+ * stage judged. */
 static viv_status
 check_stage(const struct vh_invariant *now)
 {
     const struct vh_task *before = now->before;
     int64_t from = before->state, to = now->after->state;
     bool next = (from == VH_STATE_NEEDS_QA && to == VH_STATE_INTEGRATION) ||
-                (from == VH_STATE_INTEGRATION && to == VH_STATE_E2E) || (from == VH_STATE_E2E && to == VH_STATE_READY);
+                (from == VH_STATE_INTEGRATION && to == VH_STATE_E2E) ||
+                (from == VH_STATE_E2E && to == VH_STATE_READY);
     struct vh_json *gates = NULL;
     if (is(now, "gate.passed")) {
         return check_passed(now);
@@ -184,8 +198,9 @@ check_stage(const struct vh_invariant *now)
     if (!next) {
         return VIV_OK;
     }
-    viv_status status = before->stage_gates.len ? vh_json_read(now->arena, before->stage_gates, &gates, now->err)
-                                                : VIV_OK;
+    viv_status status = before->stage_gates.len
+                            ? vh_json_read(now->arena, before->stage_gates, &gates, now->err)
+                            : VIV_OK;
     if (status) {
         return status;
     }
@@ -196,8 +211,8 @@ check_stage(const struct vh_invariant *now)
     bool same = vh_str_equal(before->published, before->merged_commit) && before->merged_tree.len;
     return to != VH_STATE_READY || before->published.len == 0 || same
                ? VIV_OK
-               : broken(now, "I6", "'%.*s' is published, '%.*s' was judged", VH_STR_ARGS(before->published),
-                        VH_STR_ARGS(before->merged_commit));
+               : broken(now, "I6", "'%.*s' is published, '%.*s' was judged",
+                        VH_STR_ARGS(before->published), VH_STR_ARGS(before->merged_commit));
 }
 
 /* ---- I9: money ---- */
@@ -205,7 +220,7 @@ check_stage(const struct vh_invariant *now)
 static viv_status
 check_scope(const struct vh_invariant *now, struct viv_str name)
 {
-    struct vh_scope scope = { .name = name };
+    struct vh_scope scope = {.name = name};
     viv_status status = now->state->get_scope(now->state->data, now->arena, name, &scope, now->err);
     if (status) {
         return status;
@@ -213,9 +228,10 @@ check_scope(const struct vh_invariant *now, struct viv_str name)
     bool within = scope.settled_micro >= 0 && scope.reserved_micro >= 0 &&
                   scope.settled_micro <= scope.limit_micro - scope.reserved_micro;
     return within ? VIV_OK
-                  : broken(now, "I9", "account '%.*s' would have %lld settled and %lld reserved of %lld",
-                           VH_STR_ARGS(name), (long long)scope.settled_micro, (long long)scope.reserved_micro,
-                           (long long)scope.limit_micro);
+                  : broken(now, "I9",
+                           "account '%.*s' would have %lld settled and %lld reserved of %lld",
+                           VH_STR_ARGS(name), (long long)scope.settled_micro,
+                           (long long)scope.reserved_micro, (long long)scope.limit_micro);
 }
 
 static viv_status
@@ -231,11 +247,13 @@ check_money(const struct vh_invariant *now)
                             (long long)now->after->held_micro);
     }
     if ((held && before->held_micro) || micro < 0 || (settled && micro > before->held_micro)) {
-        return broken(now, "I9", "%lld beside a hold of %lld", (long long)micro, (long long)before->held_micro);
+        return broken(now, "I9", "%lld beside a hold of %lld", (long long)micro,
+                      (long long)before->held_micro);
     }
     const struct vh_json *scopes = vh_json_get(now->event->data, "scopes");
     viv_status status = VIV_OK;
-    for (const struct vh_json *s = scopes ? scopes->child : NULL; s && status == VIV_OK; s = s->next) {
+    for (const struct vh_json *s = scopes ? scopes->child : NULL; s && status == VIV_OK;
+         s = s->next) {
         status = check_scope(now, s->type == VH_JSON_STRING ? s->text : vh_json_str(s, "scope"));
     }
     return status;
@@ -249,19 +267,21 @@ check_bounds(const struct vh_invariant *now)
     const struct vh_task *after = now->after;
     int64_t more = after->attempt - now->before->attempt;
     if (more < 0 || more > 1 || after->attempt > after->attempts_max) {
-        return broken(now, "I11", "attempt %lld after %lld, allowed %lld", (long long)after->attempt,
-                      (long long)now->before->attempt, (long long)after->attempts_max);
+        return broken(now, "I11", "attempt %lld after %lld, allowed %lld",
+                      (long long)after->attempt, (long long)now->before->attempt,
+                      (long long)after->attempts_max);
     }
     return after->recoveries <= VIV_RECOVERIES_MAX + 1
                ? VIV_OK
-               : broken(now, "I11", "recovery %lld, allowed %d", (long long)after->recoveries, VIV_RECOVERIES_MAX + 1);
+               : broken(now, "I11", "recovery %lld, allowed %d", (long long)after->recoveries,
+                        VIV_RECOVERIES_MAX + 1);
 }
 
 viv_status
 vh_invariant_event(const struct vh_invariant *now)
 {
-    static viv_status (*const checks[])(const struct vh_invariant *) = { check_lease, check_move,  check_start,
-                                                                         check_stage, check_money, check_bounds };
+    static viv_status (*const checks[])(const struct vh_invariant *) = {
+        check_lease, check_move, check_start, check_stage, check_money, check_bounds};
     viv_status status = VIV_OK;
     for (size_t i = 0; i < sizeof checks / sizeof *checks && status == VIV_OK; i++) {
         status = checks[i](now);
@@ -280,9 +300,11 @@ vh_invariant_rest(const struct vh_task *task, struct viv_error *err)
     if (over || waits || asks || task->leased || vh_state_claimable(task)) {
         return VIV_OK;
     }
-    return vh_error_set(err, VIV_E_INTERNAL, "core",
-                        "task '%.*s' would break invariant I12: it is %s, wants '%s', holds %lld and nobody would move "
-                        "it; nothing was recorded and the host stops: start it again and report this",
-                        VH_STR_ARGS(task->id), vh_task_state_name(task->state), vh_task_phase_name(task->phase),
-                        (long long)task->held_micro);
+    return vh_error_set(
+        err, VIV_E_INTERNAL, "core",
+        "task '%.*s' would break invariant I12: it is %s, wants '%s', holds %lld and nobody would "
+        "move "
+        "it; nothing was recorded and the host stops: start it again and report this",
+        VH_STR_ARGS(task->id), vh_task_state_name(task->state), vh_task_phase_name(task->phase),
+        (long long)task->held_micro);
 }

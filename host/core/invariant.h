@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must hold of every event, whatever the handlers of step*.c think: the cheap ones of the invariants that
- * docs/durability.md numbers. One that is broken is a mistake of this program, not of whoever sent the command: the
- * step fails with VIV_E_INTERNAL, nothing of the command is kept, and the sequencer admits no further work. Told from
- * the row before, the event and the row after, so that a mistake in a handler does not repeat itself here. */
+/* What must hold of every event, whatever the handlers of step*.c think: the cheap ones of the
+ * invariants that docs/durability.md numbers. One that is broken is a mistake of this program, not
+ * of whoever sent the command: the step fails with VIV_E_INTERNAL, nothing of the command is kept,
+ * and the sequencer admits no further work. Told from the row before, the event and the row after,
+ * so that a mistake in a handler does not repeat itself here. */
 #ifndef VH_INVARIANT_H
 #define VH_INVARIANT_H
 
@@ -21,7 +22,8 @@ struct vh_invariant {
 
 viv_status vh_invariant_event(const struct vh_invariant *now);
 
-/* The last row of a command: somebody will move it. Those that wait for other tasks are looked at in tests only. */
+/* The last row of a command: somebody will move it. Those that wait for other tasks are looked at
+ * in tests only. */
 viv_status vh_invariant_rest(const struct vh_task *task, struct viv_error *err);
 
 #endif

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the flow tests look at: members of JSON, stopped processes of tasks, and what a test leaves behind.
 
-usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK HOME | left SCRATCH HOME"""
+usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK HOME | left SCRATCH HOME |
+exported FILE LOG"""
 import json
 import os
 import socket
@@ -102,6 +103,13 @@ def left(scratch, home):
     return 1 if found else 0
 
 
+def exported(file, log):
+    """I13: what the host exported, but for a last line that a crash may have torn, is a beginning of the log."""
+    with open(file, "rb") as one, open(log, "rb") as whole:
+        have = one.read()
+        return 0 if whole.read().startswith(have[:have.rfind(b"\n") + 1]) else 1
+
+
 def main(words):
     if words[0] == "field":
         print(at(json.load(sys.stdin), words[1]))
@@ -115,6 +123,8 @@ def main(words):
         stopped(words[1], words[2])
     elif words[0] == "left":
         return left(words[1], words[2])
+    elif words[0] == "exported":
+        return exported(words[1], words[2])
     return 0
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a mistake in the core is committed and told to people as the truth. Each of the invariants that the
- * core asserts in production is broken here on purpose, by rows and events as a wrong handler would leave them. */
+/* If this fails, a mistake in the core is committed and told to people as the truth. Each of the
+ * invariants that the core asserts in production is broken here on purpose, by rows and events as a
+ * wrong handler would leave them. */
 #include "../../support/cm.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@
 
 /* A row that stands well: in e2e, every gate passed, held by lease 3 of epoch 1. */
 static const struct vh_task good = {
-    .id = { "t", 1 },
+    .id = {"t", 1},
     .number = 1,
     .attempt = 2,
     .attempts_max = 3,
@@ -21,10 +22,10 @@ static const struct vh_task good = {
     .lease = 3,
     .leased = 1,
     .epoch = 1,
-    .tree = { "T1", 2 },
-    .merged_tree = { "T2", 2 },
-    .merged_commit = { "C2", 2 },
-    .stage_gates = { "[\"a\",\"b\"]", 9 },
+    .tree = {"T1", 2},
+    .merged_tree = {"T2", 2},
+    .merged_commit = {"C2", 2},
+    .stage_gates = {"[\"a\",\"b\"]", 9},
     .gate_index = 2,
     .held_micro = 100,
 };
@@ -37,13 +38,15 @@ row(struct life *life, const struct vh_task *task)
 
 /* Look at one event between two rows; "" when it may be. */
 static const char *
-look(struct life *life, const struct vh_task *before, const struct vh_task *after, const char *kind, const char *json)
+look(struct life *life, const struct vh_task *before, const struct vh_task *after, const char *kind,
+     const char *json)
 {
     static struct viv_error err;
     struct vh_json *data = NULL;
     assert_int_equal(vh_json_import(life->arena, vh_str(json), &data, NULL), VIV_OK);
-    struct vh_event event = { .seq = 9, .cause = 9, .kind = vh_str(kind), .task = before->id, .data = data };
-    struct vh_invariant now = { &life->state, life->arena, before, &event, after, &err };
+    struct vh_event event = {
+        .seq = 9, .cause = 9, .kind = vh_str(kind), .task = before->id, .data = data};
+    struct vh_invariant now = {&life->state, life->arena, before, &event, after, &err};
     err = (struct viv_error)VIV_ERROR_INIT;
     viv_status status = vh_invariant_event(&now);
     assert_int_equal(status, *err.text ? VIV_E_INTERNAL : VIV_OK);
@@ -71,7 +74,8 @@ i4_one_valid_lease(void **state)
     says(look(&life, &good, &taken, "task.claimed", "{}"), "invariant I4",
          "lease 4 after lease 3, which is valid");
     taken.lease = 5;
-    says(look(&life, &idle, &taken, "task.claimed", "{}"), "invariant I4", "lease 5 after lease 3, which is over");
+    says(look(&life, &idle, &taken, "task.claimed", "{}"), "invariant I4",
+         "lease 5 after lease 3, which is over");
     taken.lease = 4;
     taken.epoch = 2;
     says(look(&life, &idle, &taken, "task.claimed", "{}"), "invariant I4",
@@ -79,13 +83,16 @@ i4_one_valid_lease(void **state)
     assert_string_equal(look(&life, &good, &good, "review.made", "{\"lease\":3}"), "");
     says(look(&life, &good, &good, "review.made", "{\"lease\":2}"), "invariant I4",
          "said under lease 2, the last is 3 and valid");
-    says(look(&life, &idle, &idle, "review.made", "{\"lease\":3}"), "invariant I4", "the last is 3 and over");
+    says(look(&life, &idle, &idle, "review.made", "{\"lease\":3}"), "invariant I4",
+         "the last is 3 and over");
     idle = good;
     idle.epoch = 2;
-    says(look(&life, &idle, &idle, "review.made", "{\"lease\":3}"), "invariant I4", "lease 3 is of epoch 2");
+    says(look(&life, &idle, &idle, "review.made", "{\"lease\":3}"), "invariant I4",
+         "lease 3 is of epoch 2");
     assert_string_equal(look(&life, &idle, &idle, "lease.expired", "{\"lease\":3}"), "");
     taken.epoch = 1;
-    says(look(&life, &good, &taken, "task.phase", "{}"), "invariant I4", "lease 3 becomes 4 without a claim");
+    says(look(&life, &good, &taken, "task.phase", "{}"), "invariant I4",
+         "lease 3 becomes 4 without a claim");
     life_end(&life);
 }
 
@@ -101,8 +108,10 @@ i5_moves_are_in_the_table(void **state)
     says(look(&life, &good, &after, "task.integration", "{\"from\":\"needs_qa\"}"), "invariant I5",
          "from 'needs_qa', it is e2e, to integration is no row of the table");
     after.state = VH_STATE_RUNNING;
-    says(look(&life, &good, &after, "task.running", "{\"from\":\"e2e\"}"), "invariant I5", "to running is no row");
-    says(look(&life, &good, &after, "task.phase", "{}"), "invariant I5", "e2e becomes running without a move");
+    says(look(&life, &good, &after, "task.running", "{\"from\":\"e2e\"}"), "invariant I5",
+         "to running is no row");
+    says(look(&life, &good, &after, "task.phase", "{}"), "invariant I5",
+         "e2e becomes running without a move");
     life_end(&life);
 }
 
@@ -125,9 +134,11 @@ i6_ready_stands_behind_every_gate(void **state)
          "'C9' is published, 'C2' was judged");
     static const char passed[] = "{\"gate\":\"a\",\"stage\":\"e2e\",\"tree\":\"T2\"}";
     assert_string_equal(look(&life, &good, &good, "gate.passed", passed), "");
-    says(look(&life, &good, &good, "gate.passed", "{\"gate\":\"a\",\"stage\":\"e2e\",\"tree\":\"T1\"}"), "invariant I6",
-         "passed on tree 'T1', the tree of e2e is 'T2'");
-    says(look(&life, &good, &good, "gate.passed", "{\"gate\":\"a\",\"stage\":\"needs_qa\",\"tree\":\"T2\"}"),
+    says(look(&life, &good, &good, "gate.passed",
+              "{\"gate\":\"a\",\"stage\":\"e2e\",\"tree\":\"T1\"}"),
+         "invariant I6", "passed on tree 'T1', the tree of e2e is 'T2'");
+    says(look(&life, &good, &good, "gate.passed",
+              "{\"gate\":\"a\",\"stage\":\"needs_qa\",\"tree\":\"T2\"}"),
          "invariant I6", "the tree of e2e");
     life_end(&life);
 }
@@ -153,7 +164,8 @@ i8_nothing_starts_before_what_it_depends_on(void **state)
     (void)state;
     struct life life;
     life_begin(&life);
-    struct vh_task before = good, after = good, other = { .id = VH_STR("other"), .state = VH_STATE_READY };
+    struct vh_task before = good, after = good,
+                   other = {.id = VH_STR("other"), .state = VH_STATE_READY};
     before.state = VH_STATE_PENDING;
     after.state = VH_STATE_RUNNING;
     before.number = after.number = 2;
@@ -175,22 +187,25 @@ i9_money_stays_within_its_limit(void **state)
     struct life life;
     life_begin(&life);
     struct vh_task none = good;
-    struct vh_scope scope = { VH_STR("home"), 1000, 800, 200 };
-    static const char json[] = "{\"micro\":100,\"scopes\":[{\"limit_micro\":1000,\"scope\":\"home\"}]}";
+    struct vh_scope scope = {VH_STR("home"), 1000, 800, 200};
+    static const char json[] =
+        "{\"micro\":100,\"scopes\":[{\"limit_micro\":1000,\"scope\":\"home\"}]}";
     none.held_micro = 0;
     assert_int_equal(life.state.put_scope(life.state.data, &scope, NULL), VIV_OK);
     assert_string_equal(look(&life, &none, &good, "budget.held", json), "");
-    says(look(&life, &good, &good, "budget.held", json), "invariant I9", "100 beside a hold of 100");
-    says(look(&life, &good, &none, "budget.settled", "{\"micro\":101,\"scopes\":[]}"), "invariant I9",
-         "101 beside a hold of 100");
-    says(look(&life, &good, &none, "budget.settled", "{\"micro\":-1,\"scopes\":[]}"), "invariant I9", "-1 beside");
+    says(look(&life, &good, &good, "budget.held", json), "invariant I9",
+         "100 beside a hold of 100");
+    says(look(&life, &good, &none, "budget.settled", "{\"micro\":101,\"scopes\":[]}"),
+         "invariant I9", "101 beside a hold of 100");
+    says(look(&life, &good, &none, "budget.settled", "{\"micro\":-1,\"scopes\":[]}"),
+         "invariant I9", "-1 beside");
     says(look(&life, &good, &none, "task.phase", "{}"), "invariant I9", "a hold of 100 becomes 0");
     scope.reserved_micro = 201;
     assert_int_equal(life.state.put_scope(life.state.data, &scope, NULL), VIV_OK);
     says(look(&life, &none, &good, "budget.held", json), "invariant I9",
          "account 'home' would have 800 settled and 201 reserved of 1000");
-    says(look(&life, &good, &none, "budget.settled", "{\"micro\":1,\"scopes\":[\"home\"]}"), "invariant I9",
-         "201 reserved");
+    says(look(&life, &good, &none, "budget.settled", "{\"micro\":1,\"scopes\":[\"home\"]}"),
+         "invariant I9", "201 reserved");
     life_end(&life);
 }
 
@@ -204,12 +219,14 @@ i11_attempts_are_bounded(void **state)
     after.attempt = 3;
     assert_string_equal(look(&life, &good, &after, "task.rejected", "{}"), "");
     after.attempt = 4;
-    says(look(&life, &good, &after, "task.rejected", "{}"), "invariant I11", "attempt 4 after 2, allowed 3");
+    says(look(&life, &good, &after, "task.rejected", "{}"), "invariant I11",
+         "attempt 4 after 2, allowed 3");
     after.attempt = 1;
     says(look(&life, &good, &after, "task.rejected", "{}"), "invariant I11", "attempt 1 after 2");
     after.attempt = 2;
     after.recoveries = VIV_RECOVERIES_MAX + 2;
-    says(look(&life, &good, &after, "lease.expired", "{\"lease\":3}"), "invariant I11", "recovery 7, allowed 6");
+    says(look(&life, &good, &after, "lease.expired", "{\"lease\":3}"), "invariant I11",
+         "recovery 7, allowed 6");
     life_end(&life);
 }
 

@@ -20,10 +20,8 @@ plant(struct home *home)
     struct viv_error err = VIV_ERROR_INIT;
     assert_int_equal(vh_sequencer_stop(home->sequencer, &err), VIV_OK);
     home->store->may_project = true;
-    assert_int_equal(sqlite3_exec(home->store->db, "UPDATE scopes SET doc=CAST(replace(CAST(doc AS TEXT), '1000000', '5')"
-                                                   " AS BLOB)",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    static const char sql[] = "UPDATE scopes SET doc=CAST(replace(CAST(doc AS TEXT), '1000000', '5') AS BLOB)";
+    assert_int_equal(sqlite3_exec(home->store->db, sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_changes(home->store->db), 1);
     home->store->may_project = false;
     vh_store_close(home->store);
