@@ -61,6 +61,7 @@ clear_attempt(struct vh_task *task)
     task->result = task->tree = task->commit = task->change = none;
     task->merged_tree = task->merged_commit = task->line_tip = task->gates = task->stage_gates = none;
     task->gate_index = task->effects = task->outside = task->score_permille = 0;
+    task->round++;
 }
 
 static viv_status

@@ -289,6 +289,26 @@ vh_invariant_event(const struct vh_invariant *now)
     return status;
 }
 
+/* ---- I10: each effect once ---- */
+
+viv_status
+vh_invariant_effect(const struct vh_invariant *now)
+{
+    struct vh_effect_row row = { 0 };
+    int64_t ordinal = number(now, "ordinal");
+    viv_status status = now->state->get_effect(now->state->data, now->arena, now->before->id, now->before->round,
+                                               ordinal, &row, now->err);
+    bool outcome = is(now, "effect.finished");
+    if (status && status != VIV_E_NOT_FOUND) {
+        return status;
+    }
+    struct viv_str found = status ? VH_STR("unknown") : row.state;
+    bool good = outcome ? vh_str_is(found, "started") : status == VIV_E_NOT_FOUND;
+    return good ? VIV_OK
+                : broken(now, "I10", "effect %lld of round %lld is %.*s", (long long)ordinal,
+                         (long long)now->before->round, VH_STR_ARGS(found));
+}
+
 /* ---- I12: the next actor ---- */
 
 viv_status

@@ -22,6 +22,9 @@ struct vh_invariant {
 
 viv_status vh_invariant_event(const struct vh_invariant *now);
 
+/* Before an event about an effect is folded: its identity is new, or is that of one that was started. */
+viv_status vh_invariant_effect(const struct vh_invariant *now);
+
 /* The last row of a command: somebody will move it. Those that wait for other tasks are looked at
  * in tests only. */
 viv_status vh_invariant_rest(const struct vh_task *task, struct viv_error *err);

@@ -116,6 +116,13 @@ vh_step_load(struct vh_stepping *step, struct viv_str id)
     return status;
 }
 
+static viv_status
+check_before(struct vh_stepping *step, const struct vh_event *event)
+{
+    const struct vh_invariant now = { step->state, step->arena, &step->task, event, NULL, step->err };
+    return vh_str_starts(event->kind, "effect.") ? vh_invariant_effect(&now) : VIV_OK;
+}
+
 /* The task's row again, which the event has changed, and whether it could. */
 static viv_status
 load_checked(struct vh_stepping *step, const struct vh_event *event)
@@ -164,7 +171,10 @@ vh_step_emit(struct vh_stepping *step, const char *kind, struct viv_str task, st
     if (step->seq == step->input_seq) {
         event->key = step->command->key;
     }
-    viv_status status = vh_fold(step->state, step->arena, event, step->err);
+    viv_status status = own ? check_before(step, event) : VIV_OK;
+    if (status == VIV_OK) {
+        status = vh_fold(step->state, step->arena, event, step->err);
+    }
     if (status) {
         return status;
     }

@@ -240,7 +240,7 @@ vh_step_effect_finished(struct vh_stepping *step)
     if (status) {
         return status;
     }
-    status = step->state->get_effect(step->state->data, step->arena, step->task.id, step->task.attempt,
+    status = step->state->get_effect(step->state->data, step->arena, step->task.id, step->task.round,
                                      vh_step_int(step, "ordinal", -1), &row, step->err);
     if (status && status != VIV_E_NOT_FOUND) {
         return status;

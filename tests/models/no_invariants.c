@@ -11,6 +11,13 @@ vh_invariant_event(const struct vh_invariant *now)
 }
 
 viv_status
+vh_invariant_effect(const struct vh_invariant *now)
+{
+    (void)now;
+    return VIV_OK;
+}
+
+viv_status
 vh_invariant_rest(const struct vh_task *task, struct viv_error *err)
 {
     (void)task;

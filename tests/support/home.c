@@ -82,6 +82,7 @@ check(struct vh_store *store, struct home *home)
     assert_int_equal(vh_replay_begin(checking.arena, all, &checking.replay, &err), VIV_OK);
     assert_int_equal(vh_reader_events(store, 0, all, look_and_replay, &checking, &err), VIV_OK);
     assert_string_equal(invariants_rest_all(invariants), "");
+    assert_string_equal(invariants_effects(invariants), "");
     assert_string_equal(invariants_rows(invariants, store), "");
     assert_string_equal(invariants_keys(invariants, store), "");
     for (size_t i = 0; home && i < home->answered; i++) {

@@ -27,6 +27,9 @@ const char *invariants_rest(struct invariants *all);
 /* The same for every task there is. */
 const char *invariants_rest_all(struct invariants *all);
 
+/* I10: each effect that was announced has a row of its own. */
+const char *invariants_effects(struct invariants *all);
+
 /* What was folded. */
 const struct vh_memory *invariants_memory(const struct invariants *all);
 int64_t invariants_in_state(const struct invariants *all, enum vh_state state);

@@ -68,6 +68,28 @@ invariants_rows(struct invariants *all, struct vh_store *store)
     return all->text;
 }
 
+/* ---- I10 ---- */
+
+const char *
+invariants_effects(struct invariants *all)
+{
+    struct vh_buf dump;
+    int64_t rows = 0;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    vh_buf_init(&dump, arena, ROOM);
+    vh_memory_dump(all->memory, &dump);
+    assert_false(dump.failed);
+    for (size_t i = 0; i < dump.len; i++) {
+        rows += (i == 0 || dump.data[i - 1] == '\n') && strncmp(dump.data + i, "effects\t", 8) == 0;
+    }
+    if (!*all->text && rows != all->announced) {
+        (void)invariants_broken(all, "I10", "%lld effects were announced, %lld have a row",
+                                (long long)all->announced, (long long)rows);
+    }
+    vh_arena_destroy(arena);
+    return all->text;
+}
+
 /* ---- I1 ---- */
 
 const char *

@@ -209,6 +209,38 @@ i9_money_stays_within_its_limit(void **state)
     life_end(&life);
 }
 
+static const char *
+look_before(struct life *life, const char *kind, const char *json)
+{
+    static struct viv_error err;
+    struct vh_json *data = NULL;
+    assert_int_equal(vh_json_import(life->arena, vh_str(json), &data, NULL), VIV_OK);
+    struct vh_event event = { .seq = 9, .cause = 9, .kind = vh_str(kind), .task = good.id, .data = data };
+    struct vh_invariant now = { &life->state, life->arena, &good, &event, NULL, &err };
+    err = (struct viv_error)VIV_ERROR_INIT;
+    viv_status status = vh_invariant_effect(&now);
+    assert_int_equal(status, *err.text ? VIV_E_INTERNAL : VIV_OK);
+    return err.text;
+}
+
+static void
+i10_each_effect_happens_once(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    struct vh_effect_row effect = { .task = good.id, .kind = VH_STR("exec"), .state = VH_STR("started") };
+    assert_string_equal(look_before(&life, "effect.started", "{\"ordinal\":0}"), "");
+    says(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "invariant I10", "effect 0 of round 0 is unknown");
+    assert_int_equal(life.state.put_effect(life.state.data, &effect, NULL), VIV_OK);
+    assert_string_equal(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "");
+    says(look_before(&life, "effect.asked", "{\"ordinal\":0}"), "invariant I10", "effect 0 of round 0 is started");
+    effect.state = VH_STR("finished");
+    assert_int_equal(life.state.put_effect(life.state.data, &effect, NULL), VIV_OK);
+    says(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "invariant I10", "effect 0 of round 0 is finished");
+    life_end(&life);
+}
+
 static void
 i11_attempts_are_bounded(void **state)
 {
@@ -269,6 +301,7 @@ main(void)
         cmocka_unit_test(i7_what_is_published_belongs_to_a_ready_task),
         cmocka_unit_test(i8_nothing_starts_before_what_it_depends_on),
         cmocka_unit_test(i9_money_stays_within_its_limit),
+        cmocka_unit_test(i10_each_effect_happens_once),
         cmocka_unit_test(i11_attempts_are_bounded),
         cmocka_unit_test(i12_somebody_moves_every_task),
     };

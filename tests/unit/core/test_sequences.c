@@ -300,6 +300,7 @@ run_seed(uint64_t seed, int commands)
     printf("seed %llu: %lld commands accepted, %zu events, %d tasks, %lld ready\n", (unsigned long long)seed,
            (long long)run->accepted, run->count, run->submitted, (long long)ready);
     assert_true(ready > 10);
+    assert_string_equal(invariants_effects(run->life.invariants), "");
     same_in_sql(run);
     same_in_replay(run);
     life_end(&run->life);

@@ -353,6 +353,19 @@ i10_each_effect_happens_once(void **state)
     found(log, "I10", at + 1, "effect 0 is announced, the next is 1");
 }
 
+/* As it was when an effect's row was known by its attempt, which may announce effect 0 again. */
+static void
+i10_each_effect_has_a_row_of_its_own(void **state)
+{
+    struct log *log = *state;
+    struct vh_memory *memory = (struct vh_memory *)(uintptr_t)invariants_memory(log->life.invariants);
+    struct vh_state_ops ops = vh_memory_state(memory);
+    assert_string_equal(invariants_effects(log->life.invariants), "");
+    struct vh_effect_row other = { .task = VH_STR("t"), .round = 9, .state = VH_STR("started") };
+    assert_int_equal(ops.put_effect(ops.data, &other, NULL), VIV_OK);
+    assert_string_equal(invariants_effects(log->life.invariants), "I10: 1 effects were announced, 2 have a row");
+}
+
 static void
 i10_nothing_is_published_twice(void **state)
 {
@@ -421,6 +434,7 @@ main(void)
         OF_LOG(i9_money_is_settled_once_within_its_limit),
         OF_LOG(i9_no_end_leaves_a_hold),
         OF_LOG(i10_each_effect_happens_once),
+        OF_LOG(i10_each_effect_has_a_row_of_its_own),
         OF_LOG(i10_nothing_is_published_twice),
         OF_LOG(i11_attempts_are_bounded),
         OF_LOG(i12_somebody_moves_every_task),
