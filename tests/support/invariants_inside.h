@@ -27,6 +27,7 @@ struct witness {
     int64_t state;
     int64_t attempt;
     int64_t most; /* attempts */
+    bool spent;   /* the last one was rejected */
     int64_t lease;
     int64_t epoch;
     int64_t held;

@@ -114,6 +114,7 @@ check_attempt(struct invariants *all, struct witness *task)
     bool retried = is(all, "retry.requested");
     if (retried || is(all, "task.rejected")) {
         forget(task);
+        task->spent = !retried && task->attempt >= task->most;
         task->most = retried && task->most < task->attempt + 1 ? task->attempt + 1 : task->most;
         task->attempt += task->attempt < task->most;
     } else if (is(all, "execute.finished") && vh_json_get(all->event->data, "missed")) {
@@ -371,6 +372,11 @@ check_end(struct invariants *all, const struct witness *task, int64_t to)
     if (task->was_published && to != VH_STATE_READY && to != VH_STATE_ROLLED_BACK) {
         return invariants_broken(all, "I7", "it is published as '%.*s' and becomes %s",
                                  VH_STR_ARGS(task->published), vh_task_state_name(to));
+    }
+    if (task->spent && !ended(to)) {
+        return invariants_broken(all, "I11", "attempt %lld of %lld was rejected and it becomes %s",
+                                 (long long)task->attempt, (long long)task->most,
+                                 vh_task_state_name(to));
     }
     bool settles = vh_str_is(text(all, "phase"), "settle");
     return task->held == 0 || settles || !ended(to)

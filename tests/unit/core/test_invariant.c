@@ -132,14 +132,42 @@ i6_ready_stands_behind_every_gate(void **state)
     before.published = VH_STR("C9");
     says(look(&life, &before, &after, "task.ready", "{\"from\":\"e2e\"}"), "invariant I6",
          "'C9' is published, 'C2' was judged");
-    static const char passed[] = "{\"gate\":\"a\",\"stage\":\"e2e\",\"tree\":\"T2\"}";
-    assert_string_equal(look(&life, &good, &good, "gate.passed", passed), "");
-    says(look(&life, &good, &good, "gate.passed",
+    before = good;
+    before.phase = VH_PHASE_GATE_E2E;
+    before.gate_index = 1;
+    after = before;
+    after.phase = VH_PHASE_PUBLISH;
+    says(look(&life, &before, &after, "task.phase", "{}"), "invariant I6",
+         "e2e is left after 1 of 2 gates");
+    life_end(&life);
+}
+
+static void
+i6_a_gate_passes_the_tree_it_saw(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    struct vh_task task = good;
+    static const char passed[] =
+        "{\"by\":\"gate\",\"gate\":\"a\",\"stage\":\"e2e\",\"tree\":\"T2\"}";
+    task.gates =
+        VH_STR("[{\"gate\":\"a\",\"outcome\":\"passed\",\"stage\":\"e2e\",\"tree\":\"T2\"}]");
+    assert_string_equal(look(&life, &task, &task, "gate.passed", passed), "");
+    says(look(&life, &task, &task, "gate.passed",
               "{\"gate\":\"a\",\"stage\":\"e2e\",\"tree\":\"T1\"}"),
          "invariant I6", "passed on tree 'T1', the tree of e2e is 'T2'");
-    says(look(&life, &good, &good, "gate.passed",
+    says(look(&life, &task, &task, "gate.passed",
               "{\"gate\":\"a\",\"stage\":\"needs_qa\",\"tree\":\"T2\"}"),
          "invariant I6", "the tree of e2e");
+    task.gates =
+        VH_STR("[{\"gate\":\"a\",\"outcome\":\"passed\",\"stage\":\"e2e\",\"tree\":\"T1\"}]");
+    says(look(&life, &task, &task, "gate.passed", passed), "invariant I6",
+         "the gate said 'passed' of tree 'T1', to be judged was 'T2'");
+    task.gates =
+        VH_STR("[{\"gate\":\"a\",\"outcome\":\"failed\",\"stage\":\"e2e\",\"tree\":\"T2\"}]");
+    says(look(&life, &task, &task, "gate.passed", passed), "invariant I6",
+         "the gate said 'failed'");
     life_end(&life);
 }
 
@@ -155,6 +183,17 @@ i7_what_is_published_belongs_to_a_ready_task(void **state)
     before.published = VH_STR("C2");
     says(look(&life, &before, &after, "task.failed", "{\"from\":\"e2e\"}"), "invariant I7",
          "'C2' is published already and would belong to a task that is failed");
+    struct vh_effect_row effect = {.task = good.id,
+                                   .kind = VH_STR("publish"),
+                                   .digest = VH_STR("C2"),
+                                   .state = VH_STR("started")};
+    before = good;
+    before.effects = 1;
+    after.state = VH_STATE_CANCELLED;
+    assert_string_equal(look(&life, &before, &after, "task.cancelled", "{\"from\":\"e2e\"}"), "");
+    assert_int_equal(life.state.put_effect(life.state.data, &effect, NULL), VIV_OK);
+    says(look(&life, &before, &after, "task.cancelled", "{\"from\":\"e2e\"}"), "invariant I7",
+         "its publication of 'C2' is under way");
     life_end(&life);
 }
 
@@ -197,6 +236,8 @@ i9_money_stays_within_its_limit(void **state)
          "100 beside a hold of 100");
     says(look(&life, &good, &none, "budget.settled", "{\"micro\":101,\"scopes\":[]}"),
          "invariant I9", "101 beside a hold of 100");
+    says(look(&life, &none, &none, "budget.settled", "{\"micro\":0,\"scopes\":[]}"), "invariant I9",
+         "0 beside a hold of 0");
     says(look(&life, &good, &none, "budget.settled", "{\"micro\":-1,\"scopes\":[]}"),
          "invariant I9", "-1 beside");
     says(look(&life, &good, &none, "task.phase", "{}"), "invariant I9", "a hold of 100 becomes 0");
@@ -215,8 +256,9 @@ look_before(struct life *life, const char *kind, const char *json)
     static struct viv_error err;
     struct vh_json *data = NULL;
     assert_int_equal(vh_json_import(life->arena, vh_str(json), &data, NULL), VIV_OK);
-    struct vh_event event = { .seq = 9, .cause = 9, .kind = vh_str(kind), .task = good.id, .data = data };
-    struct vh_invariant now = { &life->state, life->arena, &good, &event, NULL, &err };
+    struct vh_event event = {
+        .seq = 9, .cause = 9, .kind = vh_str(kind), .task = good.id, .data = data};
+    struct vh_invariant now = {&life->state, life->arena, &good, &event, NULL, &err};
     err = (struct viv_error)VIV_ERROR_INIT;
     viv_status status = vh_invariant_effect(&now);
     assert_int_equal(status, *err.text ? VIV_E_INTERNAL : VIV_OK);
@@ -229,15 +271,19 @@ i10_each_effect_happens_once(void **state)
     (void)state;
     struct life life;
     life_begin(&life);
-    struct vh_effect_row effect = { .task = good.id, .kind = VH_STR("exec"), .state = VH_STR("started") };
+    struct vh_effect_row effect = {
+        .task = good.id, .kind = VH_STR("exec"), .state = VH_STR("started")};
     assert_string_equal(look_before(&life, "effect.started", "{\"ordinal\":0}"), "");
-    says(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "invariant I10", "effect 0 of round 0 is unknown");
+    says(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "invariant I10",
+         "effect 0 of round 0 is unknown");
     assert_int_equal(life.state.put_effect(life.state.data, &effect, NULL), VIV_OK);
     assert_string_equal(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "");
-    says(look_before(&life, "effect.asked", "{\"ordinal\":0}"), "invariant I10", "effect 0 of round 0 is started");
+    says(look_before(&life, "effect.asked", "{\"ordinal\":0}"), "invariant I10",
+         "effect 0 of round 0 is started");
     effect.state = VH_STR("finished");
     assert_int_equal(life.state.put_effect(life.state.data, &effect, NULL), VIV_OK);
-    says(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "invariant I10", "effect 0 of round 0 is finished");
+    says(look_before(&life, "effect.finished", "{\"ordinal\":0}"), "invariant I10",
+         "effect 0 of round 0 is finished");
     life_end(&life);
 }
 
@@ -259,6 +305,10 @@ i11_attempts_are_bounded(void **state)
     after.recoveries = VIV_RECOVERIES_MAX + 2;
     says(look(&life, &good, &after, "lease.expired", "{\"lease\":3}"), "invariant I11",
          "recovery 7, allowed 6");
+    after.recoveries = VIV_RECOVERIES_MAX + 1;
+    assert_string_equal(look(&life, &good, &after, "lease.expired", "{\"lease\":3}"), "");
+    says(look(&life, &good, &after, "task.delayed", "{}"), "invariant I11",
+         "recovery 6, allowed 5");
     life_end(&life);
 }
 
@@ -298,6 +348,7 @@ main(void)
         cmocka_unit_test(i4_one_valid_lease),
         cmocka_unit_test(i5_moves_are_in_the_table),
         cmocka_unit_test(i6_ready_stands_behind_every_gate),
+        cmocka_unit_test(i6_a_gate_passes_the_tree_it_saw),
         cmocka_unit_test(i7_what_is_published_belongs_to_a_ready_task),
         cmocka_unit_test(i8_nothing_starts_before_what_it_depends_on),
         cmocka_unit_test(i9_money_stays_within_its_limit),

@@ -358,12 +358,14 @@ static void
 i10_each_effect_has_a_row_of_its_own(void **state)
 {
     struct log *log = *state;
-    struct vh_memory *memory = (struct vh_memory *)(uintptr_t)invariants_memory(log->life.invariants);
+    struct vh_memory *memory =
+        (struct vh_memory *)(uintptr_t)invariants_memory(log->life.invariants);
     struct vh_state_ops ops = vh_memory_state(memory);
     assert_string_equal(invariants_effects(log->life.invariants), "");
-    struct vh_effect_row other = { .task = VH_STR("t"), .round = 9, .state = VH_STR("started") };
+    struct vh_effect_row other = {.task = VH_STR("t"), .round = 9, .state = VH_STR("started")};
     assert_int_equal(ops.put_effect(ops.data, &other, NULL), VIV_OK);
-    assert_string_equal(invariants_effects(log->life.invariants), "I10: 1 effects were announced, 2 have a row");
+    assert_string_equal(invariants_effects(log->life.invariants),
+                        "I10: 1 effects were announced, 2 have a row");
 }
 
 static void
@@ -382,6 +384,17 @@ i11_attempts_are_bounded(void **state)
     size_t at = find(log, "t", "task.claimed", 1);
     log->event[at].attempt = 3;
     found(log, "I11", at, "attempt 3, it is attempt 2 of 2");
+}
+
+static void
+i11_the_last_attempt_is_the_last(void **state)
+{
+    struct log *log = *state;
+    size_t at = find(log, "t", "task.submitted", 0);
+    log->event[at].data = json(log, "{\"goal\":\"g\",\"attempts_max\":1}");
+    at = find(log, "t", "task.pending", 1);
+    log->event[at].attempt = 1;
+    found(log, "I11", at, "attempt 1 of 1 was rejected and it becomes pending");
 }
 
 static void
@@ -437,6 +450,7 @@ main(void)
         OF_LOG(i10_each_effect_has_a_row_of_its_own),
         OF_LOG(i10_nothing_is_published_twice),
         OF_LOG(i11_attempts_are_bounded),
+        OF_LOG(i11_the_last_attempt_is_the_last),
         OF_LOG(i12_somebody_moves_every_task),
         OF_LOG(i14_no_workspace_goes_before_its_tree_is_kept),
         OF_LOG(i15_a_key_has_one_answer),
