@@ -4,7 +4,7 @@
 
 usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK HOME | left SCRATCH HOME |
 exported FILE LOG | database SQL FILE | schema FILE NUMBER |
-older BACKUP SCHEMA"""
+older BACKUP SCHEMA | row FILE TASK MEMBERS"""
 import hashlib
 import json
 import os
@@ -141,6 +141,16 @@ def older(folder, schema):
         json.dump(backup, file, separators=(",", ":"), sort_keys=True)
 
 
+def change_row(file, task, members):
+    """Behind the host's back: members of a task's row."""
+    db = sqlite3.connect(file)
+    row = json.loads(db.execute("SELECT doc FROM tasks WHERE id=?", (task,)).fetchone()[0]) | json.loads(members)
+    text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    db.execute("UPDATE tasks SET doc=? WHERE id=?", (text.encode(), task))
+    db.commit()
+    db.close()
+
+
 def main(words):
     if words[0] == "field":
         print(at(json.load(sys.stdin), words[1]))
@@ -162,6 +172,8 @@ def main(words):
         set_schema(words[1], words[2])
     elif words[0] == "older":
         older(words[1], words[2])
+    elif words[0] == "row":
+        change_row(words[1], words[2], words[3])
     return 0
 
 
