@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "keep/migrate.h"
 #include "keep/verify.h"
 #include "run/socket.h"
 
@@ -245,8 +246,13 @@ vh_app_rebuild(struct vh_app *app, bool write, struct vh_rebuild_result *ret_res
     char *path = vh_arena_format(app->arena, "%s/vivarium.db", app->home_path);
     struct vh_store *store = NULL;
     if (status == VIV_OK) {
-        status = path ? vh_store_open(app->arena, path, NULL, &store, err)
-                      : vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
+        status = path ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
+    }
+    if (status == VIV_OK && write) {
+        status = vh_migrate(app->seam, app->arena, path, err);
+    }
+    if (status == VIV_OK) {
+        status = vh_store_open(app->arena, path, NULL, &store, err);
     }
     if (status == VIV_OK) {
         status = vh_verify_rebuild(store, write, ret_result, err);

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "keep/migrate.h"
 #include "keep/reader.h"
 #include "lend/lend.h"
 #include "load/map.h"
@@ -83,7 +84,8 @@ open_store(struct vh_app *app, struct viv_error *err)
     if (!path) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
-    viv_status status = vh_store_open(app->arena, path, NULL, &app->store, err);
+    viv_status status = vh_migrate(app->seam, app->arena, path, err);
+    status = status ? status : vh_store_open(app->arena, path, NULL, &app->store, err);
     status = status ? status : find_places(app, path, err);
     return status ? status
                   : vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "backup_list.h"
+#include "keep/migrate.h"
 #include "keep/verify.h"
 #include "line_check.h"
 
@@ -216,7 +217,8 @@ check_home(struct restoring *r)
     if (status == VIV_OK && !vh_str_is(r->backup.home, id)) {
         return bad(r, "its 'home.json' is that of another home");
     }
-    status = status ? status : path ? vh_store_open(r->cli->arena, path, NULL, &store, &r->err) : no_memory(r);
+    status = status ? status : path ? vh_migrate(r->seam, r->cli->arena, path, &r->err) : no_memory(r);
+    status = status ? status : vh_store_open(r->cli->arena, path, NULL, &store, &r->err);
     status = status ? status : check_store(r, store);
     vh_store_close(store);
     return status;

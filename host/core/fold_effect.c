@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows about effects: each has one row of its own by task, attempt and ordinal, and the task knows the next ordinal and
+/* Rows about effects: each has one row of its own by task, round and ordinal, and the task knows the next ordinal and
  * whether anything left the workspace. */
 #include "fold_rows.h"
 
@@ -10,7 +10,7 @@ put_effect(struct vh_folding *fold, const char *state)
 {
     struct vh_effect_row row = {
         .task = fold->event->task,
-        .attempt = fold->event->attempt,
+        .round = fold->task.round,
         .ordinal = vh_fold_int(fold, "ordinal"),
         .kind = vh_fold_str(fold, "effect"),
         .digest = vh_fold_str(fold, "digest"),

@@ -61,6 +61,7 @@ clear_attempt(struct vh_task *task)
     task->result = task->tree = task->commit = task->change = none;
     task->merged_tree = task->merged_commit = task->line_tip = task->gates = task->stage_gates = none;
     task->gate_index = task->effects = task->outside = task->score_permille = 0;
+    task->round++;
 }
 
 static viv_status
@@ -252,7 +253,7 @@ review_made(struct vh_folding *fold)
 static viv_status
 publish_finished(struct vh_folding *fold)
 {
-    fold->task.published = vh_fold_str(fold, "published");
+    fold->task.published = failed(fold) ? (struct viv_str){ NULL, 0 } : vh_fold_str(fold, "published");
     return VIV_OK;
 }
 

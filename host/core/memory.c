@@ -107,11 +107,11 @@ copy_of(struct vh_arena *arena, struct viv_str text, struct viv_str *ret_text, s
 }
 
 static viv_status
-get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t attempt, int64_t ordinal,
+get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t round, int64_t ordinal,
            struct vh_effect_row *ret_effect, struct viv_error *err)
 {
     struct vh_memory *memory = data;
-    struct vh_effect_row row = { .task = task, .attempt = attempt, .ordinal = ordinal };
+    struct vh_effect_row row = { .task = task, .round = round, .ordinal = ordinal };
     struct viv_str key = vh_state_effect_key(arena, &row);
     if (!key.data) {
         return vh_error_set(err, VIV_E_MEMORY, "memory", "no memory for an effect's key");

@@ -16,7 +16,7 @@ vh_state_scope_text(struct vh_arena *arena, const struct vh_scope *scope)
 struct viv_str
 vh_state_effect_key(struct vh_arena *arena, const struct vh_effect_row *effect)
 {
-    char *key = vh_arena_format(arena, "%.*s/%lld/%06lld", VH_STR_ARGS(effect->task), (long long)effect->attempt,
+    char *key = vh_arena_format(arena, "%.*s/%lld/%06lld", VH_STR_ARGS(effect->task), (long long)effect->round,
                                 (long long)effect->ordinal);
     return vh_str(key);
 }

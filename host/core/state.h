@@ -15,10 +15,11 @@ struct vh_scope {
     int64_t reserved_micro;
 };
 
-/* One effect by its identity (task, attempt, ordinal). */
+/* One effect by its identity (task, round, ordinal). Ordinals begin anew when an attempt is forgotten, which happens
+ * within one attempt and under one lease, too: the round says how often it did. */
 struct vh_effect_row {
     struct viv_str task;
-    int64_t attempt;
+    int64_t round;
     int64_t ordinal;
     struct viv_str kind;
     struct viv_str digest; /* of the request */
@@ -39,7 +40,7 @@ struct vh_state_ops {
                            struct viv_error *err);
     viv_status (*get_scope)(void *data, struct vh_arena *arena, struct viv_str name, struct vh_scope *ret_scope,
                             struct viv_error *err);
-    viv_status (*get_effect)(void *data, struct vh_arena *arena, struct viv_str task, int64_t attempt,
+    viv_status (*get_effect)(void *data, struct vh_arena *arena, struct viv_str task, int64_t round,
                              int64_t ordinal, struct vh_effect_row *ret_effect, struct viv_error *err);
     /* Small facts by name: "seed", "epoch", "policy", "home", "tasks", "project", "places". Missing gives empty
      * text. */

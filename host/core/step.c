@@ -116,6 +116,23 @@ vh_step_load(struct vh_stepping *step, struct viv_str id)
     return status;
 }
 
+static viv_status
+check_before(struct vh_stepping *step, const struct vh_event *event)
+{
+    const struct vh_invariant now = { step->state, step->arena, &step->task, event, NULL, step->err };
+    return vh_str_starts(event->kind, "effect.") ? vh_invariant_effect(&now) : VIV_OK;
+}
+
+/* The task's row again, which the event has changed, and whether it could. */
+static viv_status
+load_checked(struct vh_stepping *step, const struct vh_event *event)
+{
+    struct vh_task before = step->task;
+    struct vh_invariant now = { step->state, step->arena, &before, event, &step->task, step->err };
+    viv_status status = vh_step_load(step, event->task);
+    return status ? status : vh_invariant_event(&now);
+}
+
 viv_status
 vh_step_emit(struct vh_stepping *step, const char *kind, struct viv_str task, struct vh_json *data)
 {
@@ -154,13 +171,16 @@ vh_step_emit(struct vh_stepping *step, const char *kind, struct viv_str task, st
     if (step->seq == step->input_seq) {
         event->key = step->command->key;
     }
-    viv_status status = vh_fold(step->state, step->arena, event, step->err);
+    viv_status status = own ? check_before(step, event) : VIV_OK;
+    if (status == VIV_OK) {
+        status = vh_fold(step->state, step->arena, event, step->err);
+    }
     if (status) {
         return status;
     }
     decision->count++;
     step->seq++;
-    return own && task.len ? vh_step_load(step, task) : VIV_OK;
+    return own && task.len ? load_checked(step, event) : VIV_OK;
 }
 
 viv_status
@@ -358,6 +378,9 @@ vh_step(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         if (vh_str_is(command->kind, handlers[i].kind)) {
             viv_status status = handlers[i].function(&step);
+            if (status == VIV_OK && step.task.id.len) {
+                status = vh_invariant_rest(&step.task, err);
+            }
             /* What could not be read counts before what was decided without it. */
             return step.broken ? vh_error_set(err, step.broken, "core", "command '%s' ran out of memory or found a "
                                               "row it cannot read", handlers[i].kind)

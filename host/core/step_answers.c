@@ -243,14 +243,22 @@ vh_step_effect_finished(struct vh_stepping *step)
     if (status) {
         return status;
     }
-    status = step->state->get_effect(step->state->data, step->arena, step->task.id, step->task.attempt,
+    status = step->state->get_effect(step->state->data, step->arena, step->task.id, step->task.round,
                                      vh_step_int(step, "ordinal", -1), &row, step->err);
     if (status && status != VIV_E_NOT_FOUND) {
         return status;
     }
-    if (status || !vh_str_is(row.state, "started")) {
+    bool open = status == VIV_OK && vh_str_is(row.state, "started") && row.lease == step->task.lease;
+    if (!open) {
         return vh_error_set(step->err, VIV_E_STATE, "effect", "effect %lld of task '%.*s' was not started",
                             (long long)vh_step_int(step, "ordinal", -1), VH_STR_ARGS(step->task.id));
+    }
+    if (!vh_str_equal(row.kind, vh_step_str(step, "effect")) ||
+        !vh_str_equal(row.digest, vh_step_str(step, "digest"))) {
+        return vh_error_set(step->err, VIV_E_CONFLICT, "effect",
+                            "effect %lld of task '%.*s' was started as '%.*s' of '%.*s', the outcome is of another",
+                            (long long)row.ordinal, VH_STR_ARGS(step->task.id), VH_STR_ARGS(row.kind),
+                            VH_STR_ARGS(row.digest));
     }
     return vh_step_input(step);
 }

@@ -207,6 +207,12 @@ viv_status
 vh_step_publish_finished(struct vh_stepping *step)
 {
     viv_status status = vh_step_fence(step, VH_PHASE_PUBLISH);
+    struct viv_str published = vh_step_str(step, "published");
+    if (status == VIV_OK && published.len && !vh_str_equal(published, step->task.merged_commit)) {
+        return vh_error_set(step->err, VIV_E_CONFLICT, "publish",
+                            "task '%.*s' is to publish '%.*s', which its gates passed, not '%.*s'",
+                            VH_STR_ARGS(step->task.id), VH_STR_ARGS(step->task.merged_commit), VH_STR_ARGS(published));
+    }
     if (status == VIV_OK) {
         status = vh_step_input(step);
     }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "core/fold.h"
+#include "core/invariant.h"
 #include "core/moves.h"
 #include "core/step.h"
 #include <viv/limits.h>

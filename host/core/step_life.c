@@ -317,7 +317,7 @@ vh_step_publishing(struct vh_stepping *step)
     if (task->state != VH_STATE_E2E || task->phase != VH_PHASE_PUBLISH || task->effects == 0) {
         return false;
     }
-    viv_status status = step->state->get_effect(step->state->data, step->arena, task->id, task->attempt,
+    viv_status status = step->state->get_effect(step->state->data, step->arena, task->id, task->round,
                                                 task->effects - 1, &row, NULL);
     if (status && status != VIV_E_NOT_FOUND) {
         step->broken = step->broken ? step->broken : status;

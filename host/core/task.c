@@ -38,6 +38,7 @@ static const struct field {
     ROW(gate_index, NUMBER),
     ROW(stage_gates, TEXT),
     ROW(effects, NUMBER),
+    ROW(round, NUMBER),
     ROW(outside, NUMBER),
     ROW(children_left, NUMBER),
     ROW(following, NUMBER),

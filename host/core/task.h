@@ -74,7 +74,8 @@ struct vh_task {
     int64_t retry_at_us;
     int64_t gate_index; /* how many gates of the stage have answered */
     struct viv_str stage_gates; /* JSON list: the gates bound when the stage was entered; a new policy counts later */
-    int64_t effects;    /* effects started in this attempt; the next ordinal */
+    int64_t effects;    /* effects announced since an attempt was last forgotten; the next ordinal */
+    int64_t round;      /* how often what an attempt left behind was forgotten; rises only */
     int64_t outside;    /* an effect of this attempt left the workspace */
     int64_t children_left;
     int64_t following; /* when it has ended: 1 + the first dependent nobody has looked at; 0: all were */

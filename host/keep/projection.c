@@ -139,10 +139,10 @@ put_scope(void *data, const struct vh_scope *scope, struct viv_error *err)
 }
 
 static viv_status
-get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t attempt, int64_t ordinal,
+get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t round, int64_t ordinal,
            struct vh_effect_row *ret_effect, struct viv_error *err)
 {
-    struct vh_effect_row row = { .task = task, .attempt = attempt, .ordinal = ordinal };
+    struct vh_effect_row row = { .task = task, .round = round, .ordinal = ordinal };
     struct viv_str key = vh_state_effect_key(arena, &row);
     struct viv_str doc;
     if (!key.data) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* states of the thread:  waiting -> taking -> running each -> committing -> answering -> waiting
- *                                                         \-> dead (a commit failed): answers VIV_E_STORE for ever */
+ *                                                         \-> dead (a commit failed): answers VIV_E_STORE for ever
+ * An invariant that a command would break (core/invariant.h) ends in dead, too, but by way of committing: the command
+ * is undone, what was decided before it is good and is kept. */
 #include "sequencer_inside.h"
 
 #include <time.h>
@@ -66,6 +68,10 @@ run_one(struct vh_sequencer *s, struct vh_request *request)
         request->status = vh_sequencer_run_command(s, request, arena);
         bool kept = request->status == VIV_OK || request->command->key.len;
         request->sync = kept && vh_step_sync(request->command);
+        if (request->status == VIV_E_INTERNAL) {
+            s->broken = request->sync = true; /* told when what was good is on disk */
+            s->death = request->err;
+        }
     } else if (request->status == VIV_OK && request->kind == ASK) {
         request->status = vh_sequencer_next_ask(s, request->task, request->arena, &request->answer.ask, &request->err);
     }
@@ -124,7 +130,7 @@ run_batch(struct vh_sequencer *s, struct vh_request **batch, size_t count)
     bool sync = false;
     for (size_t i = 0; i < count; i++) {
         struct vh_request *request = batch[i];
-        if (s->dead) {
+        if (s->dead || s->broken) {
             request->status = vh_error_set(&request->err, VIV_E_STORE, "store", "%s", s->death.text);
         } else {
             run_one(s, request);
@@ -138,8 +144,11 @@ run_batch(struct vh_sequencer *s, struct vh_request **batch, size_t count)
             answer(s, request);
         }
     }
-    viv_status status = sync && !s->dead ? commit(s, &err) : VIV_OK;
-    if (s->dead) {
+    viv_status status = (sync || s->broken) && !s->dead ? commit(s, &err) : VIV_OK;
+    if (s->broken && status == VIV_OK && !s->dead) {
+        struct viv_error death = s->death;
+        die(s, &death);
+    } else if (s->dead) {
         status = VIV_E_STORE; /* also for those that ran before the store died: nothing of this batch is on disk */
         err = s->death;
     }

@@ -3,7 +3,9 @@
  * each command through the pure step in a savepoint, commits once with full sync, then answers. Commands that stay
  * inside a workspace are answered as soon as they are logged in the open transaction: a crash discards them together
  * with the workspace they speak of. What leaves the machine's memory - submissions, people's words, publications - is
- * answered after the sync. A failed sync is fatal: no retry, no further answers but VIV_E_STORE.
+ * answered after the sync. A failed sync is fatal: no retry, no further answers but VIV_E_STORE. A command that would
+ * break an invariant of the core is answered VIV_E_INTERNAL and not recorded; what was decided before it is committed,
+ * and nothing after it is admitted.
  *
  * It alone reads the clock for decisions. Recorded time never goes back; a wall clock that does is noted once. */
 #ifndef VH_SEQUENCER_H

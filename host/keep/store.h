@@ -10,15 +10,20 @@
 #include "core/event.h"
 #include "core/state.h"
 
-#define VH_STORE_SCHEMA 1 /* of the projections; a newer file is refused, an older one is folded into a new file */
+/* Of the projections; a newer file is refused, an older one is folded into a new one (migrate.h).
+ *   1  effects by task, attempt and ordinal
+ *   2  effects by task, round and ordinal; tasks have a round */
+#define VH_STORE_SCHEMA 2
+#define VH_STORE_APPLICATION_ID 0x56697661 /* "Viva": the file is one of ours */
 
 struct vh_store;
 
-/* Open or create `path`. `vfs` names the SQLite VFS, NULL for the system's. VIV_E_VERSION for a newer file,
- * VIV_E_CORRUPT for a foreign or damaged one; the file is then left as it is. */
+/* Open or create `path`. `vfs` names the SQLite VFS, NULL for the system's. VIV_E_VERSION for a newer file and for an
+ * older one, which vh_migrate was to bring here; VIV_E_CORRUPT for a foreign or damaged one. The file is then left as
+ * it is. */
 viv_status vh_store_open(struct vh_arena *arena, const char *path, const char *vfs, struct vh_store **ret_store,
                          struct viv_error *err);
-/* For queries only: a read-only connection, one per thread. */
+/* For queries only: a read-only connection, one per thread. An older file is read as it is. */
 viv_status vh_store_open_read(struct vh_arena *arena, const char *path, struct vh_store **ret_store,
                               struct viv_error *err);
 /* The same where nothing can be written, not even beside the file: it must not change while it is open. */

@@ -62,6 +62,9 @@ void vh_store_bind(sqlite3_stmt *sql, int place, struct viv_str text);
 viv_status vh_store_column(sqlite3_stmt *sql, int place, struct vh_arena *arena, struct viv_str *ret_text,
                            struct viv_error *err);
 
+/* The one place that opens a database. NULL in `ret_db` when it fails. */
+viv_status vh_store_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, struct viv_error *err);
+
 /* In debug builds: from now on SQLite refuses every statement that writes a projection, unless `may_project` is set
  * while it is prepared. Only the putters of projection.c, the keys and the rebuild set it. */
 void vh_store_guard(struct vh_store *store);

@@ -9,7 +9,6 @@
 #include "base/str.h"
 #include <viv/limits.h>
 
-#define APPLICATION_ID 0x56697661 /* "Viva": the file is one of ours */
 #define BUSY_MS 10000             /* readers never block a writer in WAL; this covers a checkpoint's end */
 
 const char vh_store_tables[] =
@@ -47,7 +46,7 @@ static viv_status
 make_tables(struct vh_store *store, struct viv_error *err)
 {
     char pragmas[128];
-    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%d;", APPLICATION_ID,
+    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%d;", VH_STORE_APPLICATION_ID,
              VH_STORE_SCHEMA);
     const char *const parts[] = { "BEGIN IMMEDIATE", log_tables, vh_store_tables, pragmas, "COMMIT" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -76,7 +75,7 @@ check_file(struct vh_store *store, const char *path, struct viv_error *err)
     if (tables == 0 && id == 0) {
         return make_tables(store, err);
     }
-    if (id != APPLICATION_ID || others) { /* ours has no statement of its own that could run */
+    if (id != VH_STORE_APPLICATION_ID || others) { /* ours has no statement of its own that could run */
         return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' is a database of another program; it was left as it is",
                             path);
     }
@@ -84,6 +83,11 @@ check_file(struct vh_store *store, const char *path, struct viv_error *err)
         return vh_error_set(err, VIV_E_VERSION, "store",
                             "'%s' has schema %lld, this program knows up to %d; use the newer vivhost", path,
                             (long long)schema, VH_STORE_SCHEMA);
+    }
+    if (schema < 1 || (schema < VH_STORE_SCHEMA && sqlite3_db_readonly(store->db, "main") == 0)) {
+        return vh_error_set(err, VIV_E_VERSION, "store",
+                            "'%s' has schema %lld, this program writes %d; 'vivhost work' brings an older home there",
+                            path, (long long)schema, VH_STORE_SCHEMA);
     }
     return VIV_OK;
 }
@@ -130,13 +134,14 @@ read_head(struct vh_store *store, const char *path, struct viv_error *err)
     return whole ? VIV_OK : vh_error_set(err, VIV_E_CORRUPT, "store", "the last event of '%s' has no hash", path);
 }
 
-static viv_status
-open_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, struct viv_error *err)
+viv_status
+vh_store_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, struct viv_error *err)
 {
     if (sqlite3_open_v2(path, ret_db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, vfs)) {
         viv_status status = vh_error_set(err, VIV_E_STORE, "store", "cannot open '%s': %s", path,
                                          *ret_db ? sqlite3_errmsg(*ret_db) : "out of memory");
         sqlite3_close(*ret_db);
+        *ret_db = NULL;
         return status;
     }
     return VIV_OK;
@@ -150,13 +155,17 @@ open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, 
     if (!store) {
         return vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
     }
-    viv_status status = open_handle(path, flags, vfs, &store->db, err);
+    viv_status status = vh_store_handle(path, flags, vfs, &store->db, err);
     if (status) {
         return status;
     }
     sqlite3_busy_timeout(store->db, BUSY_MS);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* what is refused stays as it is */
     status = check_file(store, path, err);
+    if (status == VIV_OK) {
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    }
     static const char both[] = "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0;";
     static const char writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                                  "PRAGMA wal_autocheckpoint=0;";
@@ -234,7 +243,7 @@ vh_store_copy(struct vh_store *store, const char *to, struct viv_error *err)
 {
     static const char fast[] = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"; /* the caller syncs, or drops it */
     sqlite3 *db = NULL;
-    viv_status status = open_handle(to, SQLITE_OPEN_READWRITE, NULL, &db, err);
+    viv_status status = vh_store_handle(to, SQLITE_OPEN_READWRITE, NULL, &db, err);
     if (status) {
         return status;
     }

@@ -207,6 +207,9 @@ flow_end() {
         expect_code 0 "log export of $project"
         python3 "$FLOW/../../tools/verify-log" --head "$head" "$SCRATCH/audit.jsonl" >"$SCRATCH/err" ||
             fail "the independent verifier disagrees about $project"
+        exported=$project/.vivarium/log/execution_log.jsonl
+        [ ! -f "$exported" ] || python3 "$FLOW/look.py" exported "$exported" "$SCRATCH/audit.jsonl" ||
+            fail "$exported is no beginning of the log"
         viv log rebuild --check -C "$project"
         expect_code 0 "log rebuild --check of $project"
         viv replay -C "$project"

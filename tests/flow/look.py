@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the flow tests look at: members of JSON, stopped processes of tasks, and what a test leaves behind.
 
-usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK HOME | left SCRATCH HOME"""
+usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK HOME | left SCRATCH HOME |
+exported FILE LOG | database SQL FILE | schema FILE NUMBER |
+older BACKUP SCHEMA | row FILE TASK MEMBERS"""
+import hashlib
 import json
 import os
 import socket
+import sqlite3
 import struct
 import sys
 
@@ -102,6 +106,51 @@ def left(scratch, home):
     return 1 if found else 0
 
 
+def exported(file, log):
+    """I13: what the host exported, but for a last line that a crash may have torn, is a beginning of the log."""
+    with open(file, "rb") as one, open(log, "rb") as whole:
+        have = one.read()
+        return 0 if whole.read().startswith(have[:have.rfind(b"\n") + 1]) else 1
+
+
+def database(script, file):
+    """A database from its text."""
+    db = sqlite3.connect(file)
+    with open(script, encoding="utf-8") as text:
+        db.executescript("BEGIN;" + text.read() + "COMMIT;")
+    db.close()
+
+
+def set_schema(file, number):
+    db = sqlite3.connect(file)
+    db.execute(f"PRAGMA user_version={int(number)}")
+    db.close()
+
+
+def older(folder, schema):
+    """A backup as a program of that schema would have made it, where what changed since is folded anew."""
+    set_schema(f"{folder}/vivarium.db", schema)
+    with open(f"{folder}/vivarium.db", "rb") as file:
+        content = file.read()
+    with open(f"{folder}/backup.json", encoding="utf-8") as file:
+        backup = json.load(file)
+    for file in backup["files"]:
+        if file["path"] == "vivarium.db":
+            file.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    with open(f"{folder}/backup.json", "w", encoding="utf-8") as file:
+        json.dump(backup, file, separators=(",", ":"), sort_keys=True)
+
+
+def change_row(file, task, members):
+    """Behind the host's back: members of a task's row."""
+    db = sqlite3.connect(file)
+    row = json.loads(db.execute("SELECT doc FROM tasks WHERE id=?", (task,)).fetchone()[0]) | json.loads(members)
+    text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    db.execute("UPDATE tasks SET doc=? WHERE id=?", (text.encode(), task))
+    db.commit()
+    db.close()
+
+
 def main(words):
     if words[0] == "field":
         print(at(json.load(sys.stdin), words[1]))
@@ -115,6 +164,16 @@ def main(words):
         stopped(words[1], words[2])
     elif words[0] == "left":
         return left(words[1], words[2])
+    elif words[0] == "exported":
+        return exported(words[1], words[2])
+    elif words[0] == "database":
+        database(words[1], words[2])
+    elif words[0] == "schema":
+        set_schema(words[1], words[2])
+    elif words[0] == "older":
+        older(words[1], words[2])
+    elif words[0] == "row":
+        change_row(words[1], words[2], words[3])
     return 0
 
 

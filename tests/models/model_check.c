@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must hold, told from the events of each step and from what the model itself saw happen, not from what the core
- * noted about it. Numbers in brackets are those of the invariants in docs/decisions/0016-models.md. */
+ * noted about it. Numbers in brackets are those of the invariants in docs/durability.md. */
 #include "model_inside.h"
 
 #include <stdarg.h>

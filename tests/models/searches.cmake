@@ -48,3 +48,18 @@ wrong_core(stuck           chain    "nobody will move one" step_followers.c
     "return vh_step_move(step, VH_STATE_PENDING, VH_PHASE_IDLE, VH_STR(\"dependencies are ready\"), 0)" "return VIV_OK")
 wrong_core(never_ends      alone_ends "non-progress cycle" step_money.c
     "return status ? status : settle(step, cost, \"settled\")" "return status")
+
+#             wrong core     search   its own assertion
+asserted_core(no_lease       alone    I4)
+asserted_core(no_epoch       alone    I4)
+asserted_core(gates_skipped  alone    I6)
+asserted_core(publish_first  alone    I6)
+asserted_core(other_tree     alone    I6)
+asserted_core(settled_twice  alone    I9)
+asserted_core(hold_forgotten alone    I12)
+asserted_core(no_limit       money    I9)
+asserted_core(recoveries     lost     I11)
+asserted_core(delays         delayed  I11)
+asserted_core(early          chain    I8)
+asserted_core(cancel_anyway  alone    I7)
+asserted_core(cancel_step    plan     I7)

@@ -285,11 +285,11 @@ put_scope(void *data, const struct vh_scope *scope, struct viv_error *err)
 }
 
 static viv_status
-get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t attempt, int64_t ordinal,
+get_effect(void *data, struct vh_arena *arena, struct viv_str task, int64_t round, int64_t ordinal,
            struct vh_effect_row *ret_effect, struct viv_error *err)
 {
     (void)data;
-    struct vh_effect_row row = { .task = task, .attempt = attempt, .ordinal = ordinal };
+    struct vh_effect_row row = { .task = task, .round = round, .ordinal = ordinal };
     int found = row_of(VIEW_EFFECTS, vh_state_effect_key(arena, &row));
     viv_status status = found ? vh_state_effect_read(arena, row_text(found), &row, err) : VIV_E_NOT_FOUND;
     if (status == VIV_OK) {

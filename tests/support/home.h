@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A home for a test: a folder of its own, the store, the sequencer. However a test on a home ends, it ends through
- * home_stop or home_end, and those end in home_check: log verified, projections rebuilt and compared, the fold over
- * arrays compared with the store, every decision replayed. Faults fail the test by cmocka's assertions. */
+ * home_stop or home_end, and those end in home_check: log verified, projections rebuilt and compared, the invariants of
+ * docs/durability.md after every event, every decision replayed. What home_say was answered is in the log then. Faults
+ * fail the test by cmocka's assertions. */
 #ifndef SUPPORT_HOME_H
 #define SUPPORT_HOME_H
 
+#include <pthread.h>
+
+#include "invariants.h"
 #include "keep/sequencer.h"
+#include <viv/limits.h>
+
+#define HOME_ANSWERS 256 /* the first ones are looked at in the end */
 
 struct home {
     struct vh_arena *arena; /* from home_open to home_stop */
@@ -13,6 +20,13 @@ struct home {
     struct vh_sequencer *sequencer;
     char folder[64];
     char path[96];
+    pthread_mutex_t lock; /* of what follows */
+    struct home_answer {
+        int64_t seq;
+        const char *kind;
+        char task[VIV_ID_MAX + 1];
+    } answers[HOME_ANSWERS];
+    size_t answered;
 };
 
 /* A new folder below TMPDIR or /tmp, opened. */
@@ -24,7 +38,7 @@ void home_stop(struct home *home);
 /* home_stop, and the folder goes. */
 void home_end(struct home *home);
 
-/* The check alone, on the writing connection of a store without a running sequencer. */
+/* The check of a log alone, on the writing connection of a store without a running sequencer. */
 void home_check(struct vh_store *store);
 
 /* Send `kind` with `json` as its data and wait for the answer; `task` and `key` may be "". For the [any] thread: texts

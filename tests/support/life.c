@@ -17,6 +17,7 @@ life_begin(struct life *life)
     life->memory = vh_memory_create(life->arena);
     assert_non_null(life->memory);
     life->state = vh_memory_state(life->memory);
+    life->invariants = invariants_create(life->arena);
     life_must(life, "host.started", "", "{\"epoch\":1,\"pid\":1}");
 }
 
@@ -36,6 +37,15 @@ life_dump(struct life *life)
     return vh_buf_view(&buf);
 }
 
+static void
+hold(struct life *life, const char *text)
+{
+    if (*text && life->broken) {
+        life->broken(life->line_data, text);
+    }
+    assert_string_equal(text, "");
+}
+
 /* One event through its text and back; the text must be the same, and tell the same event. */
 static void
 round_trip(struct life *life, struct vh_arena *arena, const struct vh_event *event)
@@ -52,6 +62,9 @@ round_trip(struct life *life, struct vh_arena *arena, const struct vh_event *eve
     assert_int_equal(back.seq, ++life->seq);
     if (life->line) {
         life->line(life->line_data, line);
+    }
+    if (life->invariants) {
+        hold(life, invariants_line(life->invariants, line, NULL));
     }
     size_t used = strlen(life->kinds);
     snprintf(life->kinds + used, sizeof life->kinds - used, "%.*s ", VH_STR_ARGS(event->kind));
@@ -72,6 +85,9 @@ life_step(struct life *life, const struct vh_command *command)
         assert_true(decision.count > 0);
         for (size_t i = 0; i < decision.count; i++) {
             round_trip(life, arena, &decision.events[i]);
+        }
+        if (life->invariants) {
+            hold(life, invariants_rest(life->invariants));
         }
     } else {
         vh_memory_undo(life->memory);
@@ -145,7 +161,7 @@ life_ask(struct life *life, const char *id)
 
 static const struct answer {
     const char *kind;
-    const char *rest; /* NULL for gates, which name what they were asked */
+    const char *rest; /* NULL for what names what it was asked */
 } answers[VH_PHASE_COUNT] = {
     [VH_PHASE_INTAKE] = { "intent.captured", ",\"intent\":{\"goal\":\"g\"}" },
     [VH_PHASE_PLAN] = { "plan.answered", "" },
@@ -161,7 +177,7 @@ static const struct answer {
     [VH_PHASE_GATE_INTEGRATION] = { "gate.answered", NULL },
     [VH_PHASE_GATE_E2E] = { "gate.answered", NULL },
     [VH_PHASE_REVIEW] = { "review.made", ",\"score_permille\":900" },
-    [VH_PHASE_PUBLISH] = { "publish.finished", ",\"published\":\"C2\"" },
+    [VH_PHASE_PUBLISH] = { "publish.finished", NULL },
     [VH_PHASE_SETTLE] = { "settle.priced", ",\"cost_micro\":7" },
     [VH_PHASE_ROLLBACK] = { "rollback.finished", ",\"commit\":\"C3\"" },
 };
@@ -174,6 +190,11 @@ life_good_answer(const struct vh_ask *ask, const char **ret_kind, char *ret_json
     assert_non_null(answer->kind);
     if (answer->rest) {
         snprintf(ret_json, size, "{\"lease\":%lld%s}", (long long)ask->task.lease, answer->rest);
+        return;
+    }
+    if (ask->what == VH_PHASE_PUBLISH) {
+        snprintf(ret_json, size, "{\"lease\":%lld,\"published\":\"%.*s\"}", (long long)ask->task.lease,
+                 VH_STR_ARGS(ask->task.merged_commit));
         return;
     }
     snprintf(ret_json, size, "{\"lease\":%lld,\"gate\":\"%.*s\",\"stage\":\"%s\",\"outcome\":\"passed\","

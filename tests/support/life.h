@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A task's life without a store: commands given to the pure step over the state in arrays, each in a savepoint, every
- * event encoded, decoded and encoded again on the way. What a refused command left behind is undone and compared. */
+ * event encoded, decoded and encoded again on the way. What a refused command left behind is undone and compared. After
+ * every event the invariants hold. */
 #ifndef SUPPORT_LIFE_H
 #define SUPPORT_LIFE_H
 
 #include "core/ask.h"
 #include "core/memory.h"
 #include "core/step.h"
+#include "invariants.h"
 
 struct life {
     struct vh_arena *arena; /* all of it */
@@ -16,7 +18,9 @@ struct life {
     int64_t time_us;
     struct viv_error err;   /* of the last refusal; empty after an accepted command */
     char kinds[4096];       /* kinds of the last accepted command's events, each followed by a blank */
-    /* every line so far goes here, when set */
+    struct invariants *invariants; /* looked at after every event; NULL: the test plants rows of its own */
+    void (*broken)(void *data, const char *text); /* one is broken; NULL: the test fails with the text */
+    /* every line so far goes here, when set; the data are both functions' */
     void (*line)(void *data, struct viv_str line);
     void *line_data;
 };

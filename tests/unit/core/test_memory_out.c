@@ -122,7 +122,8 @@ no_memory_changes_nothing(void **state)
     walk(&run, "a", VH_PHASE_EXECUTE);
     every_allocation_fails_once(&run, "effect.started", "a",
                                 "{\"lease\":1,\"ordinal\":0,\"effect\":\"e\",\"verdict\":2,\"digest\":\"d\"}");
-    every_allocation_fails_once(&run, "effect.finished", "a", "{\"lease\":1,\"ordinal\":0,\"effect\":\"e\"}");
+    every_allocation_fails_once(&run, "effect.finished", "a",
+                                "{\"lease\":1,\"ordinal\":0,\"effect\":\"e\",\"digest\":\"d\"}");
     every_allocation_fails_once(&run, "effect.started", "a", /* asks */
                                 "{\"lease\":1,\"ordinal\":1,\"effect\":\"e\",\"verdict\":1,\"digest\":\"d2\"}");
     walk(&run, "a", VH_PHASE_IDLE);

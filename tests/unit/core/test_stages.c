@@ -282,6 +282,21 @@ what_is_being_published_is_not_cancelled(void **state)
     life_end(&life);
 }
 
+/* What gets visible is what the gates saw, whatever the worker says it has published. */
+static void
+another_commit_is_not_published(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    life_walk(&life, "t", VH_PHASE_PUBLISH);
+    assert_int_equal(life_say(&life, "publish.finished", "t", "{\"lease\":1,\"published\":\"C9\"}"), VIV_E_CONFLICT);
+    assert_string_equal(life.err.text, "task 't' is to publish 'C2', which its gates passed, not 'C9'");
+    life_must(&life, "publish.finished", "t", "{\"lease\":1,\"published\":\"C2\"}");
+    check(&life, VH_STATE_READY, VH_PHASE_SETTLE);
+    life_end(&life);
+}
+
 int
 main(void)
 {
@@ -296,6 +311,7 @@ main(void)
         cmocka_unit_test(a_moved_line_is_integrated_again),
         cmocka_unit_test(a_new_policy_counts_from_the_next_stage),
         cmocka_unit_test(what_is_being_published_is_not_cancelled),
+        cmocka_unit_test(another_commit_is_not_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

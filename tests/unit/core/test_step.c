@@ -386,6 +386,10 @@ effects_have_one_life(void **state)
     life_must(&life, "effect.started", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"verdict\":2,"
                                             "\"digest\":\"d\"}");
     assert_string_equal(life.kinds, "effect.started ");
+    assert_int_equal(life_say(&life, "effect.finished", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\","
+                                                             "\"digest\":\"other\"}"),
+                     VIV_E_CONFLICT);
+    assert_string_equal(life.err.text, "effect 0 of task 't' was started as 'exec' of 'd', the outcome is of another");
     life_must(&life, "effect.finished", "t", "{\"lease\":1,\"ordinal\":0,\"effect\":\"exec\",\"digest\":\"d\"}");
     assert_int_equal(life_say(&life, "effect.finished", "t", "{\"lease\":1,\"ordinal\":0}"), VIV_E_STATE);
     assert_string_equal(life.err.text, "effect 0 of task 't' was not started");
