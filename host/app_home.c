@@ -2,6 +2,7 @@
 /* Homes: finding and making them. Whose they are: app_known.c. */
 #include "app.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,14 @@ vh_app_exclude(struct vh_app *app, struct viv_error *err)
     char *folder = vh_arena_format(app->arena, "%s/.git", app->project);
     char *path = vh_arena_format(app->arena, "%s/.git/info/exclude", app->project);
     struct stat stat;
-    if (!folder || !path || app->seam->stat(app->seam->data, AT_FDCWD, folder, &stat, 0) || !S_ISDIR(stat.st_mode)) {
+    if (!folder || !path) {
+        return vh_error_set(err, VIV_E_MEMORY, "home", "no memory");
+    }
+    bool there = app->seam->stat(app->seam->data, AT_FDCWD, folder, &stat, 0) == 0;
+    if (!there && errno != ENOENT && errno != ENOTDIR) {
+        return vh_error_errno(err, VIV_E_IO, "home", "cannot look at '%s'", folder);
+    }
+    if (!there || !S_ISDIR(stat.st_mode)) {
         return VIV_OK; /* no repository, or a linked worktree, whose exclude file is the main one's */
     }
     viv_status status = vh_fs_read(app->seam, app->arena, AT_FDCWD, path, 1u << 20, &text, err);
@@ -160,10 +168,7 @@ vh_app_make_parts(struct vh_app *app, struct viv_error *err)
 static viv_status
 fill_home(struct vh_app *app, const char *id, struct viv_error *err)
 {
-    viv_status status = vh_app_make_parts(app, err);
-    if (status == VIV_OK) {
-        status = genesis(app, id, err);
-    }
+    viv_status status = genesis(app, id, err);
     if (status == VIV_OK) {
         char *text = vh_arena_format(app->arena, "{\"id\":\"%s\",\"version\":%d}", id, VH_APP_HOME_VERSION);
         status = text ? vh_fs_replace(app->seam, app->home, "home.json", vh_str(text), 0600, err)
@@ -199,17 +204,13 @@ vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
     if (vh_fs_exists(app->seam, AT_FDCWD, app->home_path)) {
         return vh_error_set(err, VIV_E_EXISTS, "home", "'%s' is there already", app->home_path);
     }
-    if (app->seam->mkdir(app->seam->data, AT_FDCWD, app->home_path, 0700)) {
-        return vh_error_errno(err, VIV_E_IO, "home", "cannot make '%s'", app->home_path);
-    }
-    status = fill_home(app, id, err);
-    if (status == VIV_OK) {
-        status = vh_app_note_home(app, id, err);
-    }
-    if (status) { /* nobody could use what is half made */
-        struct viv_error ignored = VIV_ERROR_INIT;
-        (void)vh_fs_remove_tree(app->seam, AT_FDCWD, app->home_path, &ignored);
-        return status;
-    }
-    return vh_app_exclude(app, err);
+    struct vh_app_stage stage;
+    const char *place = app->home_path;
+    status = vh_app_stage_take(app, "init", &stage, err);
+    status = status ? status : vh_app_stage_make(app, &stage, err);
+    status = status ? status : fill_home(app, id, err);
+    status = status ? status : vh_app_stage_place(app, &stage, id, err);
+    vh_app_stage_end(app, &stage);
+    app->home_path = place;
+    return status;
 }

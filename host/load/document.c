@@ -74,6 +74,9 @@ vh_document_read(struct vh_arena *arena, struct viv_str text, size_t max_bytes, 
     json_error_t fault;
     const char *data = text.data ? text.data : "";
     json_t *value = json_loadb(data, (size_t)text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+    if (!value && (!fault.text[0] || json_error_code(&fault) == json_error_out_of_memory)) {
+        return vh_error_set(err, VIV_E_MEMORY, what, "no memory to read %s", what);
+    }
     if (!value) {
         (void)vh_error_set(err, VIV_E_INVALID, what, "%s is no JSON, line %d: %s", what, fault.line, fault.text);
         if (err) {

@@ -293,11 +293,13 @@ vh_git_private(const struct vh_git_tools *tools, struct vh_arena *arena, const c
     if (!head || !path) {
         return vh_error_set(err, VIV_E_MEMORY, "git", "no memory for the private git directory");
     }
-    if (!vh_fs_exists(tools->seam, tools->home, head)) {
-        viv_status status = private_files(tools, arena, folder, format, err);
-        if (status) {
-            return status;
-        }
+    bool there = false;
+    viv_status status = vh_fs_there(tools->seam, tools->home, head, &there, err);
+    if (status == VIV_OK && !there) {
+        status = private_files(tools, arena, folder, format, err);
+    }
+    if (status) {
+        return status;
     }
     *ret_path = path;
     return VIV_OK;

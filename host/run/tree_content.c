@@ -136,7 +136,9 @@ look_at_file(const struct vh_target *target, int dir, const char *name, int copy
         return vh_error_errno(err, status, "tree", "cannot open '%s'", name);
     }
     viv_status status = VIV_OK;
-    if (seam->fstat(seam->data, fd, &content->stat) || !S_ISREG(content->stat.st_mode)) {
+    if (seam->fstat(seam->data, fd, &content->stat)) {
+        status = vh_error_errno(err, VIV_E_IO, "tree", "cannot look at '%s'", name);
+    } else if (!S_ISREG(content->stat.st_mode)) {
         status = vh_error_set(err, VIV_E_CONFLICT, "tree", "'%s' changed while it was read", name);
     } else {
         content->size = (uint64_t)content->stat.st_size;

@@ -61,15 +61,25 @@ no_disk(const char *path)
     return strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/sys/", 5) == 0;
 }
 
+/* Only a new file needs room. */
+static bool
+is_new(int dir, const char *path)
+{
+    int before = errno;
+    bool new = syscall(SYS_faccessat, dir, path, F_OK) != 0;
+    errno = before;
+    return new;
+}
+
 static unsigned
-opening(const char *path, int flags)
+opening(int dir, const char *path, int flags)
 {
     unsigned kinds = PROCESS;
     if (no_disk(path)) {
         return kinds;
     }
     kinds |= IO;
-    kinds |= (flags & O_CREAT) ? FULL : 0;
+    kinds |= (flags & O_CREAT) && is_new(dir, path) ? FULL : 0;
     kinds |= (flags & O_CREAT) || (flags & O_ACCMODE) != O_RDONLY ? READONLY : 0;
     return kinds;
 }
@@ -196,7 +206,7 @@ openat(int dir, const char *path, int flags, ...)
     va_start(list, flags);
     mode_t mode = mode_of(flags, list);
     va_end(list);
-    return torture_fails(opening(path, flags), "openat") ? -1 : real(dir, path, flags, mode);
+    return torture_fails(opening(dir, path, flags), "openat") ? -1 : real(dir, path, flags, mode);
 }
 
 int
@@ -207,7 +217,7 @@ open(const char *path, int flags, ...)
     va_start(list, flags);
     mode_t mode = mode_of(flags, list);
     va_end(list);
-    return torture_fails(opening(path, flags), "open") ? -1 : real(path, flags, mode);
+    return torture_fails(opening(AT_FDCWD, path, flags), "open") ? -1 : real(path, flags, mode);
 }
 
 int
@@ -218,7 +228,7 @@ open64(const char *path, int flags, ...)
     va_start(list, flags);
     mode_t mode = mode_of(flags, list);
     va_end(list);
-    return torture_fails(opening(path, flags), "open64") ? -1 : real(path, flags, mode);
+    return torture_fails(opening(AT_FDCWD, path, flags), "open64") ? -1 : real(path, flags, mode);
 }
 
 /* openat2 and pidfd_open have no function of their own. */
@@ -235,7 +245,7 @@ syscall(long number, ...)
     va_end(list);
     unsigned kinds = number == SYS_pidfd_open ? PROCESS : 0;
     if (number == SYS_openat2) {
-        kinds = opening((const char *)a[1], (int)((const struct open_how *)a[2])->flags);
+        kinds = opening((int)a[0], (const char *)a[1], (int)((const struct open_how *)a[2])->flags);
     }
     return kinds && torture_fails(kinds, "syscall") ? -1 : real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

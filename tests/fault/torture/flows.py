@@ -289,7 +289,7 @@ class Work(Run):
 
 class Skill(Flow):
     def words(self, world):
-        return ["skill", "call", "viv.count_lines", "--input", '{"path":"."}', "--json"]
+        return ["skill", "call", "viv.count_lines", "--input", '{"root":"."}', "--json"]
 
 
 class Rollback(Flow):
