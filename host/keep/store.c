@@ -35,14 +35,38 @@ static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_EDGE_TO] = "SELECT task FROM edges JOIN tasks ON tasks.id=task WHERE dependency=?1 ORDER BY number",
 };
 
+/* The system's last word to the database's file or its log. */
+static int
+last_errno(sqlite3 *db)
+{
+    static const int files[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+    int code = 0;
+    for (size_t i = 0; i < 2 && code == 0; i++) {
+        sqlite3_file *file = NULL;
+        if (sqlite3_file_control(db, "main", files[i], (void *)&file) == SQLITE_OK && file && file->pMethods) {
+            (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code); /* unknown to it: still 0 */
+        }
+    }
+    return code;
+}
+
 void
 vh_store_reason(sqlite3 *db, struct vh_store_text *ret_text)
 {
     char reason[128];
-    int kind = sqlite3_errcode(db) & 0xff, code = sqlite3_system_errno(db);
-    bool system = (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN) && code;
-    snprintf(ret_text->text, sizeof ret_text->text, "%s%s%s", sqlite3_errmsg(db), system ? ": " : "",
-             system ? strerror_r(code, reason, sizeof reason) : "");
+    int kind = sqlite3_errcode(db) & 0xff, code = 0;
+    snprintf(ret_text->text, sizeof ret_text->text, "%s", sqlite3_errmsg(db));
+    if (kind == SQLITE_CANTOPEN) { /* SQLite tries other ways then, and keeps the error of the last */
+        static const char more[] = ": no room, no descriptor, a bad disk, or not writable";
+        strncat(ret_text->text, more, sizeof ret_text->text - strlen(ret_text->text) - 1);
+    } else if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
+        code = last_errno(db);
+        code = code || kind == SQLITE_CORRUPT ? code : sqlite3_system_errno(db);
+    }
+    if (code) {
+        size_t len = strlen(ret_text->text);
+        snprintf(ret_text->text + len, sizeof ret_text->text - len, ": %s", strerror_r(code, reason, sizeof reason));
+    }
 }
 
 viv_status

@@ -96,16 +96,21 @@ class World:
 
     # ---- what must hold, whatever was hurt ----
 
-    def settle(self):
-        """The next start: what was begun is recovered and worked to its end; a task that failed is tried again."""
+    def settle(self, when):
+        """The next start: what was begun is recovered and worked to its end; a task that failed is tried again. When
+        nothing worked any more while it was being published, a person is asked, and says to try again."""
         self.viv("work", "--drain")
         rows = self.tasks()
+        for name, row in rows.items():
+            if row["state"] == "awaiting_approval" and when == "ever" and row.get("question") == "publication-unknown":
+                self.viv("task", "approve", name)
+                self.viv("work", "--drain")
         for name in [name for name, row in rows.items() if row["state"] == "failed"]:
             self.viv("task", "retry", name)
         self.viv("work", "--drain")
         return self.tasks()
 
-    def common(self):
+    def common(self, stays=False):
         problems = []
         for words in (["log", "verify"], ["log", "rebuild", "--check"], ["replay"]):
             code, out, errors = self.call(self.vivhost, *words)
@@ -117,7 +122,7 @@ class World:
             sys.executable, os.path.join(REPOSITORY, "tools", "verify-log"), exported)
         if code:
             problems.append(f"verify-log: {(errors + out).strip()[-300:]}")
-        return problems + self.person() + self.left()
+        return problems + self.person() + self.left(stays)
 
     def person(self):
         """Nothing a person wrote is lost, staged or committed."""
@@ -133,15 +138,16 @@ class World:
                 problems.append(f"git fsck: {(errors + out).strip()[-300:]}")
         return problems
 
-    def left(self):
-        """No process and no mount of this world, no half-made file."""
+    def left(self, stays):
+        """No process and no mount of this world, no half-made file but those that could not be removed."""
         problems = []
         work = os.path.join(self.project, ".vivarium", "work")
         if os.path.isdir(work) and os.listdir(work):
             problems.append(f"left in work: {os.listdir(work)}")
         for folder, _, names in os.walk(self.live):
             problems += [f"left: {os.path.join(folder, name)[len(self.live) + 1:]}" for name in names
-                         if name.endswith((".tmp", ".lock")) and name not in ("host.lock", "known.lock")]
+                         if name not in ("host.lock", "known.lock")
+                         and name.endswith(".lock" if stays else (".tmp", ".lock"))]
         end = time.monotonic() + 5
         while True:
             found = self.processes()
@@ -289,7 +295,7 @@ class Work(Run):
 
 class Skill(Flow):
     def words(self, world):
-        return ["skill", "call", "viv.count_lines", "--input", '{"root":"."}', "--json"]
+        return ["skill", "call", "viv.count_lines", "--input", '{"root":"."}']
 
 
 class Rollback(Flow):
@@ -305,6 +311,7 @@ class Rollback(Flow):
         return not_published(world, "t1")
 
     def once_more(self, world):
+        world.viv("work", "--drain")  # what was asked for and recorded goes on by itself
         if world.tasks()["t1"]["state"] != "rolled_back":
             world.viv("rollback", "t1")
 

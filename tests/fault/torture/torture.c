@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,19 +59,48 @@ note_place(unsigned kind, uint64_t hash, uint64_t number)
     }
 }
 
+/* One caller a line, after what stands there. */
+static void
+tell_callers(char *text, void *const *frames, int count)
+{
+    size_t len = strlen(text);
+    for (int i = 2; i < count && len < TORTURE_TEXT; i++) {
+        Dl_info info;
+        int found = dladdr(frames[i], &info);
+        len += (size_t)snprintf(text + len, TORTURE_TEXT - len, "%s +0x%lx %s\n",
+                                found && info.dli_fname ? info.dli_fname : "?",
+                                (unsigned long)((char *)frames[i] - (found ? (char *)info.dli_fbase : (char *)0)),
+                                found && info.dli_sname ? info.dli_sname : "");
+    }
+}
+
 /* Said of the first failure alone. */
 static void
 tell(const char *call, unsigned kind, uint64_t number, void *const *frames, int count)
 {
-    size_t len = (size_t)snprintf(report->text, TORTURE_TEXT, "%s %s:%llu:%s\n", call, names[kind],
-                                  (unsigned long long)number, plan.ever ? "ever" : "once");
-    for (int i = 2; i < count && len < TORTURE_TEXT; i++) {
-        Dl_info info;
-        int found = dladdr(frames[i], &info);
-        len += (size_t)snprintf(report->text + len, TORTURE_TEXT - len, "%s +0x%lx %s\n",
-                                found && info.dli_fname ? info.dli_fname : "?",
-                                (unsigned long)((char *)frames[i] - (found ? (char *)info.dli_fbase : (char *)0)),
-                                found && info.dli_sname ? info.dli_sname : "");
+    snprintf(report->text, TORTURE_TEXT, "%s %s:%llu:%s\n", call, names[kind], (unsigned long long)number,
+             plan.ever ? "ever" : "once");
+    tell_callers(report->text, frames, count);
+}
+
+/* A crash says where, then ends the program as it would have. */
+static void
+on_crash(int number)
+{
+    void *frames[DEPTH];
+    inside = true;
+    snprintf(report->crash, TORTURE_TEXT, "signal %d\n", number);
+    tell_callers(report->crash, frames, backtrace(frames, DEPTH));
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void
+catch_crashes(void)
+{
+    static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        signal(numbers[i], on_crash);
     }
 }
 
@@ -176,5 +206,6 @@ begin(void)
     read_plan(text ? text : "count");
     inside = false;
     report = memory;
+    catch_crashes();
     report->begun = 1;
 }

@@ -44,6 +44,7 @@ struct torture_report {
     uint64_t failed;               /* calls that were made to fail */
     uint64_t begun;                /* 1: the program that is meant was there */
     char text[TORTURE_TEXT];       /* the first call that failed: its name, then one caller a line */
+    char crash[TORTURE_TEXT];      /* the signal that ended it, and where */
     struct torture_place places[TORTURE_PLACES];
 };
 
