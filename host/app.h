@@ -2,7 +2,7 @@
 /* The parts of the host, built in order and ended in reverse: find the home, lock it (or become a client of the host
  * that has it), store, sequencer, plugins, policy, recovery, exporter, spawner, workers, socket last. Everything hangs
  * on struct vh_app; there is no global state but the log sink and the signal flag.
- * app_home.c finds and makes homes; app_known.c knows whose they are;
+ * app_home.c finds and makes homes, app_stage.c beside their place; app_known.c knows whose they are;
  * app_parts.c builds the parts; app_threads.c runs exporter and spawner. */
 #ifndef VH_APP_H
 #define VH_APP_H
@@ -67,6 +67,23 @@ viv_status vh_app_place(struct vh_app *app, const char *folder, struct viv_error
 viv_status vh_app_make_parts(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_record(struct vh_app *app, const char *kind, struct vh_json *data, struct viv_error *err);
 viv_status vh_app_exclude(struct vh_app *app, struct viv_error *err);
+
+/* app_stage.c: a home that is being built beside its place. */
+struct vh_app_stage {
+    int project;       /* its folder, locked: one at a time */
+    const char *word;  /* "init", "restore": part of its name, and of what is said */
+    const char *place; /* where the home goes */
+    const char *name;  /* until then; NULL: not made yet, or placed */
+};
+/* After vh_app_place; the lock is held until vh_app_stage_end. `word` lives for ever. */
+viv_status vh_app_stage_take(struct vh_app *app, const char *word, struct vh_app_stage *ret_stage,
+                             struct viv_error *err);
+/* What an earlier one left is removed; `home` and `home_path` are then those of the new one, with its folders. */
+viv_status vh_app_stage_make(struct vh_app *app, struct vh_app_stage *stage, struct viv_error *err);
+/* On disk, known, and in its place. */
+viv_status vh_app_stage_place(struct vh_app *app, struct vh_app_stage *stage, const char *id, struct viv_error *err);
+/* Whatever came of it. */
+void vh_app_stage_end(struct vh_app *app, struct vh_app_stage *stage);
 
 /* Open what is needed: as the host when nobody is, else as a client. `workers` is for VH_APP_WORK. A home that cannot
  * be written is refused with VIV_E_DENIED unless it is only read. */

@@ -2,6 +2,7 @@
 /* Homes: finding and making them. Whose they are: app_known.c. */
 #include "app.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,10 +218,7 @@ vh_app_make_parts(struct vh_app *app, struct viv_error *err)
 static viv_status
 fill_home(struct vh_app *app, const char *id, struct viv_error *err)
 {
-    viv_status status = vh_app_make_parts(app, err);
-    if (status == VIV_OK) {
-        status = genesis(app, id, err);
-    }
+    viv_status status = genesis(app, id, err);
     if (status == VIV_OK) {
         char *text = vh_arena_format(app->arena, "{\"id\":\"%s\",\"version\":%d}", id, VH_APP_HOME_VERSION);
         status = text ? vh_fs_replace(app->seam, app->home, "home.json", vh_str(text), 0600, err)
@@ -256,20 +254,13 @@ vh_app_init(struct vh_app *app, const char *folder, struct viv_error *err)
     if (vh_fs_exists(app->seam, AT_FDCWD, app->home_path)) {
         return vh_error_set(err, VIV_E_EXISTS, "home", "'%s' is there already", app->home_path);
     }
-    if (app->seam->mkdir(app->seam->data, AT_FDCWD, app->home_path, 0700)) {
-        return vh_error_errno(err, VIV_E_IO, "home", "cannot make '%s'", app->home_path);
-    }
-    status = fill_home(app, id, err);
-    status = status ? status : vh_app_exclude(app, err);
-    if (status == VIV_OK) {
-        status = vh_fs_sync_folder(app->seam, AT_FDCWD, app->project, err);
-    }
-    if (status == VIV_OK) {
-        status = vh_app_note_home(app, id, err);
-    }
-    if (status) { /* nobody could use what is half made */
-        struct viv_error ignored = VIV_ERROR_INIT;
-        (void)vh_fs_remove_tree(app->seam, AT_FDCWD, app->home_path, &ignored);
-    }
+    struct vh_app_stage stage;
+    const char *place = app->home_path;
+    status = vh_app_stage_take(app, "init", &stage, err);
+    status = status ? status : vh_app_stage_make(app, &stage, err);
+    status = status ? status : fill_home(app, id, err);
+    status = status ? status : vh_app_stage_place(app, &stage, id, err);
+    vh_app_stage_end(app, &stage);
+    app->home_path = place;
     return status;
 }

@@ -390,3 +390,18 @@ vh_fs_exists(const struct vh_seam *seam, int dir, const char *path)
     struct stat stat;
     return seam->stat(seam->data, dir, path, &stat, AT_SYMLINK_NOFOLLOW) == 0;
 }
+
+viv_status
+vh_fs_there(const struct vh_seam *seam, int dir, const char *path, bool *ret_there, struct viv_error *err)
+{
+    struct stat stat;
+    if (!path) {
+        return vh_error_set(err, VIV_E_MEMORY, "file", "no memory for a path");
+    }
+    bool there = seam->stat(seam->data, dir, path, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there && errno != ENOENT && errno != ENOTDIR) {
+        return vh_error_errno(err, VIV_E_IO, "file", "cannot look at '%s'", path);
+    }
+    *ret_there = there;
+    return VIV_OK;
+}

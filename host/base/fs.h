@@ -50,6 +50,9 @@ viv_status vh_fs_list(const struct vh_seam *seam, struct vh_arena *arena, int di
  * no error. */
 viv_status vh_fs_remove_tree(const struct vh_seam *seam, int dir, const char *path, struct viv_error *err);
 
+/* For what only saves work: what cannot be looked at counts as absent. */
 bool vh_fs_exists(const struct vh_seam *seam, int dir, const char *path);
+/* For decisions: what cannot be looked at is an error. `path` NULL: VIV_E_MEMORY, it could not be written down. */
+viv_status vh_fs_there(const struct vh_seam *seam, int dir, const char *path, bool *ret_there, struct viv_error *err);
 
 #endif

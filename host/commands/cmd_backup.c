@@ -17,8 +17,6 @@
 #include "keep/verify.h"
 #include "line_check.h"
 
-#define STAGE VH_APP_HOME ".restore-"
-
 /* ---- backup ---- */
 
 /* The folder does not exist yet, the one it goes into does. */
@@ -88,9 +86,8 @@ struct restoring {
     const struct vh_seam *seam;
     const char *folder; /* absolute, of the backup */
     int from;
-    int project; /* locked: one restore at a time */
     const char *place; /* where the home goes */
-    const char *stage; /* its name until then */
+    struct vh_app_stage stage;
     struct vh_backup backup;
     struct viv_error err;
 };
@@ -135,46 +132,7 @@ check_place(struct restoring *r)
         return vh_error_set(&r->err, VIV_E_EXISTS, "restore", "'%s' has a home already; to put the backup in its "
                             "place, move '%s' away first", r->app->project, r->place);
     }
-    r->project = r->seam->open(r->seam->data, AT_FDCWD, r->app->project, O_RDONLY | O_DIRECTORY, 0);
-    if (r->project < 0) {
-        return vh_error_errno(&r->err, VIV_E_IO, "restore", "cannot open '%s'", r->app->project);
-    }
-    return r->seam->lock(r->seam->data, r->project, 1)
-               ? vh_error_set(&r->err, VIV_E_BUSY, "restore", "another vivhost restores into '%s'", r->app->project)
-               : VIV_OK;
-}
-
-/* What an earlier restore left when it was cut short. */
-static viv_status
-remove_leftovers(struct restoring *r)
-{
-    struct vh_fs_names names = { 0 };
-    viv_status status = vh_fs_list(r->seam, r->cli->arena, r->project, ".", &names, &r->err);
-    for (size_t i = 0; i < names.count && status == VIV_OK; i++) {
-        if (strncmp(names.name[i], STAGE, sizeof STAGE - 1) == 0) {
-            vh_cli_note(r->cli, "removing '%s/%s', which a restore that was cut short has left", r->app->project,
-                        names.name[i]);
-            status = vh_fs_remove_tree(r->seam, r->project, names.name[i], &r->err);
-        }
-    }
-    return status;
-}
-
-static viv_status
-make_stage(struct restoring *r)
-{
-    uint64_t tag = 0;
-    if (r->seam->random(r->seam->data, &tag, sizeof tag)) {
-        return vh_error_errno(&r->err, VIV_E_IO, "restore", "no random bytes for a name");
-    }
-    r->stage = vh_arena_format(r->cli->arena, STAGE "%016llx", (unsigned long long)tag);
-    r->app->home_path = r->stage ? vh_arena_format(r->cli->arena, "%s/%s", r->app->project, r->stage) : NULL;
-    if (!r->app->home_path) {
-        return no_memory(r);
-    }
-    return r->seam->mkdir(r->seam->data, r->project, r->stage, 0700)
-               ? vh_error_errno(&r->err, VIV_E_IO, "restore", "cannot make '%s'", r->app->home_path)
-               : vh_app_make_parts(r->app, &r->err);
+    return vh_app_stage_take(r->app, "restore", &r->stage, &r->err);
 }
 
 static viv_status
@@ -236,49 +194,21 @@ record(struct restoring *r)
     return data ? vh_app_record(r->app, "home.restored", data, &r->err) : no_memory(r);
 }
 
-/* Known first: a crash between the two leaves a line about a home that is not there, which the next one replaces. */
-static viv_status
-put_in_place(struct restoring *r)
-{
-    const char *id = NULL;
-    viv_status status = vh_app_home_id(r->app, &id, &r->err);
-    if (status == VIV_OK && r->seam->sync_all(r->seam->data, r->app->home)) {
-        status = vh_error_errno(&r->err, VIV_E_IO, "restore", "cannot sync '%s'", r->app->home_path);
-    }
-    r->app->home_path = r->place;
-    status = status ? status : vh_app_note_home(r->app, id, &r->err);
-    VH_PLACE(r->seam, "restore.before-rename");
-    if (status == VIV_OK && r->seam->rename(r->seam->data, r->project, r->stage, r->project, VH_APP_HOME,
-                                            RENAME_NOREPLACE)) {
-        status = vh_error_errno(&r->err, VIV_E_IO, "restore", "cannot put '%s' in place", r->place);
-    }
-    VH_PLACE(r->seam, "restore.after-rename");
-    r->stage = status ? r->stage : NULL;
-    status = status ? status : vh_fs_sync_folder(r->seam, r->project, ".", &r->err);
-    return status ? status : vh_app_exclude(r->app, &r->err);
-}
-
 static viv_status
 build(struct restoring *r)
 {
-    viv_status status = make_stage(r);
-    if (status == VIV_OK) {
-        status = vh_backup_list_take(r->seam, r->cli->arena, r->from, r->app->home, &r->backup, &r->err);
-        VH_PLACE(r->seam, "restore.copied");
-        status = status ? status : check_home(r);
-        status = status ? vh_error_extend(&r->err, status, "backup '%s'", r->folder) : record(r);
-        VH_PLACE(r->seam, "restore.recorded");
+    const char *id = NULL;
+    viv_status status = vh_app_stage_make(r->app, &r->stage, &r->err);
+    if (status) {
+        return status;
     }
-    status = status ? status : put_in_place(r);
-    if (status && r->stage) {
-        struct viv_error ignored = VIV_ERROR_INIT;
-        (void)vh_fs_remove_tree(r->seam, r->project, r->stage, &ignored); /* the next restore does it */
-    }
-    if (r->app->home >= 0) {
-        r->seam->close(r->seam->data, r->app->home);
-        r->app->home = -1;
-    }
-    return status;
+    status = vh_backup_list_take(r->seam, r->cli->arena, r->from, r->app->home, &r->backup, &r->err);
+    VH_PLACE(r->seam, "restore.copied");
+    status = status ? status : check_home(r);
+    status = status ? vh_error_extend(&r->err, status, "backup '%s'", r->folder) : record(r);
+    VH_PLACE(r->seam, "restore.recorded");
+    status = status ? status : vh_app_home_id(r->app, &id, &r->err);
+    return status ? status : vh_app_stage_place(r->app, &r->stage, id, &r->err);
 }
 
 struct told {
@@ -325,13 +255,10 @@ restore(struct restoring *r)
     r->place = r->app->home_path;
     status = status ? status : check_place(r);
     status = status ? status : read_list(r);
-    status = status ? status : remove_leftovers(r);
     status = status ? status : build(r);
-    const int fds[] = { r->from, r->project };
-    for (size_t i = 0; i < 2; i++) {
-        if (fds[i] >= 0) {
-            r->seam->close(r->seam->data, fds[i]);
-        }
+    vh_app_stage_end(r->app, &r->stage);
+    if (r->from >= 0) {
+        r->seam->close(r->seam->data, r->from);
     }
     return status;
 }
@@ -339,7 +266,8 @@ restore(struct restoring *r)
 int
 vh_cli_restore(struct vh_cli *cli)
 {
-    struct restoring r = { .cli = cli, .app = &cli->app, .from = -1, .project = -1, .err = VIV_ERROR_INIT };
+    struct restoring r = { .cli = cli, .app = &cli->app, .from = -1, .stage = { .project = -1 },
+                           .err = VIV_ERROR_INIT };
     if (!vh_cli_no_more_options(cli, 1, 1)) {
         return VH_EXIT_USAGE;
     }

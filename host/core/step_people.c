@@ -198,7 +198,14 @@ vh_step_rollback_requested(struct vh_stepping *step)
     if (status) {
         return status;
     }
-    if (step->task.state != VH_STATE_READY || step->task.phase != VH_PHASE_IDLE) {
+    if (step->task.state == VH_STATE_READY && step->task.phase == VH_PHASE_ROLLBACK) {
+        return vh_error_set(step->err, VIV_E_BUSY, "task", "task '%.*s' is being rolled back already",
+                            VH_STR_ARGS(step->task.id));
+    }
+    if (step->task.state == VH_STATE_READY && step->task.phase != VH_PHASE_IDLE) {
+        return still_settling(step);
+    }
+    if (step->task.state != VH_STATE_READY) {
         return wrong_state(step, "rolled back", "ready");
     }
     return vh_step_input(step);

@@ -2,6 +2,7 @@
 #include "store_inside.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -34,10 +35,46 @@ static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_EDGE_TO] = "SELECT task FROM edges JOIN tasks ON tasks.id=task WHERE dependency=?1 ORDER BY number",
 };
 
+/* The system's last word to the database's file or its log. */
+static int
+last_errno(sqlite3 *db)
+{
+    static const int files[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+    int code = 0;
+    for (size_t i = 0; i < 2 && code == 0; i++) {
+        sqlite3_file *file = NULL;
+        if (sqlite3_file_control(db, "main", files[i], (void *)&file) == SQLITE_OK && file && file->pMethods) {
+            (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code); /* unknown to it: still 0 */
+        }
+    }
+    return code;
+}
+
+void
+vh_store_reason(sqlite3 *db, struct vh_store_text *ret_text)
+{
+    char reason[128];
+    int kind = sqlite3_errcode(db) & 0xff, code = 0;
+    snprintf(ret_text->text, sizeof ret_text->text, "%s", sqlite3_errmsg(db));
+    if (kind == SQLITE_CANTOPEN) { /* SQLite tries other ways then, and keeps the error of the last */
+        static const char more[] = ": no room, no descriptor, a bad disk, or not writable";
+        strncat(ret_text->text, more, sizeof ret_text->text - strlen(ret_text->text) - 1);
+    } else if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
+        code = last_errno(db);
+        code = code || kind == SQLITE_CORRUPT ? code : sqlite3_system_errno(db);
+    }
+    if (code) {
+        size_t len = strlen(ret_text->text);
+        snprintf(ret_text->text + len, sizeof ret_text->text - len, ": %s", strerror_r(code, reason, sizeof reason));
+    }
+}
+
 viv_status
 vh_store_failed(struct vh_store *store, struct viv_error *err)
 {
-    return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", sqlite3_errmsg(store->db));
+    struct vh_store_text why;
+    vh_store_reason(store->db, &why);
+    return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", why.text);
 }
 
 static int
@@ -149,15 +186,17 @@ check_epoch(struct vh_store *store, int64_t epoch, struct viv_error *err)
         return VIV_E_STORE;
     }
     vh_store_bind(sql, 1, VH_STR("epoch"));
-    int64_t there = 0;
-    if (sqlite3_step(sql) == SQLITE_ROW) {
-        there = sqlite3_column_int64(sql, 0);
-    }
+    int code = sqlite3_step(sql);
+    int64_t there = code == SQLITE_ROW ? sqlite3_column_int64(sql, 0) : 0;
+    viv_status status = code == SQLITE_ROW || code == SQLITE_DONE ? VIV_OK : vh_store_failed(store, err);
     sqlite3_reset(sql);
-    if (there == epoch) {
+    if (status == VIV_OK && there == epoch) {
         return VIV_OK;
     }
     end_it(store);
+    if (status) {
+        return status; /* whose the home is could not be read */
+    }
     return vh_error_set(err, VIV_E_FENCED, "store", "the home belongs to host epoch %lld now, this host has %lld",
                         (long long)there, (long long)epoch);
 }
@@ -317,9 +356,11 @@ vh_store_line(struct vh_store *store, struct vh_arena *arena, int64_t seq, struc
         return VIV_E_STORE;
     }
     sqlite3_bind_int64(sql, 1, seq);
-    viv_status status = sqlite3_step(sql) == SQLITE_ROW
-                            ? vh_store_column(sql, 0, arena, ret_line, err)
-                            : vh_error_set(err, VIV_E_NOT_FOUND, "store", "there is no event %lld", (long long)seq);
+    int code = sqlite3_step(sql);
+    viv_status status = code == SQLITE_ROW    ? vh_store_column(sql, 0, arena, ret_line, err)
+                        : code != SQLITE_DONE ? vh_store_failed(store, err)
+                                              : vh_error_set(err, VIV_E_NOT_FOUND, "store", "there is no event %lld",
+                                                             (long long)seq);
     sqlite3_reset(sql);
     return status;
 }

@@ -57,6 +57,11 @@ sqlite3_stmt *vh_store_sql(struct vh_store *store, enum vh_sql which, struct viv
 /* Step a statement that gives no row, and reset it. */
 viv_status vh_store_run(struct vh_store *store, sqlite3_stmt *sql, struct viv_error *err);
 viv_status vh_store_failed(struct vh_store *store, struct viv_error *err);
+/* What SQLite says of the call that failed last, and what the system said to SQLite. */
+struct vh_store_text {
+    char text[256];
+};
+void vh_store_reason(sqlite3 *db, struct vh_store_text *ret_text);
 void vh_store_bind(sqlite3_stmt *sql, int place, struct viv_str text);
 /* Copy of a column in the arena. */
 viv_status vh_store_column(sqlite3_stmt *sql, int place, struct vh_arena *arena, struct viv_str *ret_text,

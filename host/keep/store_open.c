@@ -30,16 +30,26 @@ static const char log_tables[] =
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, task TEXT, line BLOB NOT NULL, hash BLOB NOT NULL);"
     "CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;";
 
-static int64_t
-number(sqlite3 *db, const char *sql)
+/* The one number that a statement answers with. After false, vh_store_reason says why. */
+static bool
+number(sqlite3 *db, const char *sql, int64_t *ret_value)
 {
     sqlite3_stmt *statement = NULL;
-    int64_t value = -1;
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
-        value = sqlite3_column_int64(statement, 0);
+    bool there = sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
+                 sqlite3_step(statement) == SQLITE_ROW;
+    if (there) {
+        *ret_value = sqlite3_column_int64(statement, 0);
     }
     sqlite3_finalize(statement);
-    return value;
+    return there;
+}
+
+static viv_status
+unreadable(struct vh_store *store, const char *path, struct viv_error *err)
+{
+    struct vh_store_text why;
+    vh_store_reason(store->db, &why);
+    return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' is not readable as an event log: %s", path, why.text);
 }
 
 static viv_status
@@ -61,13 +71,11 @@ make_tables(struct vh_store *store, struct viv_error *err)
 static viv_status
 check_file(struct vh_store *store, const char *path, struct viv_error *err)
 {
-    int64_t tables = number(store->db, "SELECT count(*) FROM sqlite_master");
-    int64_t others = number(store->db, "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger','view')");
-    int64_t id = number(store->db, "PRAGMA application_id");
-    int64_t schema = number(store->db, "PRAGMA user_version");
-    if (tables < 0) {
-        return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' is not readable as an event log: %s", path,
-                            sqlite3_errmsg(store->db));
+    int64_t tables, others, id, schema;
+    if (!number(store->db, "SELECT count(*) FROM sqlite_master", &tables) ||
+        !number(store->db, "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger','view')", &others) ||
+        !number(store->db, "PRAGMA application_id", &id) || !number(store->db, "PRAGMA user_version", &schema)) {
+        return unreadable(store, path, err);
     }
     if (tables == 0 && id == 0 && sqlite3_db_readonly(store->db, "main") == 1) {
         return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' holds no event log; 'vivhost init' makes one", path);
@@ -97,10 +105,15 @@ static viv_status
 check_modes(struct vh_store *store, const char *path, struct viv_error *err)
 {
     sqlite3_stmt *sql = NULL;
-    bool wal = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &sql, NULL) == SQLITE_OK &&
-               sqlite3_step(sql) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(sql, 0), "wal") == 0;
+    int64_t sync = 0;
+    bool read = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &sql, NULL) == SQLITE_OK &&
+                sqlite3_step(sql) == SQLITE_ROW;
+    const char *mode = read ? (const char *)sqlite3_column_text(sql, 0) : NULL;
+    bool wal = mode && strcmp(mode, "wal") == 0;
     sqlite3_finalize(sql);
-    int64_t sync = number(store->db, "PRAGMA synchronous");
+    if (!mode || !number(store->db, "PRAGMA synchronous", &sync)) {
+        return unreadable(store, path, err);
+    }
     if (wal && sync == 2) {
         return VIV_OK;
     }
@@ -128,8 +141,9 @@ read_head(struct vh_store *store, const char *path, struct viv_error *err)
     }
     sqlite3_finalize(sql);
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        return vh_error_set(err, VIV_E_CORRUPT, "store", "the last event of '%s' is unreadable: %s", path,
-                            sqlite3_errmsg(store->db));
+        struct vh_store_text why;
+        vh_store_reason(store->db, &why);
+        return vh_error_set(err, VIV_E_CORRUPT, "store", "the last event of '%s' is unreadable: %s", path, why.text);
     }
     return whole ? VIV_OK : vh_error_set(err, VIV_E_CORRUPT, "store", "the last event of '%s' has no hash", path);
 }
@@ -138,8 +152,11 @@ viv_status
 vh_store_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, struct viv_error *err)
 {
     if (sqlite3_open_v2(path, ret_db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, vfs)) {
-        viv_status status = vh_error_set(err, VIV_E_STORE, "store", "cannot open '%s': %s", path,
-                                         *ret_db ? sqlite3_errmsg(*ret_db) : "out of memory");
+        struct vh_store_text why = { "out of memory" };
+        if (*ret_db) {
+            vh_store_reason(*ret_db, &why);
+        }
+        viv_status status = vh_error_set(err, VIV_E_STORE, "store", "cannot open '%s': %s", path, why.text);
         sqlite3_close(*ret_db);
         *ret_db = NULL;
         return status;

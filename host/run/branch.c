@@ -20,8 +20,13 @@ static viv_status
 check_idle(const struct vh_target *target, struct vh_arena *arena, struct viv_error *err)
 {
     for (size_t i = 0; target->kind == VH_TARGET_REPOSITORY && i < sizeof busy_marks / sizeof *busy_marks; i++) {
+        bool busy = false;
         const char *path = vh_arena_format(arena, "%s/%s", target->git_dir, busy_marks[i]);
-        if (!path || vh_fs_exists(target->tools->seam, AT_FDCWD, path)) {
+        viv_status status = vh_fs_there(target->tools->seam, AT_FDCWD, path, &busy, err);
+        if (status) {
+            return status;
+        }
+        if (busy) {
             return vh_error_set(err, VIV_E_BUSY, "branch",
                                 "a merge, rebase or bisection is going on in '%s' (%s); finish it first", target->root,
                                 busy_marks[i]);
@@ -167,7 +172,9 @@ static viv_status
 forward(struct vh_move *move)
 {
     const struct vh_seam *seam = move->target->tools->seam;
-    viv_status status = vh_move_lock_held(move) ? vh_move_index_done(move) : index_again(move);
+    bool held = false;
+    viv_status status = vh_move_lock_held(move, &held);
+    status = status ? status : held ? vh_move_index_done(move) : index_again(move);
     VH_PLACE(seam, "move.renamed");
     status = status ? status : vh_move_tidy(move, true);
     VH_PLACE(seam, "move.tidied");
@@ -194,11 +201,6 @@ run(struct vh_move *move)
     if (status) {
         return status;
     }
-    if (vh_fs_exists(move->target->tools->seam, move->target->tools->home, move->journal)) {
-        return vh_error_set(move->err, VIV_E_BUSY, "branch",
-                            "an earlier move of '%s' was cut short; it is completed when the host starts again",
-                            move->target->root);
-    }
     status = go(move);
     if (status == VIV_OK) {
         return forward(move);
@@ -208,58 +210,12 @@ run(struct vh_move *move)
     move->err = &undo;
     viv_status undone = back(move);
     move->err = err;
-    return undone ? vh_error_set(err, undone, "branch", "undoing a move failed, the next start tries again: %.300s",
+    return undone ? vh_error_set(err, undone, "branch", "undoing a move failed, the next one tries again: %.300s",
                                  undo.text)
                   : status;
 }
 
-viv_status
-vh_branch_move(struct vh_target *target, struct vh_arena *arena, const struct vh_branch_request *request,
-               enum vh_branch_outcome *ret_outcome, struct vh_conflicts *ret_conflicts, struct viv_error *err)
-{
-    struct vh_move move;
-    enum vh_branch_outcome outcome = 0;
-    *ret_conflicts = (struct vh_conflicts){ 0 };
-    viv_status status = begin(target, arena, request, &outcome, err);
-    if (status || outcome) {
-        *ret_outcome = status ? *ret_outcome : outcome;
-        return status;
-    }
-    status = prepare(&move, target, arena, request, err);
-    status = status ? status : run(&move);
-    vh_move_close(&move);
-    *ret_conflicts = move.conflicts;
-    if (status) {
-        return status;
-    }
-    target->head = request->commit;
-    *ret_outcome = VH_BRANCH_MOVED;
-    return VIV_OK;
-}
-
-viv_status
-vh_branch_check(struct vh_target *target, struct vh_arena *arena, const struct vh_branch_request *request,
-                struct vh_conflicts *ret_conflicts, struct viv_error *err)
-{
-    struct vh_move move;
-    enum vh_branch_outcome outcome = 0;
-    *ret_conflicts = (struct vh_conflicts){ 0 };
-    viv_status status = begin(target, arena, request, &outcome, err);
-    if (status || outcome) {
-        return status;
-    }
-    status = prepare(&move, target, arena, request, err);
-    status = status ? status : vh_move_compare(&move);
-    if (status == VIV_OK || status == VIV_E_CONFLICT) {
-        viv_status index = vh_move_index_check(&move, NULL);
-        status = index ? index : status;
-    }
-    vh_move_close(&move);
-    *ret_conflicts = move.conflicts;
-    return status;
-}
-
-/* ---- after a crash ---- */
+/* ---- what was cut short, by a crash or by a failure that could not be undone at once ---- */
 
 static viv_status
 recover_one(const struct vh_git_tools *tools, struct vh_arena *arena, const char *name,
@@ -295,6 +251,72 @@ recover_one(const struct vh_git_tools *tools, struct vh_arena *arena, const char
         recovered->left = all;
         recovered->left_count += move.left_count;
     }
+    return status;
+}
+
+/* Who moves a target holds the line, so a journal that is there belongs to nobody who runs. */
+static viv_status
+finish_earlier(struct vh_target *target, struct vh_arena *arena, struct viv_error *err)
+{
+    bool there = false;
+    struct vh_branch_recovered recovered = { 0 };
+    const struct vh_git_tools *tools = target->tools;
+    const char *journal = vh_move_journal_path(target, arena);
+    viv_status status = vh_fs_there(tools->seam, tools->home, journal, &there, err);
+    if (status || !there) {
+        return status;
+    }
+    status = recover_one(tools, arena, strrchr(journal, '/') + 1, &recovered, err);
+    return status ? vh_error_extend(err, status, "an earlier move of '%s' was cut short and cannot be completed now",
+                                    target->root)
+                  : VIV_OK;
+}
+
+viv_status
+vh_branch_move(struct vh_target *target, struct vh_arena *arena, const struct vh_branch_request *request,
+               enum vh_branch_outcome *ret_outcome, struct vh_conflicts *ret_conflicts, struct viv_error *err)
+{
+    struct vh_move move;
+    enum vh_branch_outcome outcome = 0;
+    *ret_conflicts = (struct vh_conflicts){ 0 };
+    viv_status status = finish_earlier(target, arena, err);
+    status = status ? status : begin(target, arena, request, &outcome, err);
+    if (status || outcome) {
+        *ret_outcome = status ? *ret_outcome : outcome;
+        return status;
+    }
+    status = prepare(&move, target, arena, request, err);
+    status = status ? status : run(&move);
+    vh_move_close(&move);
+    *ret_conflicts = move.conflicts;
+    if (status) {
+        return status;
+    }
+    target->head = request->commit;
+    *ret_outcome = VH_BRANCH_MOVED;
+    return VIV_OK;
+}
+
+viv_status
+vh_branch_check(struct vh_target *target, struct vh_arena *arena, const struct vh_branch_request *request,
+                struct vh_conflicts *ret_conflicts, struct viv_error *err)
+{
+    struct vh_move move;
+    enum vh_branch_outcome outcome = 0;
+    *ret_conflicts = (struct vh_conflicts){ 0 };
+    viv_status status = finish_earlier(target, arena, err);
+    status = status ? status : begin(target, arena, request, &outcome, err);
+    if (status || outcome) {
+        return status;
+    }
+    status = prepare(&move, target, arena, request, err);
+    status = status ? status : vh_move_compare(&move);
+    if (status == VIV_OK || status == VIV_E_CONFLICT) {
+        viv_status index = vh_move_index_check(&move, NULL);
+        status = index ? index : status;
+    }
+    vh_move_close(&move);
+    *ret_conflicts = move.conflicts;
     return status;
 }
 

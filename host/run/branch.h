@@ -5,7 +5,9 @@
  *   journal -> index.lock -> compare -> stage -> exchange each path, check what came out -> new index in the lock
  *           -> reference by compare-and-set -> rename the lock -> journal gone
  *
- * Up to the reference a crash goes back, from it on forward; vh_branch_recover does either. Read next: move.h. */
+ * Up to the reference a crash goes back, from it on forward; vh_branch_recover does either. A
+ * failure in the middle is undone at once; what cannot be, the next move of the same target does first. The caller is
+ * the only one who moves it. Read next: move.h. */
 #ifndef VH_BRANCH_H
 #define VH_BRANCH_H
 

@@ -147,13 +147,29 @@ environment(const struct vh_target *target, struct vh_arena *arena, const struct
     }
 }
 
+/* What git tells of the machine and not of the repository. */
+static bool
+is_machines(struct viv_str text)
+{
+    static const char *const words[] = { "No space left on device", "Disk quota exceeded", "Input/output error",
+                                         "Read-only file system", "Cannot allocate memory", "ut of memory",
+                                         "Too many open files", "Resource temporarily unavailable" };
+    for (size_t i = 0; i < sizeof words / sizeof *words && text.len; i++) {
+        if (memmem(text.data, (size_t)text.len, words[i], strlen(words[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static viv_status
 explain(const struct vh_git_ask *ask, const struct vh_git_result *result, struct viv_error *err)
 {
     struct viv_str text = result->errors;
+    viv_status status = is_machines(text) ? VIV_E_UNAVAILABLE : VIV_E_IO;
     const char *end = text.len ? memchr(text.data, '\n', (size_t)text.len) : NULL;
     int len = end ? (int)(end - text.data) : (int)text.len;
-    return vh_error_set(err, VIV_E_IO, "git", "'git %s' ended with %d: %.*s", ask->words[0], result->exit_code,
+    return vh_error_set(err, status, "git", "'git %s' ended with %d: %.*s", ask->words[0], result->exit_code,
                         len > 300 ? 300 : len, text.len ? text.data : "");
 }
 
@@ -191,6 +207,16 @@ input_of(const struct vh_target *target, const struct vh_git_ask *ask, int *ret_
     return VIV_OK;
 }
 
+/* VIV_E_IO says that git said no: callers make a conflict of it, or look what stands there now. */
+static viv_status
+not_gits(viv_status status, struct viv_error *err)
+{
+    if (status == VIV_E_IO && err) {
+        err->status = VIV_E_UNAVAILABLE;
+    }
+    return status == VIV_E_IO ? VIV_E_UNAVAILABLE : status;
+}
+
 viv_status
 vh_git_run(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_ask *ask,
            struct vh_git_result *ret_result, struct viv_error *err)
@@ -206,7 +232,7 @@ vh_git_run(const struct vh_target *target, struct vh_arena *arena, const struct 
         return vh_error_set(err, VIV_E_MEMORY, "git", "no room for the words of 'git %s'", ask->words[0]);
     }
     int input = -1;
-    viv_status status = input_of(target, ask, &input, err);
+    viv_status status = not_gits(input_of(target, ask, &input, err), err);
     if (status) {
         return status;
     }
@@ -215,7 +241,7 @@ vh_git_run(const struct vh_target *target, struct vh_arena *arena, const struct 
     if (ask->output_fd > 0) {
         call.output_fd = ask->output_fd;
     }
-    status = git->run(git->data, arena, &call, &result, err);
+    status = not_gits(git->run(git->data, arena, &call, &result, err), err);
     if (input >= 0 && input != ask->input_fd) {
         seam->close(seam->data, input);
     }
@@ -293,11 +319,13 @@ vh_git_private(const struct vh_git_tools *tools, struct vh_arena *arena, const c
     if (!head || !path) {
         return vh_error_set(err, VIV_E_MEMORY, "git", "no memory for the private git directory");
     }
-    if (!vh_fs_exists(tools->seam, tools->home, head)) {
-        viv_status status = private_files(tools, arena, folder, format, err);
-        if (status) {
-            return status;
-        }
+    bool there = false;
+    viv_status status = vh_fs_there(tools->seam, tools->home, head, &there, err);
+    if (status == VIV_OK && !there) {
+        status = private_files(tools, arena, folder, format, err);
+    }
+    if (status) {
+        return status;
     }
     *ret_path = path;
     return VIV_OK;

@@ -97,7 +97,8 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
     if (status) {
         status = status < 0 && status >= VIV_STATUS_LAST ? status : VIV_E_PLUGIN;
         said.text[sizeof said.text - 1] = '\0';
-        struct viv_str text = vh_run_clean(arena, vh_str(said.text[0] ? said.text : vh_status_text(status)), 400);
+        struct viv_str text = vh_run_clean(arena, vh_str(said.text), 400);
+        text = text.len ? text : vh_str(vh_status_text(status)); /* it said nothing, or there is no memory for it */
         vh_error_set(err, status, "plugin", "%.*s", VH_STR_ARGS(text));
         return blame(call, interface, method, status, err);
     }

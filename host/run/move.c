@@ -185,7 +185,13 @@ vh_move_look_staged(struct vh_move *move, size_t which, struct vh_tree_content *
 {
     char name[24];
     vh_move_stage_name(which, name);
-    return vh_tree_look(move->target, move->arena, move->stage_fd, name, -1, ret_content, NULL);
+    return vh_tree_look(move->target, move->arena, move->stage_fd, name, -1, ret_content, move->err);
+}
+
+bool
+vh_move_cannot_tell(viv_status looked)
+{
+    return looked == VIV_E_IO || looked == VIV_E_MEMORY;
 }
 
 static viv_status
@@ -210,10 +216,13 @@ take_out(struct vh_move *move, size_t which, int dir, const char *name)
     if (seam->rename(seam->data, dir, name, move->stage_fd, staged, RENAME_NOREPLACE)) {
         return rename_failed(move, path);
     }
-    if (vh_move_look_staged(move, which, &content) == VIV_OK && vh_move_accepts(move, path, &content)) {
+    viv_status status = vh_move_look_staged(move, which, &content);
+    if (status == VIV_OK && vh_move_accepts(move, path, &content)) {
         return VIV_OK;
     }
-    viv_status status = vh_move_conflict(move, path, &content.id, "changed while the branch moved");
+    if (!vh_move_cannot_tell(status)) {
+        status = vh_move_conflict(move, path, &content.id, "changed while the branch moved");
+    }
     if (seam->rename(seam->data, move->stage_fd, staged, dir, name, RENAME_NOREPLACE)) {
         return vh_error_errno(move->err, VIV_E_IO, "branch", "'%.100s' is kept as '%s/%s', putting it back failed",
                               path->path.data, move->stage, staged);
@@ -233,10 +242,13 @@ exchange(struct vh_move *move, size_t which, int dir, const char *name)
         return rename_failed(move, path);
     }
     VH_PLACE(seam, "move.exchanged-one");
-    if (vh_move_look_staged(move, which, &content) == VIV_OK && vh_move_accepts(move, path, &content)) {
+    viv_status status = vh_move_look_staged(move, which, &content);
+    if (status == VIV_OK && vh_move_accepts(move, path, &content)) {
         return VIV_OK;
     }
-    viv_status status = vh_move_conflict(move, path, &content.id, "changed while the branch moved");
+    if (!vh_move_cannot_tell(status)) {
+        status = vh_move_conflict(move, path, &content.id, "changed while the branch moved");
+    }
     if (seam->rename(seam->data, move->stage_fd, staged, dir, name, RENAME_EXCHANGE)) {
         return vh_error_errno(move->err, VIV_E_IO, "branch", "'%.100s' is kept as '%s/%s', putting it back failed",
                               path->path.data, move->stage, staged);
@@ -320,9 +332,15 @@ vh_move_sync_folders(struct vh_move *move)
         struct viv_str folder = { path.data, slash ? (uint64_t)(slash - path.data) : 0 };
         int dir = -1;
         const char *name = NULL;
-        if (move->path[i].already || (last.data && vh_str_equal(folder, last)) ||
-            vh_tree_parent(move->target, move->root, path, false, &dir, &name, NULL)) {
+        if (move->path[i].already || (last.data && vh_str_equal(folder, last))) {
+            continue;
+        }
+        viv_status status = vh_tree_parent(move->target, move->root, path, false, &dir, &name, move->err);
+        if (status == VIV_E_NOT_FOUND || status == VIV_E_CONFLICT) {
             continue; /* a folder that is gone went with the one above, which is synced for its own entry */
+        }
+        if (status) {
+            return status;
         }
         int failed = seam->sync(seam->data, dir);
         seam->close(seam->data, dir);

@@ -75,6 +75,7 @@ void vh_move_close(struct vh_move *move);
  * such folders; the folders of all paths synced; the folder that holds the stage synced */
 void vh_move_stage_name(size_t which, char ret_name[24]);
 viv_status vh_move_look_staged(struct vh_move *move, size_t which, struct vh_tree_content *ret_content);
+bool vh_move_cannot_tell(viv_status looked); /* the look failed: it says nothing about what is there */
 viv_status vh_move_open_stage(struct vh_move *move, const char *path);
 viv_status vh_move_remove_empty(struct vh_move *move, int dir, const char *name, int depth);
 viv_status vh_move_sync_folders(struct vh_move *move);
@@ -88,9 +89,10 @@ viv_status vh_move_index_check(struct vh_move *move, bool *ret_new);
 viv_status vh_move_index(struct vh_move *move);      /* the new index into the lock, synced */
 viv_status vh_move_index_done(struct vh_move *move); /* index.lock becomes index */
 viv_status vh_move_unlock(struct vh_move *move);
-bool vh_move_lock_held(const struct vh_move *move);  /* index.lock is ours */
+viv_status vh_move_lock_held(const struct vh_move *move, bool *ret_held); /* index.lock is ours */
 
 /* journal */
+const char *vh_move_journal_path(const struct vh_target *target, struct vh_arena *arena); /* NULL: no memory */
 viv_status vh_move_journal_name(struct vh_move *move);
 viv_status vh_move_journal_write(struct vh_move *move);
 viv_status vh_move_journal_read(struct vh_move *move, struct vh_target *target, const char *name);

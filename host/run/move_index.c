@@ -31,19 +31,40 @@ failed(struct vh_move *move, const char *what)
     return vh_error_errno(move->err, VIV_E_IO, "branch", "cannot %s the index of '%s'", what, move->target->root);
 }
 
-static bool
-has_inode(const struct vh_move *move, const char *path, uint64_t inode)
+/* Whether our file has this name. What cannot be looked at is an error: a lock of ours that is taken for somebody
+ * else's would stay for ever. */
+static viv_status
+is_ours(const struct vh_move *move, const char *path, bool *ret_is)
 {
     const struct vh_seam *seam = move->target->tools->seam;
     struct stat stat;
-    return seam->stat(seam->data, AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && inode &&
-           (uint64_t)stat.st_ino == inode;
+    *ret_is = false;
+    if (!*path) {
+        return vh_error_set(move->err, VIV_E_MEMORY, "branch", "no memory for the name of a lock");
+    }
+    if (seam->stat(seam->data, AT_FDCWD, path, &stat, AT_SYMLINK_NOFOLLOW)) {
+        return errno == ENOENT ? VIV_OK
+                               : vh_error_errno(move->err, VIV_E_IO, "branch", "cannot look at '%s'", path);
+    }
+    *ret_is = move->lock_ino && (uint64_t)stat.st_ino == move->lock_ino;
+    return VIV_OK;
 }
 
-bool
-vh_move_lock_held(const struct vh_move *move)
+viv_status
+vh_move_lock_held(const struct vh_move *move, bool *ret_held)
 {
-    return move->lock && has_inode(move, in_git_dir(move, "index.lock"), move->lock_ino);
+    *ret_held = false;
+    return move->lock ? is_ours(move, in_git_dir(move, "index.lock"), ret_held) : VIV_OK;
+}
+
+static viv_status
+must_hold(const struct vh_move *move)
+{
+    bool held = false;
+    viv_status status = vh_move_lock_held(move, &held);
+    return status || held ? status
+                          : vh_error_set(move->err, VIV_E_CONFLICT, "branch",
+                                         "the lock of the index of '%s' was taken away", move->target->root);
 }
 
 viv_status
@@ -99,11 +120,12 @@ vh_move_unlock(struct vh_move *move)
     if (!move->lock) {
         return VIV_OK;
     }
-    const char *path = vh_move_lock_held(move)                        ? in_git_dir(move, "index.lock")
-                       : has_inode(move, move->lock, move->lock_ino) ? move->lock
-                                                                      : NULL;
-    if (!path) {
-        return VIV_OK;
+    bool locked = false, made = false;
+    viv_status status = vh_move_lock_held(move, &locked);
+    status = status || locked ? status : is_ours(move, move->lock, &made);
+    const char *path = locked ? in_git_dir(move, "index.lock") : made ? move->lock : NULL;
+    if (status || !path) {
+        return status;
     }
     /* Without the journal nobody would know a lock that came back as ours. */
     return seam->unlink(seam->data, AT_FDCWD, path, 0)
@@ -304,14 +326,14 @@ vh_move_index(struct vh_move *move)
     if (!index) {
         return vh_error_set(move->err, VIV_E_MEMORY, "branch", "no memory for the new index");
     }
-    if (!vh_move_lock_held(move)) {
-        return vh_error_set(move->err, VIV_E_CONFLICT, "branch", "the lock of the index of '%s' was taken away",
-                            move->target->root);
+    viv_status status = must_hold(move);
+    if (status) {
+        return status;
     }
     if (seam->mkdir(seam->data, AT_FDCWD, move->stage, 0700) && errno != EEXIST) {
         return failed(move, "copy");
     }
-    viv_status status = copy_index(move, index);
+    status = copy_index(move, index);
     status = status ? status : change_entries(move, index);
     return status ? status : fill_lock(move, index);
 }
@@ -323,9 +345,9 @@ vh_move_index_done(struct vh_move *move)
     if (!move->lock) {
         return VIV_OK;
     }
-    if (!vh_move_lock_held(move)) {
-        return vh_error_set(move->err, VIV_E_CONFLICT, "branch", "the lock of the index of '%s' was taken away",
-                            move->target->root);
+    viv_status status = must_hold(move);
+    if (status) {
+        return status;
     }
     if (seam->rename(seam->data, AT_FDCWD, in_git_dir(move, "index.lock"), AT_FDCWD, in_git_dir(move, "index"), 0)) {
         return failed(move, "replace");

@@ -23,6 +23,14 @@ no_memory(struct vh_move *move)
     return vh_error_set(move->err, VIV_E_MEMORY, "branch", "no memory for the journal of a move");
 }
 
+const char *
+vh_move_journal_path(const struct vh_target *target, struct vh_arena *arena)
+{
+    char key[VH_HASH_HEX];
+    vh_hash_text(vh_str(target->kind == VH_TARGET_FOLDER ? target->root : target->git_dir), key);
+    return vh_arena_format(arena, "store/moves/%.16s.json", key);
+}
+
 /* Names what is used from now on: journal and staging folder, on the file system of what moves. */
 viv_status
 vh_move_journal_name(struct vh_move *move)
@@ -30,7 +38,6 @@ vh_move_journal_name(struct vh_move *move)
     const struct vh_target *target = move->target;
     const struct vh_seam *seam = target->tools->seam;
     bool folder = target->kind == VH_TARGET_FOLDER;
-    char key[VH_HASH_HEX];
     uint64_t tag = 0;
     struct stat root;
     struct stat near;
@@ -41,8 +48,7 @@ vh_move_journal_name(struct vh_move *move)
     (void)seam->mkdir(seam->data, target->tools->home, "work", 0700); /* seen below when it is not there */
     bool same = seam->fstat(seam->data, move->root, &root) == 0 &&
                 seam->stat(seam->data, AT_FDCWD, place, &near, 0) == 0 && root.st_dev == near.st_dev;
-    vh_hash_text(vh_str(folder ? target->root : target->git_dir), key);
-    move->journal = vh_arena_format(move->arena, "store/moves/%.16s.json", key);
+    move->journal = vh_move_journal_path(target, move->arena);
     move->stage = vh_arena_format(move->arena, "%s/%sviv-stage-%016llx", same ? place : target->root, same ? "" : ".",
                                   (unsigned long long)tag);
     move->stage_new = move->stage ? vh_arena_format(move->arena, "%s.new", move->stage) : NULL;
@@ -109,7 +115,8 @@ vh_move_journal_remove(struct vh_move *move)
     if (tools->seam->unlink(tools->seam->data, tools->home, move->journal, 0) && errno != ENOENT) {
         return vh_error_errno(move->err, VIV_E_IO, "branch", "cannot remove journal '%s'", move->journal);
     }
-    return vh_fs_sync_folder(tools->seam, tools->home, "store/moves", move->err);
+    viv_status status = vh_fs_sync_folder(tools->seam, tools->home, "store/moves", move->err);
+    return status == VIV_E_NOT_FOUND ? VIV_OK : status; /* no folder, so there never was a journal in it */
 }
 
 /* ---- reading ---- */

@@ -43,15 +43,15 @@ undo_exchange(struct vh_move *move, size_t which, int dir, const char *name, con
     }
     /* The new content came out; or the old one did, and what a person wrote meanwhile went in: an undoing that was cut
      * short had taken it out to look at it. */
-    if (vh_move_look_staged(move, which, &content) == VIV_OK &&
-        (vh_move_is_new(move, path, &content) || vh_move_accepts(move, path, &content))) {
+    viv_status looked = vh_move_look_staged(move, which, &content);
+    if (looked == VIV_OK && (vh_move_is_new(move, path, &content) || vh_move_accepts(move, path, &content))) {
         return VIV_OK;
     }
     if (seam->rename(seam->data, move->stage_fd, staged, dir, name, RENAME_EXCHANGE)) {
         return vh_error_errno(move->err, VIV_E_IO, "branch", "'%.100s' is kept as '%s/%s', putting it back failed",
                               path->path.data, move->stage, staged);
     }
-    return leave(move, path);
+    return vh_move_cannot_tell(looked) ? looked : leave(move, path);
 }
 
 static viv_status
@@ -65,14 +65,15 @@ undo_added(struct vh_move *move, size_t which, int dir, const char *name, const 
                                : vh_error_errno(move->err, VIV_E_IO, "branch", "cannot take '%.200s' back",
                                                 path->path.data);
     }
-    if (vh_move_look_staged(move, which, &content) == VIV_OK && vh_move_is_new(move, path, &content)) {
+    viv_status looked = vh_move_look_staged(move, which, &content);
+    if (looked == VIV_OK && vh_move_is_new(move, path, &content)) {
         return VIV_OK;
     }
     if (seam->rename(seam->data, move->stage_fd, staged, dir, name, RENAME_NOREPLACE)) {
         return vh_error_errno(move->err, VIV_E_IO, "branch", "'%.100s' is kept as '%s/%s', putting it back failed",
                               path->path.data, move->stage, staged);
     }
-    return leave(move, path);
+    return vh_move_cannot_tell(looked) ? looked : leave(move, path);
 }
 
 static viv_status
@@ -101,6 +102,9 @@ undo_one(struct vh_move *move, size_t which)
     char staged[24];
     vh_move_stage_name(which, staged);
     viv_status found = vh_move_look_staged(move, which, &content);
+    if (vh_move_cannot_tell(found)) {
+        return found;
+    }
     bool there = found != VIV_E_NOT_FOUND;
     bool adds = path->file_mode && !path->stat_known;
     bool untouched = path->file_mode ? there && found == VIV_OK && vh_move_is_new(move, path, &content) : !there;
@@ -130,10 +134,12 @@ undo_one(struct vh_move *move, size_t which)
 viv_status
 vh_move_undo(struct vh_move *move)
 {
-    if (!vh_fs_exists(move->target->tools->seam, AT_FDCWD, move->stage)) {
-        return VIV_OK; /* nothing was staged, so nothing was exchanged */
+    bool staged = false;
+    viv_status status = vh_fs_there(move->target->tools->seam, AT_FDCWD, move->stage, &staged, move->err);
+    if (status || !staged) {
+        return status; /* nothing was staged, so nothing was exchanged */
     }
-    viv_status status = move->stage_fd < 0 ? vh_move_open_stage(move, move->stage) : VIV_OK;
+    status = move->stage_fd < 0 ? vh_move_open_stage(move, move->stage) : VIV_OK;
     for (int deletions = 0; deletions <= 1; deletions++) {
         for (size_t i = 0; i < move->count && status == VIV_OK; i++) {
             if (!move->path[i].already && deletions == !move->path[i].file_mode) {
@@ -174,8 +180,9 @@ holds_foreign(struct vh_move *move)
     bool foreign = false;
     for (size_t i = 0; i < move->count && move->stage_fd >= 0; i++) {
         struct vh_tree_content content = { 0 };
-        if (vh_move_look_staged(move, i, &content) == VIV_OK && !vh_move_is_new(move, &move->path[i], &content) &&
-            !vh_move_accepts(move, &move->path[i], &content)) {
+        viv_status looked = vh_move_look_staged(move, i, &content);
+        bool known = vh_move_is_new(move, &move->path[i], &content) || vh_move_accepts(move, &move->path[i], &content);
+        if (vh_move_cannot_tell(looked) || (looked == VIV_OK && !known)) {
             foreign = true;
             (void)leave(move, &move->path[i]); /* the list only informs; the file itself is kept */
         }
@@ -194,9 +201,10 @@ vh_move_tidy(struct vh_move *move, bool moved)
             remove_folders_above(move, &move->path[i]);
         }
     }
-    bool half = vh_fs_exists(seam, AT_FDCWD, move->stage_new);
-    bool whole = vh_fs_exists(seam, AT_FDCWD, move->stage);
-    viv_status status = half ? vh_fs_remove_tree(seam, AT_FDCWD, move->stage_new, move->err) : VIV_OK;
+    bool half = false, whole = false;
+    viv_status status = vh_fs_there(seam, AT_FDCWD, move->stage_new, &half, move->err);
+    status = status ? status : vh_fs_there(seam, AT_FDCWD, move->stage, &whole, move->err);
+    status = status || !half ? status : vh_fs_remove_tree(seam, AT_FDCWD, move->stage_new, move->err);
     if (status == VIV_OK && whole && move->stage_fd < 0) {
         status = vh_move_open_stage(move, move->stage);
     }

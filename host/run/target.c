@@ -53,33 +53,89 @@ vh_target_below(struct viv_str path, const char *folder)
     return vh_str_starts(path, folder) && (path.len == len || path.data[len] == '/');
 }
 
-static bool
-has(const struct vh_seam *seam, struct vh_arena *arena, const char *folder, const char *name)
+static viv_status
+has(const struct vh_seam *seam, struct vh_arena *arena, const char *folder, const char *name, bool *ret_has,
+    struct viv_error *err)
 {
-    const char *path = vh_arena_format(arena, "%s/%s", folder, name);
-    return path && vh_fs_exists(seam, AT_FDCWD, path);
+    return vh_fs_there(seam, AT_FDCWD, vh_arena_format(arena, "%s/%s", folder, name), ret_has, err);
 }
 
-static bool
-is_git_dir(const struct vh_seam *seam, struct vh_arena *arena, const char *folder)
+static viv_status
+is_git_dir(const struct vh_seam *seam, struct vh_arena *arena, const char *folder, bool *ret_is, struct viv_error *err)
 {
-    return has(seam, arena, folder, "HEAD") && has(seam, arena, folder, "objects") &&
-           has(seam, arena, folder, "refs");
+    static const char *const marks[] = { "HEAD", "objects", "refs" };
+    viv_status status = VIV_OK;
+    *ret_is = true;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks && *ret_is && status == VIV_OK; i++) {
+        status = has(seam, arena, folder, marks[i], ret_is, err);
+    }
+    return status;
 }
 
-/* First line of a small file, after `prefix`; made absolute against `folder`. */
-static const char *
+/* First line of a small file, after `prefix`; made absolute against `folder`. NULL: there is no such file or line. */
+static viv_status
 path_in_file(const struct vh_seam *seam, struct vh_arena *arena, const char *file, const char *prefix,
-             const char *folder)
+             const char *folder, const char **ret_path, struct viv_error *err)
 {
     struct viv_str text;
-    if (vh_fs_read(seam, arena, AT_FDCWD, file, SMALL_FILE, &text, NULL) || !vh_str_starts(text, prefix)) {
-        return NULL;
+    *ret_path = NULL;
+    viv_status status = file ? vh_fs_read(seam, arena, AT_FDCWD, file, SMALL_FILE, &text, err) : no_memory(err);
+    if (status || !vh_str_starts(text, prefix)) {
+        return status == VIV_E_IO || status == VIV_E_MEMORY ? status : VIV_OK;
     }
     const char *start = text.data + strlen(prefix);
     int len = (int)strcspn(start, "\n");
-    return *start == '/' ? vh_arena_format(arena, "%.*s", len, start)
-                         : vh_arena_format(arena, "%s/%.*s", folder, len, start);
+    *ret_path = *start == '/' ? vh_arena_format(arena, "%.*s", len, start)
+                              : vh_arena_format(arena, "%s/%.*s", folder, len, start);
+    return *ret_path ? VIV_OK : no_memory(err);
+}
+
+/* The working tree that `root` is in: `root` becomes its top. */
+static viv_status
+find_top(const struct vh_seam *seam, struct vh_arena *arena, char *root, bool *ret_found, struct viv_error *err)
+{
+    for (;;) {
+        bool bare = false;
+        viv_status status = is_git_dir(seam, arena, root, &bare, err);
+        if (status == VIV_OK && bare) {
+            return vh_error_set(err, VIV_E_INVALID, "target",
+                                "'%s' is a bare repository or the inside of one; name a working tree", root);
+        }
+        status = status ? status : has(seam, arena, root, ".git", ret_found, err);
+        char *slash = strrchr(root, '/');
+        if (status || *ret_found || !slash || slash == root) {
+            return status;
+        }
+        *slash = '\0';
+    }
+}
+
+/* Where `root`/.git leads to. */
+static viv_status
+find_git_dir(const struct vh_seam *seam, struct vh_arena *arena, const char *root, const char **ret_git_dir,
+             struct viv_error *err)
+{
+    struct stat stat;
+    bool good = false;
+    const char *dot_git = vh_arena_format(arena, "%s/.git", root);
+    if (!dot_git) {
+        return no_memory(err);
+    }
+    if (seam->stat(seam->data, AT_FDCWD, dot_git, &stat, 0)) {
+        return vh_error_errno(err, VIV_E_IO, "target", "cannot look at '%s/.git'", root);
+    }
+    const char *git_dir = dot_git;
+    viv_status status = S_ISDIR(stat.st_mode)
+                            ? VIV_OK
+                            : path_in_file(seam, arena, dot_git, "gitdir: ", root, &git_dir, err);
+    if (status == VIV_OK && git_dir) {
+        status = has(seam, arena, git_dir, "HEAD", &good, err);
+    }
+    if (status == VIV_OK && !good) {
+        return vh_error_set(err, VIV_E_INVALID, "target", "'%s/.git' does not lead to a git directory", root);
+    }
+    *ret_git_dir = git_dir;
+    return status;
 }
 
 viv_status
@@ -87,46 +143,24 @@ vh_target_find(struct vh_target *target, struct vh_arena *arena, const char *pat
                struct viv_error *err)
 {
     const struct vh_seam *seam = target->tools->seam;
+    const char *git_dir = NULL, *common = NULL;
     char *root = vh_arena_text(arena, path);
     *ret_found = false;
-    if (!root) {
-        return no_memory(err);
-    }
-    for (;;) {
-        if (is_git_dir(seam, arena, root)) {
-            return vh_error_set(err, VIV_E_INVALID, "target",
-                                "'%s' is a bare repository or the inside of one; name a working tree", root);
-        }
-        if (has(seam, arena, root, ".git")) {
-            break;
-        }
-        char *slash = strrchr(root, '/');
-        if (!slash || slash == root) {
-            return VIV_OK;
-        }
-        *slash = '\0';
-    }
-    const char *dot_git = vh_arena_format(arena, "%s/.git", root);
-    struct stat stat;
-    if (!dot_git || seam->stat(seam->data, AT_FDCWD, dot_git, &stat, 0)) {
-        return vh_error_errno(err, VIV_E_IO, "target", "cannot look at '%s/.git'", root);
-    }
-    const char *git_dir = S_ISDIR(stat.st_mode) ? dot_git : path_in_file(seam, arena, dot_git, "gitdir: ", root);
-    if (!git_dir || !has(seam, arena, git_dir, "HEAD")) {
-        return vh_error_set(err, VIV_E_INVALID, "target", "'%s/.git' does not lead to a git directory", root);
-    }
-    viv_status status = real_folder(seam, arena, git_dir, &target->git_dir, err);
-    if (status) {
+    viv_status status = root ? find_top(seam, arena, root, ret_found, err) : no_memory(err);
+    if (status || !*ret_found) {
         return status;
     }
-    const char *file = vh_arena_format(arena, "%s/commondir", target->git_dir);
-    const char *common = file ? path_in_file(seam, arena, file, "", target->git_dir) : NULL;
+    status = find_git_dir(seam, arena, root, &git_dir, err);
+    status = status ? status : real_folder(seam, arena, git_dir, &target->git_dir, err);
+    if (status == VIV_OK) {
+        const char *file = vh_arena_format(arena, "%s/commondir", target->git_dir);
+        status = path_in_file(seam, arena, file, "", target->git_dir, &common, err);
+    }
     target->linked = common != NULL;
-    status = real_folder(seam, arena, common ? common : target->git_dir, &target->common_dir, err);
+    status = status ? status : real_folder(seam, arena, common ? common : target->git_dir, &target->common_dir, err);
     const char *rest = path + strlen(root);
     target->root = root;
     target->prefix = *rest == '/' ? vh_arena_format(arena, "%s/", rest + 1) : "";
-    *ret_found = true;
     return status ? status : target->prefix ? VIV_OK : no_memory(err);
 }
 
@@ -204,11 +238,30 @@ clean_identity(struct vh_arena *arena, const char *text, const char *otherwise)
     return clean;
 }
 
-static void
-find_excludes(struct vh_target *target, struct vh_arena *arena, const char *set)
+/* One that is there and cannot be looked at is an error: a task would see what it shall not. One that the user may not
+ * read is none, to git as well. */
+static viv_status
+add_excludes(struct vh_target *target, const char *path, size_t *count, struct viv_error *err)
+{
+    const struct vh_seam *seam = target->tools->seam;
+    struct stat stat;
+    if (!path) {
+        return no_memory(err);
+    }
+    if (seam->stat(seam->data, AT_FDCWD, path, &stat, 0) == 0) {
+        target->excludes[(*count)++] = path;
+        return VIV_OK;
+    }
+    return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP
+               ? VIV_OK
+               : vh_error_errno(err, VIV_E_IO, "target", "cannot look at '%s'", path);
+}
+
+static viv_status
+find_excludes(struct vh_target *target, struct vh_arena *arena, const char *set, struct viv_error *err)
 {
     const struct vh_git_tools *tools = target->tools;
-    const char *user = set;
+    const char *user = set ? set : "";
     size_t count = 0;
     if (set && strncmp(set, "~/", 2) == 0 && tools->user_home) {
         user = vh_arena_format(arena, "%s/%s", tools->user_home, set + 2);
@@ -218,12 +271,8 @@ find_excludes(struct vh_target *target, struct vh_arena *arena, const char *set)
         user = vh_arena_format(arena, "%s/.config/git/ignore", tools->user_home);
     }
     const char *info = vh_arena_format(arena, "%s/info/exclude", target->common_dir);
-    if (info && vh_fs_exists(tools->seam, AT_FDCWD, info)) {
-        target->excludes[count++] = info;
-    }
-    if (user && *user == '/' && vh_fs_exists(tools->seam, AT_FDCWD, user)) {
-        target->excludes[count++] = user;
-    }
+    viv_status status = add_excludes(target, info, &count, err);
+    return status || (user && *user != '/') ? status : add_excludes(target, user, &count, err);
 }
 
 static viv_status
@@ -254,9 +303,11 @@ set_up_repository(struct vh_target *target, struct vh_arena *arena, struct viv_e
     if (!target->author_name || !target->author_email || !target->object_dir || !shallow) {
         return no_memory(err);
     }
-    target->shallow = vh_fs_exists(target->tools->seam, AT_FDCWD, shallow) ? shallow : NULL;
-    find_excludes(target, arena, settings.excludes);
-    return vh_git_private(target->tools, arena, settings.format, &target->private_dir, err);
+    bool is_shallow = false;
+    status = vh_fs_there(target->tools->seam, AT_FDCWD, shallow, &is_shallow, err);
+    target->shallow = is_shallow ? shallow : NULL;
+    status = status ? status : find_excludes(target, arena, settings.excludes, err);
+    return status ? status : vh_git_private(target->tools, arena, settings.format, &target->private_dir, err);
 }
 
 static viv_status
@@ -392,7 +443,7 @@ vh_target_hidden(const struct vh_target *target, const char *name)
 {
     (void)target;
     return strcasecmp(name, ".git") == 0 || strcasecmp(name, "git~1") == 0 || strcmp(name, ".vivarium") == 0 ||
-           strncmp(name, ".vivarium.restore-", 18) == 0 ||
+           strncmp(name, ".vivarium.restore-", 18) == 0 || strncmp(name, ".vivarium.init-", 15) == 0 ||
            strncmp(name, STAGE_PREFIX, sizeof STAGE_PREFIX - 1) == 0;
 }
 

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -21,18 +23,27 @@
 #define BATCH 4096 /* blobs per run of git: bounds the scratch file they pass through */
 #define DEPTH_MAX 512
 
+/* By the direct functions, as in hash.c: they take no memory, and EVP crashes where its own set-up found none. */
 struct naming {
-    EVP_MD_CTX *name;
-    EVP_MD_CTX *digest;
+    SHA_CTX sha1;
+    SHA256_CTX sha256; /* the name in a repository of that format */
+    SHA256_CTX digest;
+    bool wide;
+    bool begun;
     bool failed;
 };
+
+static bool
+add_to_name(struct naming *naming, const void *bytes, size_t len)
+{
+    return (naming->wide ? SHA256_Update(&naming->sha256, bytes, len) : SHA1_Update(&naming->sha1, bytes, len)) == 1;
+}
 
 static void
 naming_add(struct naming *naming, const void *bytes, size_t len)
 {
-    if (EVP_DigestUpdate(naming->name, bytes, len) != 1 || EVP_DigestUpdate(naming->digest, bytes, len) != 1) {
-        naming->failed = true;
-    }
+    bool named = add_to_name(naming, bytes, len);
+    naming->failed = naming->failed || !named || SHA256_Update(&naming->digest, bytes, len) != 1;
 }
 
 static void
@@ -40,11 +51,9 @@ naming_begin(struct naming *naming, int hex_len, uint64_t size)
 {
     char head[32];
     int len = snprintf(head, sizeof head, "blob %llu", (unsigned long long)size);
-    *naming = (struct naming){ EVP_MD_CTX_new(), EVP_MD_CTX_new(), false };
-    const EVP_MD *kind = hex_len == 64 ? EVP_sha256() : EVP_sha1();
-    naming->failed = !naming->name || !naming->digest || EVP_DigestInit_ex(naming->name, kind, NULL) != 1 ||
-                     EVP_DigestInit_ex(naming->digest, EVP_sha256(), NULL) != 1 ||
-                     EVP_DigestUpdate(naming->name, head, (size_t)len + 1) != 1;
+    *naming = (struct naming){ .wide = hex_len == 64, .begun = true };
+    naming->failed = SHA1_Init(&naming->sha1) != 1 || SHA256_Init(&naming->sha256) != 1 ||
+                     SHA256_Init(&naming->digest) != 1 || !add_to_name(naming, head, (size_t)len + 1);
 }
 
 static void
@@ -58,17 +67,13 @@ hex_of(const unsigned char *bytes, unsigned len, char *ret_hex)
 static viv_status
 naming_end(struct naming *naming, struct vh_tree_content *content, struct viv_error *err)
 {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    bool good = !naming->failed && EVP_DigestFinal_ex(naming->name, bytes, &len) == 1;
-    if (good) {
-        hex_of(bytes, len, content->id.hex);
-        good = EVP_DigestFinal_ex(naming->digest, bytes, &len) == 1;
-        hex_of(bytes, good ? len : 0, content->digest);
-    }
-    EVP_MD_CTX_free(naming->name);
-    EVP_MD_CTX_free(naming->digest);
-    return good ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "tree", "no memory to name a content");
+    unsigned char bytes[SHA256_DIGEST_LENGTH];
+    unsigned len = naming->wide ? SHA256_DIGEST_LENGTH : SHA_DIGEST_LENGTH;
+    int named = naming->wide ? SHA256_Final(bytes, &naming->sha256) : SHA1_Final(bytes, &naming->sha1);
+    hex_of(bytes, len, content->id.hex);
+    bool good = !naming->failed && named == 1 && SHA256_Final(bytes, &naming->digest) == 1;
+    hex_of(bytes, sizeof bytes, content->digest);
+    return good ? VIV_OK : vh_error_set(err, VIV_E_INTERNAL, "tree", "SHA-1 or SHA-256 failed");
 }
 
 static viv_status
@@ -136,7 +141,9 @@ look_at_file(const struct vh_target *target, int dir, const char *name, int copy
         return vh_error_errno(err, status, "tree", "cannot open '%s'", name);
     }
     viv_status status = VIV_OK;
-    if (seam->fstat(seam->data, fd, &content->stat) || !S_ISREG(content->stat.st_mode)) {
+    if (seam->fstat(seam->data, fd, &content->stat)) {
+        status = vh_error_errno(err, VIV_E_IO, "tree", "cannot look at '%s'", name);
+    } else if (!S_ISREG(content->stat.st_mode)) {
         status = vh_error_set(err, VIV_E_CONFLICT, "tree", "'%s' changed while it was read", name);
     } else {
         content->size = (uint64_t)content->stat.st_size;
@@ -166,7 +173,7 @@ vh_tree_look(const struct vh_target *target, struct vh_arena *arena, int dir, co
                             ? look_at_link(target, arena, dir, name, &content, &naming, err)
                             : look_at_file(target, dir, name, copy_fd, &content, &naming, err);
     struct viv_error *late = status ? NULL : err;
-    viv_status named = naming.name ? naming_end(&naming, &content, late) : VIV_OK;
+    viv_status named = naming.begun ? naming_end(&naming, &content, late) : VIV_OK;
     status = status ? status : named;
     if (status == VIV_OK) {
         *ret_content = content;

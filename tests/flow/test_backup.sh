@@ -225,7 +225,7 @@ unfinished "$B/torn"
 holds "$R" "after its host was killed"
 
 story "a crash while a home is restored"
-for place in restore.copied restore.recorded restore.before-rename; do
+for place in restore.copied restore.recorded stage.before-rename; do
     mv "$F/.vivarium" "$SCRATCH/plain.home"
     (VIV_CRASH_AT=$place "$VIVHOST" restore "$B/plain" -C "$F") >"$SCRATCH/out" 2>"$SCRATCH/err"
     said "crash place '$place' reached"
@@ -244,7 +244,7 @@ for place in restore.copied restore.recorded restore.before-rename; do
     rm -rf "$SCRATCH/plain.home"
 done
 drop_home "$F"
-(VIV_CRASH_AT=restore.after-rename "$VIVHOST" restore "$B/plain" -C "$F") >"$SCRATCH/out" 2>"$SCRATCH/err"
+(VIV_CRASH_AT=stage.after-rename "$VIVHOST" restore "$B/plain" -C "$F") >"$SCRATCH/out" 2>"$SCRATCH/err"
 holds "$F" "after a crash behind the rename"
 viv run "work of again" --id again -C "$F" -- sh -c 'echo again >again.txt'
 expect_code 0 "a task after a crash behind the rename"

@@ -210,7 +210,7 @@ act(struct world *w, struct viv_error *err)
     struct project *p = &w->project;
     struct vh_conflicts conflicts;
     enum vh_branch_outcome outcome = 0;
-    struct vh_git_id commit;
+    struct vh_rolled rolled;
     struct vh_rollback_request undo = {.task = "t1",
                                        .commit = w->commit,
                                        .effect = "t1/1/rollback/0",
@@ -219,7 +219,7 @@ act(struct world *w, struct viv_error *err)
     struct vh_branch_request move = {.task = "t1", .commit = w->commit};
     viv_status status = vh_target_open(&p->tools, p->arena, p->root, &p->target, err);
     if (status == VIV_OK && w->back) {
-        return vh_rollback(&p->target, p->arena, &undo, &commit, &outcome, &conflicts, err);
+        return vh_rollback(&p->target, p->arena, &undo, &rolled, err);
     }
     status = status ? status
                     : vh_line_advance(&p->target, p->arena, "t1", &w->base.line, &w->commit, err);

@@ -342,6 +342,8 @@ a_rollback_is_tried_again(void **state)
     life_begin(&life);
     life_walk(&life, "t", VH_PHASE_IDLE);
     life_must(&life, "rollback.requested", "t", "{}");
+    assert_int_equal(life_say(&life, "rollback.requested", "t", "{}"), VIV_E_BUSY);
+    assert_string_equal(life.err.text, "task 't' is being rolled back already");
     while (life_task(&life, "t").phase == VH_PHASE_ROLLBACK) {
         life.time_us += INT64_C(3600000000);
         life_must(&life, "task.claimed", "t", "{\"worker\":\"w\"}");
