@@ -92,7 +92,12 @@ check_file(struct vh_store *store, const char *path, struct viv_error *err)
                             "'%s' has schema %lld, this program knows up to %d; use the newer vivhost", path,
                             (long long)schema, VH_STORE_SCHEMA);
     }
-    if (schema < 1 || (schema < VH_STORE_SCHEMA && sqlite3_db_readonly(store->db, "main") == 0)) {
+    if (schema < 1) {
+        return vh_error_set(err, VIV_E_CORRUPT, "store",
+                            "'%s' has schema %lld, which no vivhost wrote; allowed: 1 to %d", path, (long long)schema,
+                            VH_STORE_SCHEMA);
+    }
+    if (schema < VH_STORE_SCHEMA && sqlite3_db_readonly(store->db, "main") == 0) {
         return vh_error_set(err, VIV_E_VERSION, "store",
                             "'%s' has schema %lld, this program writes %d; 'vivhost work' brings an older home there",
                             path, (long long)schema, VH_STORE_SCHEMA);

@@ -87,6 +87,9 @@ foreign_newer_and_damaged_files_stay(void **state)
     run_foreign(path, "PRAGMA user_version=7");
     assert_int_equal(open_once(path, &err), VIV_E_VERSION);
     assert_non_null(strstr(err.text, "has schema 7, this program knows up to 2; use the newer vivhost"));
+    run_foreign(path, "PRAGMA user_version=0");
+    assert_int_equal(open_once(path, &err), VIV_E_CORRUPT);
+    assert_non_null(strstr(err.text, "has schema 0, which no vivhost wrote; allowed: 1 to 2"));
     snprintf(path, sizeof path, "%s/text.db", folder);
     struct viv_str text = VH_STR("this is no database at all, but it is longer than a header of one hundred bytes, so "
                                  "that SQLite looks at it in earnest");
