@@ -20,6 +20,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "cuts.h"
+#include "picture.h"
 #include "run/line.h"
 #include "run/rollback.h"
 
@@ -28,19 +29,6 @@
 #else
 #define CUTS 500
 #endif
-
-#define FILES_MAX 24
-#define TEXT_MAX 2048
-
-struct file {
-    char path[64];
-    char text[TEXT_MAX]; /* kind and executable bit first */
-};
-
-struct picture {
-    struct file file[FILES_MAX];
-    size_t count;
-};
 
 enum { FOLDER, FOLDER_BACK, REPOSITORY, REPOSITORY_BACK, WORLDS };
 
@@ -54,6 +42,8 @@ struct world {
     struct vh_base base;
     struct picture before;
     struct picture after;
+    char branch_before[80]; /* commits, in a repository */
+    char branch_after[80];
     char *problem;
     uint64_t random;
     uint64_t done_at;   /* operations when it was answered as done; 0: it was not */
@@ -82,93 +72,6 @@ wrong(struct world *w, const char *what, const char *more)
                  w->back ? ", rolled back" : "", what, more);
     }
     return false;
-}
-
-/* ---- pictures ---- */
-
-static void
-look_at(struct picture *picture, int dir, const char *name, const char *path)
-{
-    struct stat stat;
-    struct file *file = &picture->file[picture->count++];
-    if (picture->count > FILES_MAX || fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW)) {
-        abort();
-    }
-    snprintf(file->path, sizeof file->path, "%s", path);
-    memset(file->text, 0, sizeof file->text);
-    file->text[0] = S_ISLNK(stat.st_mode) ? 'l' : stat.st_mode & 0100 ? 'x' : 'f';
-    if (S_ISLNK(stat.st_mode)) {
-        (void)!readlinkat(dir, name, file->text + 1,
-                          TEXT_MAX - 2); /* what is not there differs below */
-        return;
-    }
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    (void)!read(fd, file->text + 1, TEXT_MAX - 2); /* the same */
-    close(fd);
-}
-
-static void
-walk(struct picture *picture, int dir, const char *below)
-{
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    struct vh_fs_names names = {0};
-    if (vh_fs_list(vh_seam_real(), arena, dir, ".", &names, NULL)) {
-        abort();
-    }
-    for (size_t i = 0; i < names.count; i++) {
-        const char *path =
-            vh_arena_format(arena, "%s%s%s", below, *below ? "/" : "", names.name[i]);
-        int folder = openat(dir, names.name[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (strcmp(path, ".git") == 0 && folder >= 0) {
-            close(folder);
-        } else if (folder >= 0) {
-            walk(picture, folder, path);
-        } else {
-            look_at(picture, dir, names.name[i], path);
-        }
-    }
-    vh_arena_destroy(arena);
-    close(dir);
-}
-
-static void
-take_picture(const struct world *w, struct picture *ret_picture)
-{
-    ret_picture->count = 0;
-    walk(ret_picture, open(w->project.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "");
-}
-
-static const struct file *
-file_of(const struct picture *picture, const char *path)
-{
-    for (size_t i = 0; i < picture->count; i++) {
-        if (strcmp(picture->file[i].path, path) == 0) {
-            return &picture->file[i];
-        }
-    }
-    return NULL;
-}
-
-/* A path of `a` that is another in `b`, or missing, leaving one path out; NULL when there is none.
- */
-static const char *
-missing(const struct picture *a, const struct picture *b, const char *but)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        const struct file *other = file_of(b, a->file[i].path);
-        if ((!but || strcmp(but, a->file[i].path)) &&
-            (!other || strcmp(other->text, a->file[i].text))) {
-            return a->file[i].path;
-        }
-    }
-    return NULL;
-}
-
-static const char *
-difference(const struct picture *a, const struct picture *b, const char *but)
-{
-    const char *path = missing(a, b, but);
-    return path ? path : missing(b, a, but);
 }
 
 /* ---- what is done ---- */
@@ -285,7 +188,7 @@ static bool
 check_person(struct world *w, const struct picture *now, bool edited)
 {
     char found[128];
-    const struct file *file = edited ? file_of(now, w->edited) : NULL;
+    const struct file *file = edited ? picture_file(now, w->edited) : NULL;
     if (!edited || (file && strcmp(file->text + 1, w->words) == 0)) {
         return true;
     }
@@ -293,24 +196,45 @@ check_person(struct world *w, const struct picture *now, bool edited)
     return wrong(w, "what a person wrote is lost:", found);
 }
 
+/* The branch goes with the files, and the index with both: git sees no change but the person's. */
+static bool
+check_git(struct world *w, bool edited, bool is_before, bool is_after)
+{
+    if (!w->repository) {
+        return true;
+    }
+    const char *said = project_out(
+        &w->project, "git rev-parse main && GIT_OPTIONAL_LOCKS=0 git status --porcelain "
+                     "--untracked-files=all");
+    size_t len = strcspn(said, "\n");
+    bool fits = (is_before && strncmp(said, w->branch_before, len) == 0) ||
+                (is_after && strncmp(said, w->branch_after, len) == 0);
+    const char *line = said[len] ? said + len + 1 : "";
+    bool clean = !*line || (edited && strlen(line) > 3 && strcmp(line + 3, w->edited) == 0);
+    return (fits || wrong(w, "the branch is not where the files are:", said)) &&
+           (clean || wrong(w, "git sees changes that nobody made:", line));
+}
+
 static bool
 check(struct world *w, uint64_t at, bool edited, size_t left)
 {
     static struct picture now;
     const char *but = edited ? w->edited : NULL;
-    take_picture(w, &now);
-    bool is_before = !difference(&now, &w->before, but);
-    bool is_after = !difference(&now, &w->after, but);
+    picture_take(w->project.root, &now);
+    bool is_before = !picture_difference(&now, &w->before, but);
+    bool is_after = !picture_difference(&now, &w->after, but);
     if (!is_before && !is_after) {
         char found[200];
         snprintf(found, sizeof found, "not before in '%s', not after in '%s'",
-                 difference(&now, &w->before, but), difference(&now, &w->after, but));
+                 picture_difference(&now, &w->before, but),
+                 picture_difference(&now, &w->after, but));
         return wrong(w, "half published:", found);
     }
     if (w->done_at && at >= w->done_at && !is_after) {
         return wrong(w, "answered as done,", "and gone");
     }
-    return check_person(w, &now, edited) && holds_none(w, "home/store/moves", ".json") &&
+    return check_person(w, &now, edited) && check_git(w, edited, is_before, is_after) &&
+           holds_none(w, "home/store/moves", ".json") &&
            (left || (holds_none(w, "home/work", "viv-stage") &&
                      holds_none(w, "project/.git", "viv-stage") &&
                      holds_none(w, "project/.git", "index.lock")));
@@ -359,8 +283,8 @@ do_again(struct world *w, bool edited)
     if (status && (status != VIV_E_CONFLICT || !edited)) {
         return wrong(w, "it cannot be done again:", err.text);
     }
-    take_picture(w, &now);
-    return (status || !difference(&now, &w->after, edited ? w->edited : NULL) ||
+    picture_take(w->project.root, &now);
+    return (status || !picture_difference(&now, &w->after, edited ? w->edited : NULL) ||
             wrong(w, "done again, and not", "as it should be")) &&
            check_person(w, &now, edited);
 }
@@ -394,6 +318,13 @@ history(uint64_t seed, uint64_t want, char *problem)
 }
 
 /* ---- worlds ---- */
+
+static void
+note(struct world *w, struct picture *picture, char branch[80])
+{
+    picture_take(w->project.root, picture);
+    snprintf(branch, 80, "%s", w->repository ? project_out(&w->project, "git rev-parse main") : "");
+}
 
 static void
 make_world(struct world *w, bool repository, bool rolled_back)
@@ -430,11 +361,11 @@ make_world(struct world *w, bool repository, bool rolled_back)
         w->back = true;
     }
     struct cut_record *record = cut_folder_begin(&w->cut);
-    take_picture(w, &w->before);
+    note(w, &w->before, w->branch_before);
     viv_status status = act(w, &err);
-    take_picture(w, &w->after);
+    note(w, &w->after, w->branch_after);
     cut_folder_stop(&w->cut);
-    if (status || !difference(&w->before, &w->after, NULL)) {
+    if (status || !picture_difference(&w->before, &w->after, NULL)) {
         fail_msg("nothing happens without a cut: %s", err.text);
     }
     printf("%s%s: %llu operations\n", repository ? "repository" : "folder",
