@@ -47,13 +47,14 @@ struct world {
     char *problem;
     uint64_t random;
     uint64_t done_at;   /* operations when it was answered as done; 0: it was not */
+    size_t left;        /* files that a recovery in the life left where they were */
     const char *edited; /* a person wrote here, and what */
     char words[64];
     uint64_t edited_at;
 };
 
 static struct world worlds[WORLDS];
-static uint64_t forward, back, edits, refused, twice;
+static uint64_t killed, forward, back, edits, refused, twice;
 
 static uint64_t
 draw(struct world *w, uint64_t below)
@@ -80,6 +81,9 @@ static viv_status
 run_git(void *data, struct vh_arena *arena, const struct vh_git_call *call,
         struct vh_git_result *ret_result, struct viv_error *err)
 {
+    if (cut_folder_is_dead(data)) {
+        return VIV_E_IO;
+    }
     viv_status status = support_git.run(NULL, arena, call, ret_result, err);
     cut_folder_outside(data);
     return status;
@@ -136,6 +140,38 @@ new_arena(struct world *w)
     w->project.arena = vh_arena_create(NULL, 0);
 }
 
+static viv_status
+recover(struct world *w, size_t *ret_left)
+{
+    struct vh_branch_recovered recovered = {0};
+    struct viv_error err = VIV_ERROR_INIT;
+    new_arena(w);
+    viv_status status = vh_branch_recover(&w->project.tools, w->project.arena, &recovered, &err);
+    if (status) {
+        (void)wrong(w, "recovery fails:", err.text);
+    }
+    forward += recovered.forward;
+    back += recovered.back;
+    *ret_left += recovered.left_count;
+    return status;
+}
+
+/* The host is killed in the midst of it and started again, and what it did may still not be on the
+ * disk. */
+static viv_status
+die_and_recover(struct world *w, viv_status status, struct viv_error *err)
+{
+    bool dead = cut_folder_is_dead(&w->cut);
+    w->cut.dies_at = 0;
+    if (!dead) {
+        return status;
+    }
+    killed++;
+    *err = (struct viv_error)VIV_ERROR_INIT;
+    (void)recover(w, &w->left); /* the problem is noted */
+    return VIV_E_CANCELLED;
+}
+
 /* The whole life without a cut, written down. */
 static struct cut_record *
 live(struct world *w)
@@ -143,13 +179,15 @@ live(struct world *w)
     static const char *const paths[] = {"a", "b", "c", "d/e", "d/gone", "l", "n/new", "mine"};
     struct viv_error err = VIV_ERROR_INIT;
     new_arena(w);
+    w->left = 0;
     w->edited = draw(w, 3) ? paths[draw(w, sizeof paths / sizeof *paths)] : NULL;
     snprintf(w->words, sizeof w->words, "by hand %llu\n", (unsigned long long)draw(w, UINT32_MAX));
     w->cut.edit = edit;
     w->cut.edit_data = w;
     w->cut.edit_at = w->edited ? 1 + draw(w, 110) : 0;
+    w->cut.dies_at = draw(w, 3) ? 0 : 1 + draw(w, 100);
     struct cut_record *record = cut_folder_begin(&w->cut);
-    viv_status status = act(w, &err);
+    viv_status status = die_and_recover(w, act(w, &err), &err);
     w->done_at = status ? 0 : cut_record_operations(record);
     if (w->cut.edit_at) { /* later than all of it */
         edit(w);
@@ -158,7 +196,7 @@ live(struct world *w)
     }
     cut_folder_stop(&w->cut);
     refused += status == VIV_E_CONFLICT;
-    if (status && (status != VIV_E_CONFLICT || !w->edited)) {
+    if (status && status != VIV_E_CANCELLED && (status != VIV_E_CONFLICT || !w->edited)) {
         (void)wrong(w, "it fails without a cut:", err.text);
     }
     return record;
@@ -240,22 +278,6 @@ check(struct world *w, uint64_t at, bool edited, size_t left)
                      holds_none(w, "project/.git", "index.lock")));
 }
 
-static viv_status
-recover(struct world *w, size_t *ret_left)
-{
-    struct vh_branch_recovered recovered = {0};
-    struct viv_error err = VIV_ERROR_INIT;
-    new_arena(w);
-    viv_status status = vh_branch_recover(&w->project.tools, w->project.arena, &recovered, &err);
-    if (status) {
-        (void)wrong(w, "recovery fails:", err.text);
-    }
-    forward += recovered.forward;
-    back += recovered.back;
-    *ret_left = recovered.left_count;
-    return status;
-}
-
 /* Recovery is written down, and the power goes in it as well. */
 static viv_status
 recover_twice(struct world *w, uint64_t seed, size_t *ret_left)
@@ -292,7 +314,7 @@ do_again(struct world *w, bool edited)
 static bool
 cut_once(struct world *w, const struct cut_record *record, uint64_t seed)
 {
-    size_t left = 0;
+    size_t left = w->left;
     uint64_t at = cut_record_between(record, draw(w, cut_record_operations(record) + 1));
     bool edited = w->edited && at > w->edited_at;
     cut_folder_cut(&w->cut, record, at, seed);
@@ -386,11 +408,11 @@ begin(void)
 static bool
 tell(void)
 {
-    printf(
-        "%llu undone, %llu completed, %llu cut again; %llu edits by hand, %llu refused for them\n",
-        (unsigned long long)back, (unsigned long long)forward, (unsigned long long)twice,
-        (unsigned long long)edits, (unsigned long long)refused);
-    return back > 0 && forward > 0 && twice > 0 && edits > 0;
+    printf("%llu undone, %llu completed, %llu cut again; %llu edits by hand, %llu refused for "
+           "them, %llu hosts killed\n",
+           (unsigned long long)back, (unsigned long long)forward, (unsigned long long)twice,
+           (unsigned long long)edits, (unsigned long long)refused, (unsigned long long)killed);
+    return killed > 0 && back > 0 && forward > 0 && twice > 0 && edits > 0;
 }
 
 static void
