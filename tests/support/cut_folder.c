@@ -54,11 +54,17 @@ node_of(const struct cut_folder *cut, int fd)
 
 /* ---- before and after a call ---- */
 
-/* Whether there is power; somebody else's moment comes first. */
+bool
+cut_folder_is_dead(const struct cut_folder *cut)
+{
+    return cut->record && cut->dies_at && cut->record->count >= cut->dies_at;
+}
+
+/* Whether there is power and life; somebody else's moment comes first. */
 static bool
 goes(struct cut_folder *cut)
 {
-    if (cut->dark && cut->dark()) {
+    if ((cut->dark && cut->dark()) || cut_folder_is_dead(cut)) {
         errno = EIO;
         return false;
     }

@@ -29,7 +29,9 @@ struct cut_folder {
     char vault[176];           /* beside it; keeps inodes alive */
     struct cut_record *record; /* what is written down now, or NULL */
     bool (*dark)(
-        void); /* the power is gone: every call that changes something fails; NULL: never */
+        void);        /* the power is gone: every call that changes something fails; NULL: never */
+    uint64_t dies_at; /* the program is killed before this operation of a record, as `dark` until it
+                         is 0; 0: never */
     /* Before operation number `edit_at` of a record somebody else writes; 0: nobody. */
     uint64_t edit_at;
     void (*edit)(void *data);
@@ -51,6 +53,9 @@ void cut_folder_stop(struct cut_folder *cut);
 void cut_record_free(struct cut_record *record);
 /* After the last record of a history was freed: what it made needs its inodes no longer. */
 void cut_folder_forget(struct cut_folder *cut);
+
+/* Whether the program is killed. */
+bool cut_folder_is_dead(const struct cut_folder *cut);
 
 /* Operations so far. */
 uint64_t cut_record_operations(const struct cut_record *record);

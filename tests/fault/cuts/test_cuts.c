@@ -464,7 +464,8 @@ main(int argc, char **argv)
         cuts = strcmp(argv[i], "--cuts") == 0 ? number : cuts;
         first_seed = strcmp(argv[i], "--seed") == 0 ? number : first_seed;
     }
-    first_seed = first_seed < 8 ? 8 : first_seed; /* 0 is no seed, and they begin at a multiple of 8 */
+    first_seed =
+        first_seed < 8 ? 8 : first_seed; /* 0 is no seed, and they begin at a multiple of 8 */
     const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_promised_is_lost)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cut_export_end();

@@ -20,6 +20,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "cuts.h"
+#include "picture.h"
 #include "run/line.h"
 #include "run/rollback.h"
 
@@ -28,19 +29,6 @@
 #else
 #define CUTS 500
 #endif
-
-#define FILES_MAX 24
-#define TEXT_MAX 2048
-
-struct file {
-    char path[64];
-    char text[TEXT_MAX]; /* kind and executable bit first */
-};
-
-struct picture {
-    struct file file[FILES_MAX];
-    size_t count;
-};
 
 enum { FOLDER, FOLDER_BACK, REPOSITORY, REPOSITORY_BACK, WORLDS };
 
@@ -54,16 +42,19 @@ struct world {
     struct vh_base base;
     struct picture before;
     struct picture after;
+    char branch_before[80]; /* commits, in a repository */
+    char branch_after[80];
     char *problem;
     uint64_t random;
     uint64_t done_at;   /* operations when it was answered as done; 0: it was not */
+    size_t left;        /* files that a recovery in the life left where they were */
     const char *edited; /* a person wrote here, and what */
     char words[64];
     uint64_t edited_at;
 };
 
 static struct world worlds[WORLDS];
-static uint64_t forward, back, edits, refused, twice;
+static uint64_t killed, forward, back, edits, refused, twice;
 
 static uint64_t
 draw(struct world *w, uint64_t below)
@@ -84,99 +75,15 @@ wrong(struct world *w, const char *what, const char *more)
     return false;
 }
 
-/* ---- pictures ---- */
-
-static void
-look_at(struct picture *picture, int dir, const char *name, const char *path)
-{
-    struct stat stat;
-    struct file *file = &picture->file[picture->count++];
-    if (picture->count > FILES_MAX || fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW)) {
-        abort();
-    }
-    snprintf(file->path, sizeof file->path, "%s", path);
-    memset(file->text, 0, sizeof file->text);
-    file->text[0] = S_ISLNK(stat.st_mode) ? 'l' : stat.st_mode & 0100 ? 'x' : 'f';
-    if (S_ISLNK(stat.st_mode)) {
-        (void)!readlinkat(dir, name, file->text + 1,
-                          TEXT_MAX - 2); /* what is not there differs below */
-        return;
-    }
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    (void)!read(fd, file->text + 1, TEXT_MAX - 2); /* the same */
-    close(fd);
-}
-
-static void
-walk(struct picture *picture, int dir, const char *below)
-{
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    struct vh_fs_names names = {0};
-    if (vh_fs_list(vh_seam_real(), arena, dir, ".", &names, NULL)) {
-        abort();
-    }
-    for (size_t i = 0; i < names.count; i++) {
-        const char *path =
-            vh_arena_format(arena, "%s%s%s", below, *below ? "/" : "", names.name[i]);
-        int folder = openat(dir, names.name[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (strcmp(path, ".git") == 0 && folder >= 0) {
-            close(folder);
-        } else if (folder >= 0) {
-            walk(picture, folder, path);
-        } else {
-            look_at(picture, dir, names.name[i], path);
-        }
-    }
-    vh_arena_destroy(arena);
-    close(dir);
-}
-
-static void
-take_picture(const struct world *w, struct picture *ret_picture)
-{
-    ret_picture->count = 0;
-    walk(ret_picture, open(w->project.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "");
-}
-
-static const struct file *
-file_of(const struct picture *picture, const char *path)
-{
-    for (size_t i = 0; i < picture->count; i++) {
-        if (strcmp(picture->file[i].path, path) == 0) {
-            return &picture->file[i];
-        }
-    }
-    return NULL;
-}
-
-/* A path of `a` that is another in `b`, or missing, leaving one path out; NULL when there is none.
- */
-static const char *
-missing(const struct picture *a, const struct picture *b, const char *but)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        const struct file *other = file_of(b, a->file[i].path);
-        if ((!but || strcmp(but, a->file[i].path)) &&
-            (!other || strcmp(other->text, a->file[i].text))) {
-            return a->file[i].path;
-        }
-    }
-    return NULL;
-}
-
-static const char *
-difference(const struct picture *a, const struct picture *b, const char *but)
-{
-    const char *path = missing(a, b, but);
-    return path ? path : missing(b, a, but);
-}
-
 /* ---- what is done ---- */
 
 static viv_status
 run_git(void *data, struct vh_arena *arena, const struct vh_git_call *call,
         struct vh_git_result *ret_result, struct viv_error *err)
 {
+    if (cut_folder_is_dead(data)) {
+        return VIV_E_IO;
+    }
     viv_status status = support_git.run(NULL, arena, call, ret_result, err);
     cut_folder_outside(data);
     return status;
@@ -233,6 +140,38 @@ new_arena(struct world *w)
     w->project.arena = vh_arena_create(NULL, 0);
 }
 
+static viv_status
+recover(struct world *w, size_t *ret_left)
+{
+    struct vh_branch_recovered recovered = {0};
+    struct viv_error err = VIV_ERROR_INIT;
+    new_arena(w);
+    viv_status status = vh_branch_recover(&w->project.tools, w->project.arena, &recovered, &err);
+    if (status) {
+        (void)wrong(w, "recovery fails:", err.text);
+    }
+    forward += recovered.forward;
+    back += recovered.back;
+    *ret_left += recovered.left_count;
+    return status;
+}
+
+/* The host is killed in the midst of it and started again, and what it did may still not be on the
+ * disk. */
+static viv_status
+die_and_recover(struct world *w, viv_status status, struct viv_error *err)
+{
+    bool dead = cut_folder_is_dead(&w->cut);
+    w->cut.dies_at = 0;
+    if (!dead) {
+        return status;
+    }
+    killed++;
+    *err = (struct viv_error)VIV_ERROR_INIT;
+    (void)recover(w, &w->left); /* the problem is noted */
+    return VIV_E_CANCELLED;
+}
+
 /* The whole life without a cut, written down. */
 static struct cut_record *
 live(struct world *w)
@@ -240,13 +179,15 @@ live(struct world *w)
     static const char *const paths[] = {"a", "b", "c", "d/e", "d/gone", "l", "n/new", "mine"};
     struct viv_error err = VIV_ERROR_INIT;
     new_arena(w);
+    w->left = 0;
     w->edited = draw(w, 3) ? paths[draw(w, sizeof paths / sizeof *paths)] : NULL;
     snprintf(w->words, sizeof w->words, "by hand %llu\n", (unsigned long long)draw(w, UINT32_MAX));
     w->cut.edit = edit;
     w->cut.edit_data = w;
     w->cut.edit_at = w->edited ? 1 + draw(w, 110) : 0;
+    w->cut.dies_at = draw(w, 3) ? 0 : 1 + draw(w, 100);
     struct cut_record *record = cut_folder_begin(&w->cut);
-    viv_status status = act(w, &err);
+    viv_status status = die_and_recover(w, act(w, &err), &err);
     w->done_at = status ? 0 : cut_record_operations(record);
     if (w->cut.edit_at) { /* later than all of it */
         edit(w);
@@ -255,7 +196,7 @@ live(struct world *w)
     }
     cut_folder_stop(&w->cut);
     refused += status == VIV_E_CONFLICT;
-    if (status && (status != VIV_E_CONFLICT || !w->edited)) {
+    if (status && status != VIV_E_CANCELLED && (status != VIV_E_CONFLICT || !w->edited)) {
         (void)wrong(w, "it fails without a cut:", err.text);
     }
     return record;
@@ -285,7 +226,7 @@ static bool
 check_person(struct world *w, const struct picture *now, bool edited)
 {
     char found[128];
-    const struct file *file = edited ? file_of(now, w->edited) : NULL;
+    const struct file *file = edited ? picture_file(now, w->edited) : NULL;
     if (!edited || (file && strcmp(file->text + 1, w->words) == 0)) {
         return true;
     }
@@ -293,43 +234,48 @@ check_person(struct world *w, const struct picture *now, bool edited)
     return wrong(w, "what a person wrote is lost:", found);
 }
 
+/* The branch goes with the files, and the index with both: git sees no change but the person's. */
+static bool
+check_git(struct world *w, bool edited, bool is_before, bool is_after)
+{
+    if (!w->repository) {
+        return true;
+    }
+    const char *said = project_out(
+        &w->project, "git rev-parse main && GIT_OPTIONAL_LOCKS=0 git status --porcelain "
+                     "--untracked-files=all");
+    size_t len = strcspn(said, "\n");
+    bool fits = (is_before && strncmp(said, w->branch_before, len) == 0) ||
+                (is_after && strncmp(said, w->branch_after, len) == 0);
+    const char *line = said[len] ? said + len + 1 : "";
+    bool clean = !*line || (edited && strlen(line) > 3 && strcmp(line + 3, w->edited) == 0);
+    return (fits || wrong(w, "the branch is not where the files are:", said)) &&
+           (clean || wrong(w, "git sees changes that nobody made:", line));
+}
+
 static bool
 check(struct world *w, uint64_t at, bool edited, size_t left)
 {
     static struct picture now;
     const char *but = edited ? w->edited : NULL;
-    take_picture(w, &now);
-    bool is_before = !difference(&now, &w->before, but);
-    bool is_after = !difference(&now, &w->after, but);
+    picture_take(w->project.root, &now);
+    bool is_before = !picture_difference(&now, &w->before, but);
+    bool is_after = !picture_difference(&now, &w->after, but);
     if (!is_before && !is_after) {
         char found[200];
         snprintf(found, sizeof found, "not before in '%s', not after in '%s'",
-                 difference(&now, &w->before, but), difference(&now, &w->after, but));
+                 picture_difference(&now, &w->before, but),
+                 picture_difference(&now, &w->after, but));
         return wrong(w, "half published:", found);
     }
     if (w->done_at && at >= w->done_at && !is_after) {
         return wrong(w, "answered as done,", "and gone");
     }
-    return check_person(w, &now, edited) && holds_none(w, "home/store/moves", ".json") &&
+    return check_person(w, &now, edited) && check_git(w, edited, is_before, is_after) &&
+           holds_none(w, "home/store/moves", ".json") &&
            (left || (holds_none(w, "home/work", "viv-stage") &&
                      holds_none(w, "project/.git", "viv-stage") &&
                      holds_none(w, "project/.git", "index.lock")));
-}
-
-static viv_status
-recover(struct world *w, size_t *ret_left)
-{
-    struct vh_branch_recovered recovered = {0};
-    struct viv_error err = VIV_ERROR_INIT;
-    new_arena(w);
-    viv_status status = vh_branch_recover(&w->project.tools, w->project.arena, &recovered, &err);
-    if (status) {
-        (void)wrong(w, "recovery fails:", err.text);
-    }
-    forward += recovered.forward;
-    back += recovered.back;
-    *ret_left = recovered.left_count;
-    return status;
 }
 
 /* Recovery is written down, and the power goes in it as well. */
@@ -359,8 +305,8 @@ do_again(struct world *w, bool edited)
     if (status && (status != VIV_E_CONFLICT || !edited)) {
         return wrong(w, "it cannot be done again:", err.text);
     }
-    take_picture(w, &now);
-    return (status || !difference(&now, &w->after, edited ? w->edited : NULL) ||
+    picture_take(w->project.root, &now);
+    return (status || !picture_difference(&now, &w->after, edited ? w->edited : NULL) ||
             wrong(w, "done again, and not", "as it should be")) &&
            check_person(w, &now, edited);
 }
@@ -368,7 +314,7 @@ do_again(struct world *w, bool edited)
 static bool
 cut_once(struct world *w, const struct cut_record *record, uint64_t seed)
 {
-    size_t left = 0;
+    size_t left = w->left;
     uint64_t at = cut_record_between(record, draw(w, cut_record_operations(record) + 1));
     bool edited = w->edited && at > w->edited_at;
     cut_folder_cut(&w->cut, record, at, seed);
@@ -394,6 +340,13 @@ history(uint64_t seed, uint64_t want, char *problem)
 }
 
 /* ---- worlds ---- */
+
+static void
+note(struct world *w, struct picture *picture, char branch[80])
+{
+    picture_take(w->project.root, picture);
+    snprintf(branch, 80, "%s", w->repository ? project_out(&w->project, "git rev-parse main") : "");
+}
 
 static void
 make_world(struct world *w, bool repository, bool rolled_back)
@@ -430,11 +383,11 @@ make_world(struct world *w, bool repository, bool rolled_back)
         w->back = true;
     }
     struct cut_record *record = cut_folder_begin(&w->cut);
-    take_picture(w, &w->before);
+    note(w, &w->before, w->branch_before);
     viv_status status = act(w, &err);
-    take_picture(w, &w->after);
+    note(w, &w->after, w->branch_after);
     cut_folder_stop(&w->cut);
-    if (status || !difference(&w->before, &w->after, NULL)) {
+    if (status || !picture_difference(&w->before, &w->after, NULL)) {
         fail_msg("nothing happens without a cut: %s", err.text);
     }
     printf("%s%s: %llu operations\n", repository ? "repository" : "folder",
@@ -455,11 +408,11 @@ begin(void)
 static bool
 tell(void)
 {
-    printf(
-        "%llu undone, %llu completed, %llu cut again; %llu edits by hand, %llu refused for them\n",
-        (unsigned long long)back, (unsigned long long)forward, (unsigned long long)twice,
-        (unsigned long long)edits, (unsigned long long)refused);
-    return back > 0 && forward > 0 && twice > 0 && edits > 0;
+    printf("%llu undone, %llu completed, %llu cut again; %llu edits by hand, %llu refused for "
+           "them, %llu hosts killed\n",
+           (unsigned long long)back, (unsigned long long)forward, (unsigned long long)twice,
+           (unsigned long long)edits, (unsigned long long)refused, (unsigned long long)killed);
+    return killed > 0 && back > 0 && forward > 0 && twice > 0 && edits > 0;
 }
 
 static void
