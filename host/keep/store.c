@@ -74,6 +74,7 @@ vh_store_failed(struct vh_store *store, struct viv_error *err)
 {
     struct vh_store_text why;
     vh_store_reason(store->db, &why);
+    snprintf(store->failed, sizeof store->failed, "%s", why.text);
     return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", why.text);
 }
 
@@ -235,6 +236,10 @@ vh_store_undo(struct vh_store *store, struct viv_error *err)
 {
     store->head = store->mark_head;
     store->seq = store->mark_seq;
+    if (sqlite3_get_autocommit(store->db)) { /* what failed took the whole transaction with it */
+        end_it(store);
+        return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", store->failed);
+    }
     viv_status status = control(store, VH_SQL_UNDO, err);
     return status ? status : control(store, VH_SQL_KEEP, err);
 }
@@ -242,6 +247,8 @@ vh_store_undo(struct vh_store *store, struct viv_error *err)
 viv_status
 vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct viv_error *err)
 {
+    char version[32]; /* bound as it is: it outlives the statement's run */
+    snprintf(version, sizeof version, "%d.%d.%d", VIV_VERSION_MAJOR, VIV_VERSION_MINOR, VIV_VERSION_PATCH);
     viv_status status = check_epoch(store, epoch, err);
     if (status == VIV_OK && store->seq >= store->first_seq) {
         sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_BATCH_ADD, err);
@@ -250,9 +257,7 @@ vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct v
             for (int i = 0; i < 5; i++) {
                 sqlite3_bind_int64(sql, i + 1, values[i]);
             }
-            char version[32];
-            snprintf(version, sizeof version, "%d.%d.%d", VIV_VERSION_MAJOR, VIV_VERSION_MINOR, VIV_VERSION_PATCH);
-            sqlite3_bind_text(sql, 6, version, -1, SQLITE_TRANSIENT);
+            sqlite3_bind_text(sql, 6, version, -1, SQLITE_STATIC);
         }
         status = vh_store_run(store, sql, err);
     }

@@ -56,7 +56,8 @@ vh_document_own(struct vh_arena *arena, struct json_t *value, struct viv_error *
 static json_t *
 load(struct viv_str text, json_error_t *ret_fault)
 {
-    return json_loadb(text.data ? text.data : "", (size_t)text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_fault);
+    static const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    return json_loadb(text.data ? text.data : "", (size_t)text.len, flags, ret_fault);
 }
 
 viv_status

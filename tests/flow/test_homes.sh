@@ -53,4 +53,18 @@ refute "a home in it" [ -e "$P/.vivarium" ]
 viv init "$P"
 expect_code 0 "init once it can be"
 
+story "an init that is cut short is none"
+P=$SCRATCH/cut
+mkdir -p "$P"
+(VIV_CRASH_AT=stage.before-rename "$VIVHOST" init "$P") >"$SCRATCH/out" 2>"$SCRATCH/err"
+said "crash place 'stage.before-rename' reached"
+refute "half a home" [ -e "$P/.vivarium" ]
+viv init "$P"
+expect_code 0 "init after a crash"
+said "which an init that was cut short has left"
+same "nothing beside the home" "$(find "$P" -maxdepth 1 -name '.vivarium.*')" ""
+viv submit "do it" -C "$P" -- true
+expect_code 0 "submit in a home made after a crash"
+flow_homes+=("$P")
+
 flow_end

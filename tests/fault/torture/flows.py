@@ -199,6 +199,9 @@ class Flow:
     said it succeeded; once_more() is what a person does after it failed; holds() is what must be at the end."""
     where = "repo"
 
+    def program(self, world):
+        return world.vivhost
+
     def prepare(self, world):
         world.viv("init")
 
@@ -213,6 +216,12 @@ class Flow:
 
     def holds(self, world, rows):
         return []
+
+    def recovered(self, world, point):
+        """Problems after the next start."""
+        stays = point.when == "ever" and point.kind in ("io", "readonly")  # what was half made could not be removed
+        rows = world.settle(point.when)
+        return world.common(stays) + self.holds(world, rows)
 
 
 def ready(world, rows, *names):

@@ -309,8 +309,8 @@ a_failing_call_changes_nothing(void **state)
     }
 }
 
-/* A move that was cut short is completed or undone by the next one, not only at the next start; what cannot be read keeps
- * others from starting one. */
+/* A move that was cut short is completed or undone by the next one, not only at the next start; a journal that cannot
+ * be read keeps others from starting one. */
 static void
 a_cut_move_is_finished_by_the_next(void **state)
 {
