@@ -53,20 +53,21 @@ last_errno(sqlite3 *db)
 void
 vh_store_reason(sqlite3 *db, struct vh_store_text *ret_text)
 {
+    /* SQLite tries other ways to open a file, and closes some before it tells: the system's word is lost then. */
+    static const char any[] = "no room, no descriptor, a bad disk, or not writable";
     char reason[128];
+    const char *more = NULL;
     int kind = sqlite3_errcode(db) & 0xff, code = 0;
-    snprintf(ret_text->text, sizeof ret_text->text, "%s", sqlite3_errmsg(db));
-    if (kind == SQLITE_CANTOPEN) { /* SQLite tries other ways then, and keeps the error of the last */
-        static const char more[] = ": no room, no descriptor, a bad disk, or not writable";
-        strncat(ret_text->text, more, sizeof ret_text->text - strlen(ret_text->text) - 1);
-    } else if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
+    if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
         code = last_errno(db);
         code = code || kind == SQLITE_CORRUPT ? code : sqlite3_system_errno(db);
     }
     if (code) {
-        size_t len = strlen(ret_text->text);
-        snprintf(ret_text->text + len, sizeof ret_text->text - len, ": %s", strerror_r(code, reason, sizeof reason));
+        more = strerror_r(code, reason, sizeof reason);
+    } else if (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN) {
+        more = any;
     }
+    snprintf(ret_text->text, sizeof ret_text->text, "%s%s%s", sqlite3_errmsg(db), more ? ": " : "", more ? more : "");
 }
 
 viv_status

@@ -62,12 +62,12 @@ class World:
         except OSError:
             return None
 
-    def call(self, *words, env=None, bound=BOUND_S):
+    def call(self, *words, env=None):
         """(exit code or minus the signal, output, errors); None for a code: it did not end."""
         process = subprocess.Popen(words, cwd=self.project, env=env or self.env, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         try:
-            out, errors = process.communicate(timeout=bound)
+            out, errors = process.communicate(timeout=BOUND_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, errors = process.communicate()
