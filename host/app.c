@@ -19,14 +19,40 @@
 #define LOCK_NAME "host.lock"
 #define CONNECT_NS INT64_C(10000000000) /* a host that is starting opens its socket last */
 
+static bool
+is_set(const char *variable)
+{
+    const char *set = getenv(variable);
+    return set && set[0] == '/';
+}
+
 static const char *
 folder_of(struct vh_app *app, const char *variable, const char *below)
 {
-    const char *set = getenv(variable);
-    if (set && set[0] == '/') {
-        return vh_arena_format(app->arena, "%s/vivarium", set);
+    if (is_set(variable)) {
+        return vh_arena_format(app->arena, "%s/vivarium", getenv(variable));
     }
     return app->user.home ? vh_arena_format(app->arena, "%s/%s/vivarium", app->user.home, below) : NULL;
+}
+
+/* Not to know the user's folders is one thing, to have no memory for their names another: with them would go the user's
+ * policy. */
+static viv_status
+name_folders(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_app_user *user = &app->user;
+    const char *home = getenv("HOME");
+    bool homeless = !home || home[0] != '/';
+    user->home = homeless ? NULL : vh_arena_text(app->arena, home);
+    user->config = folder_of(app, "XDG_CONFIG_HOME", ".config");
+    user->data = folder_of(app, "XDG_DATA_HOME", ".local/share");
+    user->keys = user->data ? vh_arena_format(app->arena, "%s/keys", user->data) : NULL;
+    user->xdg_config = getenv("XDG_CONFIG_HOME");
+    bool config = !homeless || is_set("XDG_CONFIG_HOME"), data = !homeless || is_set("XDG_DATA_HOME");
+    if ((!homeless && !user->home) || (config && !user->config) || (data && !user->keys)) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    return VIV_OK;
 }
 
 viv_status
@@ -37,13 +63,15 @@ vh_app_begin(struct vh_app *app, const struct vh_seam *seam, struct viv_error *e
     if (!app->arena) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
-    const char *home = getenv("HOME");
+    errno = 0;
     const struct passwd *entry = getpwuid(getuid());
-    app->user.home = home && home[0] == '/' ? vh_arena_text(app->arena, home) : NULL;
-    app->user.config = folder_of(app, "XDG_CONFIG_HOME", ".config");
-    app->user.data = folder_of(app, "XDG_DATA_HOME", ".local/share");
-    app->user.keys = app->user.data ? vh_arena_format(app->arena, "%s/keys", app->user.data) : NULL;
-    app->user.xdg_config = getenv("XDG_CONFIG_HOME");
+    if (!entry && errno == ENOMEM) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    viv_status status = name_folders(app, err);
+    if (status) {
+        return status;
+    }
     app->user.uid = getuid();
     app->user.pid = getpid();
     app->user.name = entry ? vh_arena_text(app->arena, entry->pw_name)

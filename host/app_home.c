@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/str.h"
-#include "run/target.h"
+#include "run/repository.h"
 #include <viv/limits.h>
 
 #define EXCLUDE_MAX (1u << 20)
@@ -40,8 +40,11 @@ vh_app_find(struct vh_app *app, const char *start, struct viv_error *err)
         char candidate[VIV_PATH_MAX + 16];
         struct stat stat;
         snprintf(candidate, sizeof candidate, "%s/" VH_APP_HOME, strcmp(path, "/") == 0 ? "" : path);
-        if (app->seam->stat(app->seam->data, AT_FDCWD, candidate, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISDIR(stat.st_mode)) {
+        bool there = app->seam->stat(app->seam->data, AT_FDCWD, candidate, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!there && errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
+            return vh_error_errno(err, VIV_E_IO, "home", "cannot look at '%s'", candidate);
+        }
+        if (there && S_ISDIR(stat.st_mode)) {
             app->project = vh_arena_text(app->arena, path);
             app->home_path = vh_arena_text(app->arena, candidate);
             if (!app->project || !app->home_path) {
@@ -124,7 +127,7 @@ vh_app_exclude(struct vh_app *app, struct viv_error *err)
     struct vh_target target = { .tools = &tools };
     struct vh_buf line;
     bool found = false;
-    viv_status status = vh_target_find(&target, app->arena, app->project, &found, err);
+    viv_status status = vh_repository_find(&target, app->arena, app->project, &found, err);
     if (status || !found) {
         return status == VIV_E_INVALID ? VIV_OK : status; /* nothing that git could take for a working tree */
     }

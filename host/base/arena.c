@@ -169,7 +169,7 @@ from_new_block(struct vh_arena *arena, size_t size)
 void *
 vh_arena_alloc(struct vh_arena *arena, size_t size)
 {
-    if (told_to_fail() || size > SIZE_MAX / 2) {
+    if (!arena || told_to_fail() || size > SIZE_MAX / 2) {
         return NULL;
     }
     size_t wanted = size;
@@ -264,5 +264,5 @@ vh_arena_on_end(struct vh_arena *arena, void (*clean)(void *data), void *data)
 size_t
 vh_arena_used(const struct vh_arena *arena)
 {
-    return arena->used;
+    return arena ? arena->used : 0;
 }

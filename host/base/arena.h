@@ -16,7 +16,8 @@ struct vh_arena;
 struct vh_arena *vh_arena_create(struct vh_arena *parent, size_t max_bytes);
 void vh_arena_destroy(struct vh_arena *arena);
 
-/* Zeroed and aligned for any type; NULL at the bound or out of memory. size 0 gives a valid pointer. */
+/* Zeroed and aligned for any type; NULL at the bound or out of memory, and from an arena that could not be made
+ * (NULL). size 0 gives a valid pointer. */
 void *vh_arena_alloc(struct vh_arena *arena, size_t size);
 void *vh_arena_array(struct vh_arena *arena, size_t count, size_t size);
 void *vh_arena_copy(struct vh_arena *arena, const void *bytes, size_t size);

@@ -359,7 +359,7 @@ host_event(struct vh_sequencer *s, struct viv_str kind, struct viv_error *err)
     viv_status status = ensure_open(s, starts ? 0 : s->epoch, err);
     if (status == VIV_OK) {
         vh_sequencer_tick(s);
-        status = vh_sequencer_run_step(s, &command, arena, &none, &ignored, err);
+        status = vh_sequencer_run_step(s, &command, arena, &none, NULL, &ignored, err);
     }
     vh_arena_destroy(arena);
     return status ? status : commit(s, err);

@@ -37,10 +37,11 @@ repeat_answer(struct vh_sequencer *s, struct vh_arena *arena, int64_t seq, struc
     return VIV_OK;
 }
 
-/* One command in its savepoint. */
+/* One command in its savepoint. What is wanted next, where that was asked for, is part of it: whoever is told that a
+ * command failed may rely on it, a claim above all. */
 viv_status
 vh_sequencer_run_step(struct vh_sequencer *s, const struct vh_command *command, struct vh_arena *arena,
-         const struct vh_hash *digest, struct vh_answer *ret_answer, struct viv_error *err)
+         const struct vh_hash *digest, struct vh_arena *ask_arena, struct vh_answer *ret_answer, struct viv_error *err)
 {
     struct vh_state_ops state = vh_store_state(s->store);
     struct vh_decision decision;
@@ -52,6 +53,9 @@ vh_sequencer_run_step(struct vh_sequencer *s, const struct vh_command *command, 
     status = vh_step(&state, arena, command, &place, &decision, err);
     if (status == VIV_OK) {
         status = vh_store_append(s->store, arena, decision.events, decision.count, digest, err);
+    }
+    if (status == VIV_OK && ask_arena && decision.task.len) {
+        status = vh_sequencer_next_ask(s, decision.task, ask_arena, &ret_answer->ask, err);
     }
     if (status) {
         struct viv_error undo = VIV_ERROR_INIT;
@@ -102,7 +106,7 @@ record_refusal(struct vh_sequencer *s, struct vh_request *request, struct vh_are
     char hex[VH_HASH_HEX];
     vh_hash_hex(digest, hex);
     vh_json_set_text(arena, refusal.data, "request", hex); /* the key's digest can be rebuilt from the log */
-    viv_status recorded = vh_sequencer_run_step(s, &refusal, arena, digest, &ignored, &err);
+    viv_status recorded = vh_sequencer_run_step(s, &refusal, arena, digest, NULL, &ignored, &err);
     if (recorded == VIV_E_STORE) {
         request->err = err;
         return recorded;
@@ -144,7 +148,8 @@ vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, str
     if (!task) {
         return vh_error_set(&request->err, VIV_E_MEMORY, "command", "no memory for an answer");
     }
-    viv_status status = vh_sequencer_run_step(s, command, arena, &digest, &request->answer, &request->err);
+    viv_status status = vh_sequencer_run_step(s, command, arena, &digest, request->want_ask ? request->arena : NULL,
+                                               &request->answer, &request->err);
     if (status) {
         return command->key.len && is_decision(status) ? record_refusal(s, request, arena, &digest, status) : status;
     }
@@ -153,10 +158,7 @@ vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, str
         memcpy(task, request->answer.task.data, len);
     }
     request->answer.task = (struct viv_str){ task, len };
-    if (request->want_ask && request->answer.task.len) {
-        status = vh_sequencer_next_ask(s, request->answer.task, request->arena, &request->answer.ask, &request->err);
-    }
-    return status;
+    return VIV_OK;
 }
 
 /* Recorded time: the wall clock, never less than before. While the wall clock is behind, recorded time goes on by what
@@ -185,7 +187,7 @@ vh_sequencer_tick(struct vh_sequencer *s)
     if (data) {
         vh_json_set_int(arena, data, "back_us", back_us);
         struct vh_command note = { .kind = VH_STR("clock.stepped"), .actor = s->self, .data = data };
-        s->clock_noted = vh_sequencer_run_step(s, &note, arena, &none, &ignored, &err) == VIV_OK;
+        s->clock_noted = vh_sequencer_run_step(s, &note, arena, &none, NULL, &ignored, &err) == VIV_OK;
     }
     vh_arena_destroy(arena);
 }

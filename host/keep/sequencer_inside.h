@@ -56,9 +56,11 @@ struct vh_sequencer {
     bool clock_noted;
 };
 
-/* Step, fold and append one command in a savepoint; nothing of it stays when it is refused. */
+/* Step, fold and append one command in a savepoint; nothing of it stays when it is refused. With `ask_arena` the next
+ * ask of its task is part of the answer. */
 viv_status vh_sequencer_run_step(struct vh_sequencer *s, const struct vh_command *command, struct vh_arena *arena,
-                                 const struct vh_hash *digest, struct vh_answer *ret_answer, struct viv_error *err);
+                                 const struct vh_hash *digest, struct vh_arena *ask_arena,
+                                 struct vh_answer *ret_answer, struct viv_error *err);
 /* As above with idempotency key, recorded refusal and the next ask. */
 viv_status vh_sequencer_run_command(struct vh_sequencer *s, struct vh_request *request, struct vh_arena *arena);
 viv_status vh_sequencer_next_ask(struct vh_sequencer *s, struct viv_str task, struct vh_arena *arena,

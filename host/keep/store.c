@@ -53,20 +53,21 @@ last_errno(sqlite3 *db)
 void
 vh_store_reason(sqlite3 *db, struct vh_store_text *ret_text)
 {
+    /* SQLite tries other ways to open a file, and closes some before it tells: the system's word is lost then. */
+    static const char any[] = "no room, no descriptor, a bad disk, or not writable";
     char reason[128];
+    const char *more = NULL;
     int kind = sqlite3_errcode(db) & 0xff, code = 0;
-    snprintf(ret_text->text, sizeof ret_text->text, "%s", sqlite3_errmsg(db));
-    if (kind == SQLITE_CANTOPEN) { /* SQLite tries other ways then, and keeps the error of the last */
-        static const char more[] = ": no room, no descriptor, a bad disk, or not writable";
-        strncat(ret_text->text, more, sizeof ret_text->text - strlen(ret_text->text) - 1);
-    } else if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
+    if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
         code = last_errno(db);
         code = code || kind == SQLITE_CORRUPT ? code : sqlite3_system_errno(db);
     }
     if (code) {
-        size_t len = strlen(ret_text->text);
-        snprintf(ret_text->text + len, sizeof ret_text->text - len, ": %s", strerror_r(code, reason, sizeof reason));
+        more = strerror_r(code, reason, sizeof reason);
+    } else if (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN) {
+        more = any;
     }
+    snprintf(ret_text->text, sizeof ret_text->text, "%s%s%s", sqlite3_errmsg(db), more ? ": " : "", more ? more : "");
 }
 
 viv_status
@@ -74,6 +75,7 @@ vh_store_failed(struct vh_store *store, struct viv_error *err)
 {
     struct vh_store_text why;
     vh_store_reason(store->db, &why);
+    snprintf(store->failed, sizeof store->failed, "%s", why.text);
     return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", why.text);
 }
 
@@ -235,6 +237,10 @@ vh_store_undo(struct vh_store *store, struct viv_error *err)
 {
     store->head = store->mark_head;
     store->seq = store->mark_seq;
+    if (sqlite3_get_autocommit(store->db)) { /* what failed took the whole transaction with it */
+        end_it(store);
+        return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", store->failed);
+    }
     viv_status status = control(store, VH_SQL_UNDO, err);
     return status ? status : control(store, VH_SQL_KEEP, err);
 }
@@ -242,6 +248,8 @@ vh_store_undo(struct vh_store *store, struct viv_error *err)
 viv_status
 vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct viv_error *err)
 {
+    char version[32]; /* bound as it is: it outlives the statement's run */
+    snprintf(version, sizeof version, "%d.%d.%d", VIV_VERSION_MAJOR, VIV_VERSION_MINOR, VIV_VERSION_PATCH);
     viv_status status = check_epoch(store, epoch, err);
     if (status == VIV_OK && store->seq >= store->first_seq) {
         sqlite3_stmt *sql = vh_store_sql(store, VH_SQL_BATCH_ADD, err);
@@ -250,9 +258,7 @@ vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct v
             for (int i = 0; i < 5; i++) {
                 sqlite3_bind_int64(sql, i + 1, values[i]);
             }
-            char version[32];
-            snprintf(version, sizeof version, "%d.%d.%d", VIV_VERSION_MAJOR, VIV_VERSION_MINOR, VIV_VERSION_PATCH);
-            sqlite3_bind_text(sql, 6, version, -1, SQLITE_TRANSIENT);
+            sqlite3_bind_text(sql, 6, version, -1, SQLITE_STATIC);
         }
         status = vh_store_run(store, sql, err);
     }

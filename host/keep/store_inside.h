@@ -47,6 +47,7 @@ struct vh_store {
     struct vh_hash head;
     struct vh_hash mark_head; /* to go back to on undo */
     int64_t mark_seq;
+    char failed[256]; /* what failed last, in words */
     bool open;
     bool dead;
     bool may_project; /* the statement being prepared may write projections; looked at in debug builds */

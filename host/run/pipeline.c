@@ -117,14 +117,13 @@ work_on(struct vh_work *work, struct viv_error *err)
         }
         if (changed_meanwhile(status)) {
             struct viv_str id = work->ask.task.id;
-            status = vh_sequencer_ask(work->run->sequencer, id, work->arena, &work->ask, err);
-            if (status) {
-                return status;
+            status = vh_sequencer_ask(work->run->sequencer, id, work->arena, &work->ask, &fault);
+            if (status == VIV_OK) {
+                work->ordinal = work->ask.task.effects;
+                continue;
             }
-            work->ordinal = work->ask.task.effects;
-            continue;
         }
-        if (status == VIV_E_STORE) {
+        if (status == VIV_E_STORE && vh_sequencer_dead(work->run->sequencer, NULL)) {
             *err = fault;
             return status;
         }

@@ -42,11 +42,6 @@ struct vh_target {
 viv_status vh_target_open(const struct vh_git_tools *tools, struct vh_arena *arena, const char *path,
                           struct vh_target *ret_target, struct viv_error *err);
 
-/* Whether the absolute `path` lies in a working tree; then fills root, prefix, git_dir, common_dir and linked. Reads
- * files only; of `tools` the seam must be there. VIV_E_INVALID: bare, inside a git directory, `.git` leads nowhere. */
-viv_status vh_target_find(struct vh_target *target, struct vh_arena *arena, const char *path, bool *ret_found,
-                          struct viv_error *err);
-
 /* The worktree's top, or the folder itself, without asking git anything: where paths of a task begin. */
 viv_status vh_target_root(const struct vh_git_tools *tools, struct vh_arena *arena, const char *path,
                           const char **ret_root, struct viv_error *err);

@@ -78,7 +78,7 @@ take_tasks(struct worker *worker)
         int64_t before = vh_sequencer_wait_task(run->sequencer, -1, 0);
         viv_status status = one_task(worker, &err);
         note(worker, "");
-        if (status == VIV_E_STORE || status == VIV_E_FENCED || vh_sequencer_dead(run->sequencer, NULL)) {
+        if (status == VIV_E_FENCED || vh_sequencer_dead(run->sequencer, NULL)) {
             vh_log(VH_LOG_ERROR, "worker", "%s stops: %s", worker->name, err.text);
             return;
         }

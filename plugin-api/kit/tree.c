@@ -53,6 +53,13 @@ depth_of(struct viv_str text)
     return deepest;
 }
 
+static json_t *
+load(struct viv_str text, json_error_t *ret_fault)
+{
+    return json_loadb(text.data ? text.data : "", (size_t)text.len,
+                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_fault);
+}
+
 viv_status
 viv_tree_read(struct viv_str text, const char *name, struct json_t **ret_value,
               struct viv_error *err)
@@ -67,9 +74,10 @@ viv_tree_read(struct viv_str text, const char *name, struct json_t **ret_value,
                              depth, VIV_JSON_DEPTH_MAX);
     }
     json_error_t fault;
-    json_t *value = json_loadb(text.data ? text.data : "", (size_t)text.len,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
-    if (!value && json_error_code(&fault) == json_error_out_of_memory) {
+    json_t *value = load(text, &fault);
+    /* A parser that runs out of memory says anything, or nothing: it is asked twice. */
+    value = value ? value : load(text, &fault);
+    if (!value && (!fault.text[0] || json_error_code(&fault) == json_error_out_of_memory)) {
         return viv_tree_fail(err, VIV_E_MEMORY, "json", "%s does not fit into memory", name);
     }
     if (!value) {

@@ -146,7 +146,7 @@ def change_row(file, task, members):
     db = sqlite3.connect(file)
     row = json.loads(db.execute("SELECT doc FROM tasks WHERE id=?", (task,)).fetchone()[0]) | json.loads(members)
     text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    db.execute("UPDATE tasks SET doc=? WHERE id=?", (text.encode(), task))
+    db.execute("UPDATE tasks SET doc=? WHERE id=?", (text, task))
     db.commit()
     db.close()
 

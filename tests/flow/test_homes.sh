@@ -110,4 +110,18 @@ expect_code 1 "a task that writes into a home"
 said "'sub/dir/.vivarium' belongs to the host"
 same "the home of the folder" "$(sha256sum <"$R/sub/dir/.vivarium/home.json")" "$before"
 
+story "an init that is cut short is none"
+P=$SCRATCH/cut
+mkdir -p "$P"
+(VIV_CRASH_AT=stage.before-rename "$VIVHOST" init "$P") >"$SCRATCH/out" 2>"$SCRATCH/err"
+said "crash place 'stage.before-rename' reached"
+refute "half a home" [ -e "$P/.vivarium" ]
+viv init "$P"
+expect_code 0 "init after a crash"
+said "which an init that was cut short has left"
+same "nothing beside the home" "$(find "$P" -maxdepth 1 -name '.vivarium.*')" ""
+viv submit "do it" -C "$P" -- true
+expect_code 0 "submit in a home made after a crash"
+flow_homes+=("$P")
+
 flow_end

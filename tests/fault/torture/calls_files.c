@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -133,6 +134,22 @@ STAND_IN(int, pipe2, (int fds[2], int flags), (fds, flags), PROCESS)
 STAND_IN(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags), (fd, address, len, flags),
          PROCESS)
 STAND_IN(int, memfd_create, (const char *name, unsigned flags), (name, flags), PROCESS)
+
+typedef void (*signal_handler)(int);
+
+signal_handler
+signal(int number, signal_handler handler)
+{
+    REAL(signal)
+    return torture_keeps(number) ? SIG_DFL : real(number, handler);
+}
+
+int
+sigaction(int number, const struct sigaction *action, struct sigaction *ret_old)
+{
+    REAL(sigaction)
+    return real(number, torture_keeps(number) ? NULL : action, ret_old);
+}
 
 /* These answer with the error. */
 int

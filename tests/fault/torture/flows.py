@@ -62,12 +62,12 @@ class World:
         except OSError:
             return None
 
-    def call(self, *words, env=None, bound=BOUND_S):
+    def call(self, *words, env=None):
         """(exit code or minus the signal, output, errors); None for a code: it did not end."""
         process = subprocess.Popen(words, cwd=self.project, env=env or self.env, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         try:
-            out, errors = process.communicate(timeout=bound)
+            out, errors = process.communicate(timeout=BOUND_S)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, errors = process.communicate()
@@ -199,6 +199,9 @@ class Flow:
     said it succeeded; once_more() is what a person does after it failed; holds() is what must be at the end."""
     where = "repo"
 
+    def program(self, world):
+        return world.vivhost
+
     def prepare(self, world):
         world.viv("init")
 
@@ -213,6 +216,12 @@ class Flow:
 
     def holds(self, world, rows):
         return []
+
+    def recovered(self, world, point):
+        """Problems after the next start."""
+        stays = point.when == "ever" and point.kind in ("io", "readonly")  # what was half made could not be removed
+        rows = world.settle(point.when)
+        return world.common(stays) + self.holds(world, rows)
 
 
 def ready(world, rows, *names):

@@ -95,12 +95,23 @@ on_crash(int number)
     raise(number);
 }
 
+static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+
+bool
+torture_keeps(int number)
+{
+    bool is = false;
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
+        is = is || number == crashes[i];
+    }
+    return is && report && !inside;
+}
+
 static void
 catch_crashes(void)
 {
-    static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        signal(numbers[i], on_crash);
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
+        signal(crashes[i], on_crash);
     }
 }
 
@@ -204,8 +215,8 @@ begin(void)
     void *frames[DEPTH];
     (void)backtrace(frames, DEPTH); /* the first one loads a library */
     read_plan(text ? text : "count");
-    inside = false;
-    report = memory;
     catch_crashes();
+    report = memory;
     report->begun = 1;
+    inside = false;
 }

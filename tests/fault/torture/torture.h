@@ -50,5 +50,7 @@ struct torture_report {
 
 /* Count a call that belongs to each kind of the mask. True: it must fail, with errno set. */
 bool torture_fails(unsigned kinds, const char *call);
+/* Whether this library answers that signal itself: the program's own handler stays out, so that a crash is told. */
+bool torture_keeps(int number);
 
 #endif

@@ -173,10 +173,23 @@ the_nth_allocation_fails(void **state)
     assert_string_equal(order, "");
 }
 
+/* Out of memory once means out of memory from there on, not a crash. */
+static void
+an_arena_that_could_not_be_made_gives_nothing(void **state)
+{
+    (void)state;
+    assert_null(vh_arena_alloc(NULL, 1));
+    assert_null(vh_arena_text(NULL, "text"));
+    assert_null(vh_arena_format(NULL, "%d", 1));
+    assert_int_equal(vh_arena_used(NULL), 0);
+    vh_arena_destroy(NULL);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_arena_that_could_not_be_made_gives_nothing),
         cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
         cmocka_unit_test(a_large_piece_leaves_the_small_room_usable),
         cmocka_unit_test(the_bound_holds_to_the_byte),
