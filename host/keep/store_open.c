@@ -144,6 +144,7 @@ read_head(struct vh_store *store, const char *path, struct viv_error *err)
     return whole ? VIV_OK : vh_error_set(err, VIV_E_CORRUPT, "store", "the last event of '%s' has no hash", path);
 }
 
+/* On success the caller closes it. */
 static viv_status
 open_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, struct viv_error *err)
 {
@@ -155,6 +156,12 @@ open_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, stru
         viv_status status = vh_error_set(err, VIV_E_STORE, "store", "cannot open '%s': %s", path, why.text);
         sqlite3_close(*ret_db);
         return status;
+    }
+    /* SQLite is content with less. */
+    if ((flags & SQLITE_OPEN_READWRITE) && sqlite3_db_readonly(*ret_db, "main") == 1) {
+        sqlite3_close(*ret_db);
+        return vh_error_set(err, VIV_E_STORE, "store",
+                            "cannot open '%s' for writing: no descriptor, a bad disk, or not writable", path);
     }
     return VIV_OK;
 }
