@@ -51,7 +51,12 @@ copy_file(struct copy *copy, int from, int to, const char *name)
     if (in < 0) {
         return vh_error_errno(copy->err, VIV_E_IO, "copy", "cannot open '%s'", name);
     }
-    if (seam->fstat(seam->data, in, &stat) || !S_ISREG(stat.st_mode)) { /* it was one a moment ago */
+    if (seam->fstat(seam->data, in, &stat)) {
+        viv_status failed = vh_error_errno(copy->err, VIV_E_IO, "copy", "cannot look at '%s'", name);
+        seam->close(seam->data, in);
+        return failed;
+    }
+    if (!S_ISREG(stat.st_mode)) { /* it was one a moment ago */
         seam->close(seam->data, in);
         return vh_error_set(copy->err, VIV_E_IO, "copy", "'%s' is not a regular file any more", name);
     }

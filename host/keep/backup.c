@@ -128,7 +128,9 @@ vh_backup_copy(const struct vh_seam *seam, int from, int to, const char *path, s
         viv_status failed = errno == ENOENT ? VIV_E_NOT_FOUND : VIV_E_CORRUPT;
         return vh_error_errno(err, failed, "backup", "cannot open '%s'", path);
     }
-    viv_status status = seam->fstat(seam->data, in, &stat) || !S_ISREG(stat.st_mode)
+    viv_status status = seam->fstat(seam->data, in, &stat)
+                            ? vh_error_errno(err, VIV_E_IO, "backup", "cannot look at '%s'", path)
+                        : !S_ISREG(stat.st_mode)
                             ? vh_error_set(err, VIV_E_CORRUPT, "backup", "'%s' is not a regular file", path)
                         : to < 0 ? VIV_OK
                                  : make_file(seam, to, path, &out, err);

@@ -223,7 +223,10 @@ static viv_status
 cut(const struct vh_seam *seam, struct vh_store *store, int fd, int64_t *ret_seq, struct viv_error *err)
 {
     struct stat stat;
-    if (seam->fstat(seam->data, fd, &stat) || !S_ISREG(stat.st_mode)) {
+    if (seam->fstat(seam->data, fd, &stat)) {
+        return vh_error_errno(err, VIV_E_IO, "export", "cannot look at the exported log");
+    }
+    if (!S_ISREG(stat.st_mode)) {
         return vh_error_set(err, VIV_E_INVALID, "export", "the exported log is no regular file");
     }
     size_t size = (size_t)stat.st_size;

@@ -166,6 +166,13 @@ vh_store_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, 
         *ret_db = NULL;
         return status;
     }
+    /* SQLite is content with less. */
+    if ((flags & SQLITE_OPEN_READWRITE) && sqlite3_db_readonly(*ret_db, "main") == 1) {
+        sqlite3_close(*ret_db);
+        *ret_db = NULL;
+        return vh_error_set(err, VIV_E_STORE, "store",
+                            "cannot open '%s' for writing: no descriptor, a bad disk, or not writable", path);
+    }
     return VIV_OK;
 }
 

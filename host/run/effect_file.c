@@ -77,7 +77,12 @@ vh_effect_read(struct vh_effect *effect, struct viv_error *err)
     if (fd < 0) {
         return failed(effect, effect->path, err);
     }
-    if (seam->fstat(seam->data, fd, &stat) || !S_ISREG(stat.st_mode)) {
+    if (seam->fstat(seam->data, fd, &stat)) {
+        viv_status status = vh_error_errno(err, VIV_E_IO, "effect", "cannot look at '%s'", effect->path);
+        seam->close(seam->data, fd);
+        return status;
+    }
+    if (!S_ISREG(stat.st_mode)) {
         seam->close(seam->data, fd);
         return vh_error_set(err, VIV_E_INVALID, "effect", "'%s' is not a regular file", effect->path);
     }
