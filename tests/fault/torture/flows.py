@@ -101,7 +101,7 @@ class World:
         nothing worked any more while it was being checked or published, a person is asked, and says to go on."""
         self.viv("work", "--drain")
         for row in json.loads(self.viv("inbox", "--json"))["tasks"]:
-            if when == "ever" and row["question"] in ("publication-unknown", "gate-inconclusive"):
+            if when == "ever" and row["awaiting"] in ("publication-unknown", "gate-inconclusive"):
                 self.viv("task", "approve", row["id"])
                 self.viv("work", "--drain")
         rows = self.tasks()
