@@ -356,6 +356,13 @@ import_value(struct import *in, json_t *from, const char *key, int depth)
     return value ? value : refuse(in, VIV_E_MEMORY, key, "does not fit into memory");
 }
 
+static json_t *
+load(struct viv_str text, json_error_t *ret_fault)
+{
+    static const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    return json_loadb(text.len ? text.data : "", (size_t)text.len, flags, ret_fault);
+}
+
 viv_status
 vh_json_import(struct vh_arena *arena, struct viv_str text, struct vh_json **ret_value, struct viv_error *err)
 {
@@ -365,8 +372,11 @@ vh_json_import(struct vh_arena *arena, struct viv_str text, struct vh_json **ret
         return vh_error_set(err, VIV_E_INVALID, "json", "byte %llu is NUL, allowed: JSON text",
                             (unsigned long long)nul);
     }
-    json_t *root = json_loadb(text.len ? text.data : "", (size_t)text.len,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
+    json_t *root = load(text, &fault);
+    root = root ? root : load(text, &fault); /* a parser that runs out of memory says anything: ask it twice */
+    if (!root && (!fault.text[0] || !vh_arena_alloc(arena, (size_t)text.len + 1))) {
+        return vh_error_set(err, VIV_E_MEMORY, "json", "no memory to read JSON");
+    }
     if (!root) {
         vh_error_set(err, VIV_E_INVALID, "json", "line %d, column %d: %s", fault.line, fault.column, fault.text);
         if (err) {

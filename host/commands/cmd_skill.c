@@ -130,7 +130,11 @@ skill_call(struct vh_cli *cli)
     if (!vh_cli_no_more_options(cli, 1, 1)) {
         return VH_EXIT_USAGE;
     }
-    if (vh_json_import(cli->arena, vh_str(input ? input : "{}"), &value, &err)) {
+    viv_status status = vh_json_import(cli->arena, vh_str(input ? input : "{}"), &value, &err);
+    if (status == VIV_E_MEMORY) {
+        return vh_cli_fail(cli, status, &err);
+    }
+    if (status) {
         return vh_cli_usage(cli, "option '--input' is no JSON: %s", err.text);
     }
     if (said && !vh_cli_scope(cli, said, &scope)) {

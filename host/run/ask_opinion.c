@@ -225,7 +225,11 @@ vh_ask_budget(struct vh_work *work, struct viv_error *err)
             vh_json_set_int(work->arena, what, bounds[i][1], bound);
         }
     }
-    int64_t most = vh_json_int(vh_run_tree(work, work->ask.task.spec, "{}"), "budget_max_micro", -1);
+    const struct vh_json *spec = vh_run_tree(work, work->ask.task.spec, "{}");
+    int64_t most = vh_json_int(spec, "budget_max_micro", -1);
+    if (what && (!spec || spec->failed || !capability || capability->failed)) {
+        what->failed = true; /* no bound is lost for a lack of memory */
+    }
     if (most >= 0 && most < vh_json_int(what, "limit_micro", INT64_MAX)) {
         vh_json_set_int(work->arena, what, "limit_micro", most); /* what a queue file allows */
     }

@@ -215,7 +215,11 @@ vh_control_call(struct vh_controlling *c)
         return status;
     }
     struct vh_json *output = NULL;
-    if (vh_json_import(c->arena, result.output_json, &output, NULL) == VIV_OK) {
+    status = vh_json_import(c->arena, result.output_json, &output, &c->err);
+    if (status == VIV_E_MEMORY) {
+        return status;
+    }
+    if (status == VIV_OK) {
         vh_json_set(c->response, "output", output);
     }
     vh_json_set_int(c->arena, c->response, "own_ns", result.own_ns);

@@ -104,8 +104,12 @@ struct vh_json *
 vh_run_tree(struct vh_work *work, struct viv_str text, const char *fallback)
 {
     struct vh_json *tree = NULL;
-    if (text.len == 0 || vh_json_import(work->arena, text, &tree, NULL)) {
+    viv_status status = text.len ? vh_json_import(work->arena, text, &tree, NULL) : VIV_E_NOT_FOUND;
+    if (status) {
         tree = fallback[0] == '[' ? vh_json_array(work->arena) : vh_json_object(work->arena);
+    }
+    if (tree && status == VIV_E_MEMORY) {
+        tree->failed = true; /* what it says is not known: nothing may be made of it */
     }
     return tree;
 }

@@ -98,13 +98,13 @@ class World:
 
     def settle(self, when):
         """The next start: what was begun is recovered and worked to its end; a task that failed is tried again. When
-        nothing worked any more while it was being published, a person is asked, and says to try again."""
+        nothing worked any more while it was being checked or published, a person is asked, and says to go on."""
         self.viv("work", "--drain")
-        rows = self.tasks()
-        for name, row in rows.items():
-            if row["state"] == "awaiting_approval" and when == "ever" and row.get("question") == "publication-unknown":
-                self.viv("task", "approve", name)
+        for row in json.loads(self.viv("inbox", "--json"))["tasks"]:
+            if when == "ever" and row["awaiting"] in ("publication-unknown", "gate-inconclusive"):
+                self.viv("task", "approve", row["id"])
                 self.viv("work", "--drain")
+        rows = self.tasks()
         for name in [name for name, row in rows.items() if row["state"] == "failed"]:
             self.viv("task", "retry", name)
         self.viv("work", "--drain")
