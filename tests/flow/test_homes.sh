@@ -105,7 +105,8 @@ for exclude in "$SCRATCH/exclude" /dev/null; do
     same "what the task saw" "$(cat "$SCRATCH/out")" "more"
 done
 before=$(sha256sum <"$R/sub/dir/.vivarium/home.json")
-viv run "overwrite" -C "$R" -- sh -c 'd=sub/dir/.viv; mkdir ${d}arium && echo {} >${d}arium/home.json'
+echo 'd=sub/dir/.viv; mkdir ${d}arium && echo {} >${d}arium/home.json' >"$R/overwrite.sh"
+viv run "overwrite" -C "$R" -- sh ./overwrite.sh
 expect_code 1 "a task that writes into a home"
 said "'sub/dir/.vivarium' belongs to the host"
 same "the home of the folder" "$(sha256sum <"$R/sub/dir/.vivarium/home.json")" "$before"
