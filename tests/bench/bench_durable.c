@@ -204,11 +204,15 @@ reading_rates(struct bench *bench, int64_t events)
 {
     struct home home;
     home_new(&home);
-    int64_t *samples = calloc((size_t)events, sizeof *samples);
     struct work work[PRODUCERS_MAX];
     int64_t each = events / 5 / PRODUCERS_MAX + 1; /* five events a task */
+    int64_t *samples = calloc((size_t)(each * PRODUCERS_MAX), sizeof *samples); /* which nobody looks at */
+    if (!samples) {
+        bench->failed = true;
+        return;
+    }
     for (int i = 0; i < PRODUCERS_MAX; i++) {
-        work[i] = (struct work){ .home = &home, .number = i, .tasks = each, .samples_ns = samples };
+        work[i] = (struct work){ .home = &home, .number = i, .tasks = each, .samples_ns = samples + i * each };
         bench->failed = bench->failed || pthread_create(&work[i].thread, NULL, produce, &work[i]);
     }
     for (int i = 0; i < PRODUCERS_MAX; i++) {
