@@ -419,6 +419,7 @@ vh_ask_rollback(struct vh_work *work, struct viv_error *err)
     request.commit = vh_run_id(work->ask.task.published);
     viv_status status = open_target(work, &fault);
     set_seen(work, &request.seen);
+    request.base = work->base.tree;
     bool nothing = work->ask.task.published.len == 0;
     if (status == VIV_OK && !nothing) {
         status = vh_effect_announce(work, "rollback", work->ask.task.published, err);

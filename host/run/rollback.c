@@ -139,26 +139,34 @@ advance(struct undo *undo, const struct vh_git_id *commit)
     return status == VIV_E_IO ? vh_error_extend(undo->err, VIV_E_CONFLICT, "the line moved meanwhile") : status;
 }
 
-/* What a person had written and not committed when the task began lies in the task's commit and nowhere else: the
- * content from before is not what the files held. They get back what they held, uncommitted again. */
+/* Whether the path had this content before the task. */
+static bool
+is_version(const struct vh_move_path *path, const struct vh_tree_entry *entry)
+{
+    return entry ? path->old_mode == entry->mode && vh_git_same(&entry->id, &path->old) : !path->old_mode;
+}
+
+/* What a person had written and not committed when the task began lies in the task's commit and nowhere else, when what
+ * the rollback restores is what was committed then. The files get back what they held, uncommitted again. Where another
+ * task's result came before this one's, it took the person's part along, and is what the files get. */
 static viv_status
 find_held_work(struct undo *undo)
 {
-    struct vh_tree tree;
+    struct vh_tree seen, base;
     const struct vh_move *plan = &undo->plan;
     if (!undo->request->seen.hex[0]) {
         return VIV_OK;
     }
-    viv_status status = vh_layer_list(undo->target, undo->arena, &undo->request->seen, &tree, undo->err);
+    viv_status status = vh_layer_list(undo->target, undo->arena, &undo->request->seen, &seen, undo->err);
+    status = status ? status : vh_layer_list(undo->target, undo->arena, &undo->request->base, &base, undo->err);
     undo->files.entry = vh_arena_array(undo->arena, plan->count + 1, sizeof *undo->files.entry);
     if (status || !undo->files.entry) {
         return status ? status : no_memory(undo);
     }
     for (size_t i = 0; i < plan->count; i++) {
         const struct vh_move_path *path = &plan->path[i];
-        const struct vh_tree_entry *saw = vh_tree_find(&tree, path->path);
-        bool same = saw ? path->old_mode == saw->mode && vh_git_same(&saw->id, &path->old) : !path->old_mode;
-        if (!same) {
+        const struct vh_tree_entry *saw = vh_tree_find(&seen, path->path);
+        if (is_version(path, vh_tree_find(&base, path->path)) && !is_version(path, saw)) {
             struct vh_tree_entry nothing = { .path = path->path };
             undo->files.entry[undo->files.count++] = saw ? *saw : nothing;
         }

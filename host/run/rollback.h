@@ -10,6 +10,7 @@ struct vh_rollback_request {
     const char *task;        /* whose work goes */
     struct vh_git_id commit; /* its commit on the line */
     struct vh_git_id seen;   /* the tree the task saw, when that held uncommitted work; "" otherwise */
+    struct vh_git_id base;   /* with `seen`: what was committed of it */
     const char *effect;      /* identity of the rollback itself */
     const char *log_head;
     int64_t time_s;

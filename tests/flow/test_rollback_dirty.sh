@@ -36,6 +36,33 @@ expect_code 0 "a rollback of a file that had been deleted"
 same "what git says" "$(git -C "$P" status --porcelain -- two.txt)" " D two.txt"
 git -C "$P" checkout -q two.txt
 
+story "two tasks on one file that was being edited: undoing one keeps the other"
+seq 20 >"$P/lines.txt" && git -C "$P" add lines.txt && git -C "$P" commit -qm lines
+sed -i '10s/.*/by hand/' "$P/lines.txt"
+viv_begin a run "first" --id top -C "$P" -- sh -c ": TOPA; kill -STOP \$\$; sed -i '1s/.*/top/' lines.txt"
+viv_begin b run "second" --id bottom -C "$P" -- sh -c ": BOTB; kill -STOP \$\$; sed -i '20s/.*/bottom/' lines.txt"
+await_stopped TOPA
+first=$stopped_pid
+await_stopped BOTB
+kill -CONT "$first"
+is_ready() { [ "$(state_of "$P" "$1")" = ready ]; }
+until_true "the first to be ready" is_ready top
+kill -CONT "$stopped_pid"
+viv_end a
+expect_code 0 "the first"
+viv_end b
+expect_code 0 "the second"
+same "both and the person's" "$(sed -n '1p;10p;20p' "$P/lines.txt" | tr '\n' ' ')" "top by hand bottom "
+viv rollback bottom -C "$P"
+expect_code 0 "rollback of the second"
+same "the first and the person's" "$(sed -n '1p;10p;20p' "$P/lines.txt" | tr '\n' ' ')" "top by hand 20 "
+same "what git says" "$(git -C "$P" status --porcelain -- lines.txt)" ""
+viv rollback top -C "$P"
+expect_code 0 "rollback of the first"
+same "the person's" "$(sed -n '1p;10p;20p' "$P/lines.txt" | tr '\n' ' ')" "1 by hand 20 "
+same "what git says" "$(git -C "$P" status --porcelain -- lines.txt)" " M lines.txt"
+git -C "$P" checkout -q lines.txt
+
 story "edited once more since"
 sed -i '1s/.*/by hand/' "$P/two.txt"
 viv run "append" --id since -C "$P" -- sh -c 'echo by the task >>two.txt'

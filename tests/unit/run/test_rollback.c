@@ -15,11 +15,12 @@
 
 static viv_status
 roll_back_seen(struct project *p, const struct vh_git_id *commit, const struct vh_git_id *seen,
-               struct vh_rolled *ret_rolled)
+               const struct vh_git_id *base, struct vh_rolled *ret_rolled)
 {
     struct vh_rollback_request request = {.task = "t1",
                                           .commit = *commit,
                                           .seen = *seen,
+                                          .base = *base,
                                           .effect = "t1/1/rollback/0",
                                           .log_head = "def",
                                           .time_s = 2000000200};
@@ -31,7 +32,7 @@ roll_back(struct project *p, const struct vh_git_id *commit, struct vh_git_id *r
           enum vh_branch_outcome *ret_outcome, struct vh_conflicts *ret_conflicts)
 {
     struct vh_rolled rolled;
-    viv_status status = roll_back_seen(p, commit, &(struct vh_git_id){""}, &rolled);
+    viv_status status = roll_back_seen(p, commit, &(struct vh_git_id){""}, &(struct vh_git_id){""}, &rolled);
     *ret_commit = rolled.commit;
     *ret_outcome = rolled.outcome;
     *ret_conflicts = rolled.conflicts;
@@ -157,6 +158,7 @@ rollback_on_a_line_that_went_on(void **state)
 struct rolling {
     struct vh_git_id commit;
     struct vh_git_id seen;
+    struct vh_git_id base;
 };
 
 static void
@@ -204,7 +206,7 @@ roll_dirty_step(struct project *p, void *data)
 {
     struct rolling *rolling = data;
     struct vh_rolled rolled;
-    if (roll_back_seen(p, &rolling->commit, &rolling->seen, &rolled)) {
+    if (roll_back_seen(p, &rolling->commit, &rolling->seen, &rolling->base, &rolled)) {
         _exit(3);
     }
 }
@@ -245,13 +247,13 @@ uncommitted_work_is_given_back(void **state)
         project_ok(&p, vh_branch_move(&p.target, p.arena, &move, &outcome, &conflicts, &p.err));
         assert_string_equal(project_out(&p, "cat a new b; readlink l; ls; git status --porcelain"),
                             "T\nT\nT\nz\na\nb\nl\nnew");
-        struct rolling rolling = {.commit = work.commit, .seen = base.seen};
+        struct rolling rolling = {.commit = work.commit, .seen = base.seen, .base = base.tree};
         if (*places[i]) {
             assert_true(project_crash(&p, places[i], roll_dirty_step, &rolling));
             project_ok(&p, vh_branch_recover(&p.tools, p.arena, &recovered, &p.err));
             assert_int_equal(recovered.left_count, 0);
         }
-        project_ok(&p, roll_back_seen(&p, &work.commit, &base.seen, &rolled));
+        project_ok(&p, roll_back_seen(&p, &work.commit, &base.seen, &base.tree, &rolled));
         assert_string_equal(
             project_out(&p, "cat a new c; readlink l; test -x a && ! test -e b && echo fine; "
                             "git status --porcelain; git diff --quiet HEAD~2 HEAD && echo same"),
