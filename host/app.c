@@ -246,6 +246,9 @@ vh_app_ask(struct vh_app *app, const struct vh_json *request, struct vh_arena *a
            struct viv_error *err)
 {
     viv_status status = VIV_OK;
+    if (!request || request->failed) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory for a request");
+    }
     if (app->client) {
         status = vh_socket_ask(app->client, request, arena, ret_response, err);
     } else {

@@ -29,7 +29,7 @@ reserve(struct vh_buf *buf, size_t more)
     }
     char *data = vh_arena_alloc(buf->arena, size);
     if (!data) {
-        buf->failed = true;
+        buf->failed = buf->no_memory = true;
         return false;
     }
     if (buf->len) {

@@ -13,6 +13,7 @@ struct vh_buf {
     size_t size;
     size_t max;
     bool failed; /* memory out or maximum reached; what is there is then incomplete */
+    bool no_memory; /* it failed, and memory was the reason */
 };
 
 void vh_buf_init(struct vh_buf *buf, struct vh_arena *arena, size_t max);

@@ -76,6 +76,9 @@ vh_store_failed(struct vh_store *store, struct viv_error *err)
     struct vh_store_text why;
     vh_store_reason(store->db, &why);
     snprintf(store->failed, sizeof store->failed, "%s", why.text);
+    if (store->open && sqlite3_get_autocommit(store->db)) {
+        store->dead = true; /* it took the open batch with it; what came next would stand without what came before */
+    }
     return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", why.text);
 }
 
@@ -90,11 +93,24 @@ prepare(struct vh_store *store, enum vh_sql which)
     return code;
 }
 
+/* What belongs to a batch: alone, SQLite would take it for a transaction of its own. */
+static bool
+is_of_batch(enum vh_sql which)
+{
+    return which == VH_SQL_MARK || which == VH_SQL_EVENT_ADD || which == VH_SQL_BATCH_ADD || which == VH_SQL_KEY_ADD ||
+           which == VH_SQL_TASK_PUT || which == VH_SQL_SCOPE_PUT || which == VH_SQL_EFFECT_PUT ||
+           which == VH_SQL_FACT_PUT || which == VH_SQL_EDGE_PUT;
+}
+
 sqlite3_stmt *
 vh_store_sql(struct vh_store *store, enum vh_sql which, struct viv_error *err)
 {
+    if (!store->dead && is_of_batch(which) && sqlite3_get_autocommit(store->db)) {
+        store->dead = true;
+    }
     if (store->dead) {
-        vh_error_set(err, VIV_E_STORE, "store", "the event log failed before; the host must be started again");
+        vh_error_set(err, VIV_E_STORE, "store", "the event log failed before%s%s; the host must be started again",
+                     *store->failed ? ": " : "", store->failed);
         return NULL;
     }
     if (!store->sql[which] && prepare(store, which)) {

@@ -84,9 +84,9 @@ send_exec(struct vh_keeper *keeper, struct vh_arena *arena, const struct vh_exec
     for (size_t i = 0; i < exec->stage_count; i++) {
         put_stage(&body, &exec->stages[i]);
     }
-    if (body.failed) {
-        return vh_error_set(err, VIV_E_LIMIT, "exec", "words and environment are over %u bytes",
-                            VH_EXEC_BYTES_MAX);
+    viv_status whole = vh_sandbox_whole(&body, "exec", err);
+    if (whole) {
+        return whole;
     }
     if (exec->input.len > 0) {
         fds[2] = vh_sandbox_memory_file(exec->input);

@@ -44,6 +44,8 @@ struct vh_keeper {
 void vh_sandbox_put_number(struct vh_buf *body, uint64_t number);
 void vh_sandbox_put_text(struct vh_buf *body, const char *text); /* NULL is "" */
 void vh_sandbox_put_list(struct vh_buf *body, const char *const *texts, size_t count);
+/* Whether nothing of it is missing: VIV_E_LIMIT when it would not fit, VIV_E_MEMORY. */
+viv_status vh_sandbox_whole(const struct vh_buf *body, const char *source, struct viv_error *err);
 
 /* A sealed memory file with these bytes, read from its start; -1 with errno. */
 int vh_sandbox_memory_file(struct viv_str bytes);

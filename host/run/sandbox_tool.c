@@ -70,10 +70,8 @@ start(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_tool
         fds.fd[4 + i] = tool->fds[i];
     }
     running->report = report[0];
-    viv_status status =
-        body.failed ? vh_error_set(err, VIV_E_LIMIT, "tool",
-                                   "words and environment are over %u bytes", VH_EXEC_BYTES_MAX)
-                    : vh_launcher_ask(launcher, VW_TOOL, &body, &fds, &pidfd, err);
+    viv_status status = vh_sandbox_whole(&body, "tool", err);
+    status = status ? status : vh_launcher_ask(launcher, VW_TOOL, &body, &fds, &pidfd, err);
     running->pidfd = pidfd.fd[0];
     vh_sandbox_close_fds(running->seam, (int[]){own, report[1]}, 2);
     return status;

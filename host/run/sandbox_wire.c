@@ -43,6 +43,17 @@ vh_sandbox_put_list(struct vh_buf *body, const char *const *texts, size_t count)
     }
 }
 
+viv_status
+vh_sandbox_whole(const struct vh_buf *body, const char *source, struct viv_error *err)
+{
+    if (body->no_memory) {
+        return vh_error_set(err, VIV_E_MEMORY, source, "no memory for words and environment");
+    }
+    return body->failed ? vh_error_set(err, VIV_E_LIMIT, source,
+                                       "words and environment are over %zu bytes", body->max)
+                        : VIV_OK;
+}
+
 static int
 write_all(int fd, struct viv_str bytes)
 {

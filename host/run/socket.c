@@ -80,6 +80,9 @@ send_frame(int fd, struct vh_arena *arena, const struct vh_json *value, struct v
     vh_buf_init(&buf, arena, VH_SOCKET_FRAME_MAX + 4);
     vh_buf_add(&buf, "\0\0\0", 4);
     vh_json_write(value, &buf);
+    if (buf.no_memory || value->failed) {
+        return vh_error_set(err, VIV_E_MEMORY, "socket", "no memory for a request or an answer");
+    }
     if (buf.failed) {
         return vh_error_set(err, VIV_E_LIMIT, "socket",
                 "an answer is larger than %u bytes or not canonical; ask for less",
@@ -141,9 +144,10 @@ serve_one(struct connection *connection, const struct vh_control_peer *peer)
     } else if (status != VIV_E_UNAVAILABLE && status != VIV_E_TIMEOUT && arena) {
         response = vh_control_error(arena, status, err.text); /* said once, then the connection ends */
     }
-    if (response && send_frame(connection->fd, arena, response, &err) == VIV_E_LIMIT) {
-        response = vh_control_error(arena, VIV_E_LIMIT, err.text);
-        status = send_frame(connection->fd, arena, response, &err);
+    viv_status sent = response ? send_frame(connection->fd, arena, response, &err) : VIV_OK;
+    if (sent == VIV_E_LIMIT || sent == VIV_E_MEMORY) { /* nothing of it went out */
+        response = vh_control_error(arena, sent, err.text);
+        status = response ? send_frame(connection->fd, arena, response, &err) : sent;
     }
     vh_arena_destroy(arena);
     return status;
@@ -424,8 +428,15 @@ vh_socket_ask(struct vh_client *client, const struct vh_json *request, struct vh
               struct vh_json **ret_response, struct viv_error *err)
 {
     viv_status status = send_frame(client->fd, arena, request, err);
-    status = status ? status : wait_for_answer(client, 0, err);
-    return status ? status : receive_frame(client->fd, arena, ret_response, err);
+    if (status) {
+        return status;
+    }
+    status = wait_for_answer(client, 0, err);
+    status = status ? status : receive_frame(client->fd, arena, ret_response, err);
+    if (status) {
+        (void)shutdown(client->fd, SHUT_RDWR); /* what comes late would be taken for the answer to the next question */
+    }
+    return status;
 }
 
 void

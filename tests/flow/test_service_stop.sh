@@ -32,6 +32,7 @@ story "what does not end in its time is given back: no attempt is used, nothing 
 under host "$P" 0 none work -C "$P" --workers 2 --grace 50ms
 viv submit "wait for ever" --id never -C "$P" -- sh -c ': STOPNEVER; kill -STOP $$; echo no > one.txt'
 await_stopped STOPNEVER
+until_true "the end of the one that waited" state_is later ready # else two are in hand
 kill -TERM "$pid_host"
 under_end host
 expect_code 0 "a host that gave a task back"

@@ -78,8 +78,11 @@ memory_running_out_sticks(void **state)
     vh_buf_text(&buf, "lost");
     vh_arena_fail_at(0);
     vh_buf_text(&buf, "never");
-    assert_true(buf.failed);
+    assert_true(buf.failed && buf.no_memory);
     assert_int_equal(buf.len, 0);
+    vh_buf_init(&buf, arena, 3);
+    vh_buf_text(&buf, "over");
+    assert_true(buf.failed && !buf.no_memory);
     vh_arena_destroy(arena);
 }
 

@@ -74,6 +74,36 @@ much_goes_both_ways(void **state)
     assert_string_equal(err.text, "program 'sh': more output than allowed");
 }
 
+/* Whoever takes a lack of memory for a bound asks a person instead of trying again. */
+static void
+no_memory_is_no_bound(void **state)
+{
+    (void)state;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_tool_result result;
+    struct vh_tool tool = {.output_max = 10, .error_max = 10};
+    viv_status status = VIV_E_MEMORY;
+    int64_t failed = 0;
+    for (int64_t n = 1; status; n++) {
+        vh_arena_fail_at(n);
+        status = run_tool("echo x", tool, NULL, &result, &err);
+        vh_arena_fail_at(0);
+        failed += status != VIV_OK;
+        assert_true(status == VIV_OK || status == VIV_E_MEMORY);
+    }
+    assert_true(failed >= 2);
+    char *word = vh_arena_alloc(world.arena, VH_EXEC_BYTES_MAX + 1);
+    memset(word, 'x', VH_EXEC_BYTES_MAX);
+    word[VH_EXEC_BYTES_MAX] = '\0';
+    tool.argv = (const char *const[]){"true", word};
+    tool.argc = 2;
+    assert_int_equal(run_tool("", tool, NULL, &result, &err), VIV_E_LIMIT);
+    char expected[100];
+    snprintf(expected, sizeof expected, "program 'true': words and environment are over %u bytes",
+             VH_EXEC_BYTES_MAX);
+    assert_string_equal(err.text, expected);
+}
+
 static void
 time_and_cancel(void **state)
 {
@@ -177,6 +207,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_whole),    cmocka_unit_test(much_goes_both_ways),
+        cmocka_unit_test(no_memory_is_no_bound),
         cmocka_unit_test(time_and_cancel),      cmocka_unit_test(nothing_stays_behind),
         cmocka_unit_test(requests_are_checked),
     };

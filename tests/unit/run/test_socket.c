@@ -291,6 +291,40 @@ full_tables_are_waited_out(void **state)
     end(&s);
 }
 
+/* Nothing is asked that was not meant, and no answer is taken for another one. */
+static void
+a_client_without_memory_asks_nothing(void **state)
+{
+    (void)state;
+    struct served s;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_client *client = NULL;
+    struct vh_json *response = NULL;
+    begin(&s);
+    assert_int_equal(vh_socket_connect(vh_seam_real(), s.arena, s.folder, NULL, &client, &err), VIV_OK);
+    struct vh_json *request = vh_json_object(s.arena);
+    vh_arena_fail_at(1);
+    vh_json_set_text(s.arena, request, "op", "status");
+    vh_arena_fail_at(0);
+    assert_int_equal(vh_socket_ask(client, request, s.arena, &response, &err), VIV_E_MEMORY);
+    assert_string_equal(err.text, "no memory for a request or an answer");
+    request = vh_json_object(s.arena);
+    vh_json_set_text(s.arena, request, "op", "status");
+    vh_arena_fail_at(1);
+    assert_int_equal(vh_socket_ask(client, request, s.arena, &response, &err), VIV_E_MEMORY);
+    assert_string_equal(err.text, "no memory for a request or an answer");
+    vh_arena_fail_at(0);
+    assert_int_equal(vh_socket_ask(client, request, s.arena, &response, &err), VIV_OK); /* nothing of it was sent */
+    assert_int_equal(vh_json_int(response, "status", -1), 0);
+    vh_arena_fail_at(2);
+    assert_int_equal(vh_socket_ask(client, request, s.arena, &response, &err), VIV_E_MEMORY);
+    assert_non_null(strstr(err.text, "no memory for a frame of "));
+    vh_arena_fail_at(0);
+    assert_int_equal(vh_socket_ask(client, request, s.arena, &response, &err), VIV_E_UNAVAILABLE);
+    vh_socket_close(client);
+    end(&s);
+}
+
 int
 main(void)
 {
@@ -299,6 +333,7 @@ main(void)
         cmocka_unit_test(garbage_ends_its_connection),
         cmocka_unit_test(crowds_are_bounded),
         cmocka_unit_test(full_tables_are_waited_out),
+        cmocka_unit_test(a_client_without_memory_asks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
