@@ -66,6 +66,9 @@ run_one(struct vh_sequencer *s, struct vh_request *request)
     }
     if (request->status == VIV_OK && request->kind == COMMAND) {
         request->status = vh_sequencer_run_command(s, request, arena);
+        if (request->status && vh_store_release(s->store, &request->err)) {
+            request->status = VIV_E_STORE;
+        }
         bool kept = request->status == VIV_OK || request->command->key.len;
         request->sync = kept && vh_step_sync(request->command);
         if (request->status == VIV_E_INTERNAL) {

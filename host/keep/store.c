@@ -295,6 +295,18 @@ vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct v
     return VIV_OK;
 }
 
+viv_status
+vh_store_release(struct vh_store *store, struct viv_error *err)
+{
+    if (store->dead || !store->open || store->seq >= store->first_seq) {
+        return VIV_OK;
+    }
+    viv_status status = control(store, VH_SQL_COMMIT, err); /* nothing is written, nothing is synced */
+    store->open = false;
+    store->batch--;
+    return status;
+}
+
 static viv_status
 add_key(struct vh_store *store, const struct vh_event *event, const struct vh_hash *request, struct viv_error *err)
 {

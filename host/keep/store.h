@@ -53,6 +53,8 @@ viv_status vh_store_keep(struct vh_store *store, struct viv_error *err);
 viv_status vh_store_undo(struct vh_store *store, struct viv_error *err);
 /* Writes the batch header, commits with a full sync. `epoch` must still be the store's, else VIV_E_FENCED. */
 viv_status vh_store_commit(struct vh_store *store, int64_t epoch, int64_t time_us, struct viv_error *err);
+/* Ends an open batch that holds no event yet, so that nobody waits for the write lock for nothing. */
+viv_status vh_store_release(struct vh_store *store, struct viv_error *err);
 bool vh_store_open_batch(const struct vh_store *store);
 bool vh_store_dead(const struct vh_store *store);
 

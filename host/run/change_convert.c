@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/str.h"
 #include "layer.h"
 
@@ -28,6 +29,22 @@ has_attributes(const struct vh_tree *tree)
         }
     }
     return false;
+}
+
+/* Whether any file could name attributes: in the tree, or the repository's own that is never committed. */
+static viv_status
+are_there(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base, bool *ret_there,
+          struct viv_error *err)
+{
+    struct vh_tree tree = { 0 };
+    viv_status status = vh_layer_list(target, arena, &base->seen, &tree, err);
+    *ret_there = status == VIV_OK && has_attributes(&tree);
+    if (status || *ret_there) {
+        return status;
+    }
+    const char *own = vh_arena_format(arena, "%s/info/attributes", target->common_dir);
+    return own ? vh_fs_there(target->tools->seam, AT_FDCWD, own, ret_there, err)
+               : vh_error_set(err, VIV_E_MEMORY, "change", "no memory to look for git's attributes");
 }
 
 static viv_status
@@ -92,12 +109,12 @@ viv_status
 vh_change_convert(const struct vh_target *target, struct vh_arena *arena, const struct vh_base *base,
                   const struct vh_change *change, int dir, struct viv_error *err)
 {
-    struct vh_tree tree = { 0 };
+    bool there = false;
     struct viv_str answer = { NULL, 0 }, name, attribute, value;
     viv_status status = target->kind == VH_TARGET_REPOSITORY && change->count
-                            ? vh_layer_list(target, arena, &base->seen, &tree, err)
+                            ? are_there(target, arena, base, &there, err)
                             : VIV_OK;
-    if (status == VIV_OK && has_attributes(&tree)) {
+    if (status == VIV_OK && there) {
         status = ask_attributes(target, arena, change, &answer, err);
     }
     for (uint64_t at = 0; status == VIV_OK && at < answer.len;) {
@@ -111,7 +128,7 @@ vh_change_convert(const struct vh_target *target, struct vh_arena *arena, const 
         }
         struct viv_str text = vh_tree_escape(arena, name);
         return vh_error_set(err, VIV_E_UNSUPPORTED, "change",
-                            "git converts '%.*s' (%.*s=%.40s in .gitattributes) between working tree and repository, "
+                            "git converts '%.*s' (%.*s=%.40s by git attributes) between working tree and repository, "
                             "which no result of a task can go through; change it by hand, or take that attribute away",
                             text.len > 200 ? 200 : (int)text.len, text.len ? text.data : "", VH_STR_ARGS(attribute),
                             value.data);

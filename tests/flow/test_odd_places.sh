@@ -105,7 +105,7 @@ expect "what the task saw" grep -q "size 12" "$P/copy.bin"
 
 viv run "break the pointer" --id smudged -C "$P" -- sh -c 'echo content > data.bin'
 expect_code 1 "a task that puts content where a pointer belongs"
-said "git converts 'data.bin' (filter=lfs in .gitattributes) between working tree and repository"
+said "git converts 'data.bin' (filter=lfs by git attributes) between working tree and repository"
 refute "a result" git -C "$P" rev-parse -q --verify viv/smudged
 
 begin "other line ends in the working tree"
@@ -114,9 +114,15 @@ printf 'one\r\n' >"$P/run.bat"
 git -C "$P" add -A && git -C "$P" commit -qm "line ends"
 viv run "change both" --id bat -C "$P" -- sh -c 'echo two >>run.bat; echo two >>one.txt'
 expect_code 1 "a task that changes a file with other line ends"
-said "git converts 'run.bat' (eol=crlf in .gitattributes)"
+said "git converts 'run.bat' (eol=crlf by git attributes)"
 viv run "change one" -C "$P" -- sh -c 'echo two >>one.txt'
 expect_code 0 "what is not converted can be changed"
+
+begin "attributes that are nobody's but the repository's"
+printf '*.txt text eol=crlf\n' >"$(git -C "$P" rev-parse --absolute-git-dir)/info/attributes"
+viv run "change it" --id infoattr -C "$P" -- sh -c 'echo two >>one.txt'
+expect_code 1 "a task that changes a file which .git/info/attributes converts"
+said "git converts 'one.txt' (eol=crlf by git attributes)"
 
 story "empty repository without commits"
 P=$SCRATCH/empty

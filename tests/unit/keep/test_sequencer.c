@@ -7,6 +7,7 @@
 #include <string.h>
 #include <fcntl.h>
 #include <unistd.h>
+#include <sqlite3.h>
 
 #include "base/fs.h"
 #include "base/str.h"
@@ -128,6 +129,32 @@ a_second_host_is_fenced(void **state)
     home_end(&second);
 }
 
+/* A worker that looks for work every half second would else keep everybody else out for good. */
+static void
+a_refused_command_holds_no_lock(void **state)
+{
+    (void)state;
+    struct home home;
+    struct vh_answer answer = { 0 };
+    struct viv_error err = VIV_ERROR_INIT;
+    sqlite3 *other = NULL;
+    home_new(&home);
+    assert_int_equal(sqlite3_open_v2(home.path, &other, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    int64_t commits = vh_store_commits(home.store);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(home_say(&home, "task.claimed", "", "", "{\"worker\":\"w1\"}", &answer, &err), VIV_E_NOT_FOUND);
+        assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    }
+    assert_int_equal(vh_store_commits(home.store), commits);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    /* What is logged and not yet on disk stays: the home's last check looks for it. */
+    must(&home, "task.submitted", SUBMIT);
+    must(&home, "task.claimed", "{\"worker\":\"w1\"}");
+    must(&home, "intent.captured", "{\"lease\":1,\"intent\":{\"goal\":\"count\"}}");
+    assert_int_equal(home_say(&home, "task.claimed", "", "", "{\"worker\":\"w1\"}", &answer, &err), VIV_E_NOT_FOUND);
+    home_end(&home);
+}
+
 int
 main(void)
 {
@@ -135,6 +162,7 @@ main(void)
         cmocka_unit_test(a_task_gets_ready),
         cmocka_unit_test(keys_answer_once),
         cmocka_unit_test(a_second_host_is_fenced),
+        cmocka_unit_test(a_refused_command_holds_no_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
