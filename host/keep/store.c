@@ -82,24 +82,28 @@ vh_store_failed(struct vh_store *store, struct viv_error *err)
     return vh_error_set(err, VIV_E_STORE, "store", "the event log failed: %s", why.text);
 }
 
-static int
-prepare(struct vh_store *store, enum vh_sql which)
+static bool
+projects(enum vh_sql which)
 {
-    store->may_project = which == VH_SQL_TASK_PUT || which == VH_SQL_SCOPE_PUT || which == VH_SQL_EFFECT_PUT ||
-                         which == VH_SQL_FACT_PUT || which == VH_SQL_EDGE_PUT || which == VH_SQL_KEY_ADD;
-    int code =
-        sqlite3_prepare_v3(store->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[which], NULL);
-    store->may_project = false;
-    return code;
+    return which == VH_SQL_TASK_PUT || which == VH_SQL_SCOPE_PUT || which == VH_SQL_EFFECT_PUT ||
+           which == VH_SQL_FACT_PUT || which == VH_SQL_EDGE_PUT || which == VH_SQL_KEY_ADD;
 }
 
 /* What belongs to a batch: alone, SQLite would take it for a transaction of its own. */
 static bool
 is_of_batch(enum vh_sql which)
 {
-    return which == VH_SQL_MARK || which == VH_SQL_EVENT_ADD || which == VH_SQL_BATCH_ADD || which == VH_SQL_KEY_ADD ||
-           which == VH_SQL_TASK_PUT || which == VH_SQL_SCOPE_PUT || which == VH_SQL_EFFECT_PUT ||
-           which == VH_SQL_FACT_PUT || which == VH_SQL_EDGE_PUT;
+    return projects(which) || which == VH_SQL_MARK || which == VH_SQL_EVENT_ADD || which == VH_SQL_BATCH_ADD;
+}
+
+static int
+prepare(struct vh_store *store, enum vh_sql which)
+{
+    store->may_project = projects(which);
+    int code =
+        sqlite3_prepare_v3(store->db, statements[which], -1, SQLITE_PREPARE_PERSISTENT, &store->sql[which], NULL);
+    store->may_project = false;
+    return code;
 }
 
 sqlite3_stmt *

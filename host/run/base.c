@@ -2,6 +2,7 @@
 /* The commit a task stands on. What the task sees besides is collected by base_dirty.c. */
 #include "base.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -11,6 +12,9 @@
 #include "folder.h"
 #include "line.h"
 #include "scope.h"
+
+#define EMPTY_TREE_1 "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+#define EMPTY_TREE_256 "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
 
 static const char line_prefix[] = "refs/viv/line/";
 
@@ -116,6 +120,8 @@ vh_base_capture(struct vh_target *target, struct vh_arena *arena, const struct v
     }
     if (status == VIV_OK && base.commit.hex[0]) {
         status = vh_base_of_commit(target, arena, &base.commit, &base.tree, &base.time_s, err);
+    } else if (status == VIV_OK) { /* no commit yet: what a task leaves alone is the empty tree, which git always has */
+        snprintf(base.tree.hex, sizeof base.tree.hex, "%s", target->hex_len == 64 ? EMPTY_TREE_256 : EMPTY_TREE_1);
     }
     if (status == VIV_OK) {
         status = see(target, arena, options, &base, ret_conflicts, err);

@@ -128,6 +128,9 @@ story "empty repository without commits"
 P=$SCRATCH/empty
 git init -q -b main "$P" && git -C "$P" config user.email a@example.org && git -C "$P" config user.name A
 make_home "$P"
+viv run "change nothing" --id nothing -C "$P" -- true
+expect_code 0 "a task that changes nothing where no commit is"
+refute "a commit of it" git -C "$P" rev-parse -q --verify HEAD
 viv run "write the first file" -C "$P" -- sh -c 'echo first > one.txt'
 expect_code 0 "a run"
 task=$(last_task)

@@ -129,6 +129,8 @@ a_second_host_is_fenced(void **state)
     home_end(&second);
 }
 
+#define CLAIM "{\"worker\":\"w1\"}"
+
 /* A worker that looks for work every half second would else keep everybody else out for good. */
 static void
 a_refused_command_holds_no_lock(void **state)
@@ -142,16 +144,16 @@ a_refused_command_holds_no_lock(void **state)
     assert_int_equal(sqlite3_open_v2(home.path, &other, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
     int64_t commits = vh_store_commits(home.store);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(home_say(&home, "task.claimed", "", "", "{\"worker\":\"w1\"}", &answer, &err), VIV_E_NOT_FOUND);
+        assert_int_equal(home_say(&home, "task.claimed", "", "", CLAIM, &answer, &err), VIV_E_NOT_FOUND);
         assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE; ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     }
     assert_int_equal(vh_store_commits(home.store), commits);
     assert_int_equal(sqlite3_close(other), SQLITE_OK);
     /* What is logged and not yet on disk stays: the home's last check looks for it. */
     must(&home, "task.submitted", SUBMIT);
-    must(&home, "task.claimed", "{\"worker\":\"w1\"}");
+    must(&home, "task.claimed", CLAIM);
     must(&home, "intent.captured", "{\"lease\":1,\"intent\":{\"goal\":\"count\"}}");
-    assert_int_equal(home_say(&home, "task.claimed", "", "", "{\"worker\":\"w1\"}", &answer, &err), VIV_E_NOT_FOUND);
+    assert_int_equal(home_say(&home, "task.claimed", "", "", CLAIM, &answer, &err), VIV_E_NOT_FOUND);
     home_end(&home);
 }
 
