@@ -68,7 +68,12 @@ vh_buf_str(struct vh_buf *buf, struct viv_str text)
 void
 vh_buf_char(struct vh_buf *buf, char c)
 {
-    vh_buf_add(buf, &c, 1);
+    if (buf->failed || buf->len + 1 >= buf->size || buf->len >= buf->max) {
+        vh_buf_add(buf, &c, 1);
+        return;
+    }
+    buf->data[buf->len++] = c;
+    buf->data[buf->len] = '\0';
 }
 
 void

@@ -70,19 +70,28 @@ read_escape(struct reader *r)
     return high < 0 || low < 0 || value >= 0x20 || short_form ? -1 : value;
 }
 
+struct looked {
+    bool escaped;
+    bool control; /* a character that must be escaped */
+    bool wide;    /* something other than ASCII */
+};
+
 /* Where the closing quote of the string that starts at `r->at` is, or r->len when there is none. */
 static size_t
-string_end(const struct reader *r, bool *ret_escaped)
+string_end(const struct reader *r, struct looked *ret_looked)
 {
     size_t at = r->at;
-    *ret_escaped = false;
-    while (at < r->len && r->data[at] != '"') {
-        if (r->data[at] == '\\') {
-            *ret_escaped = true;
+    unsigned char c, all = 0;
+    *ret_looked = (struct looked){ 0 };
+    for (; at < r->len && (c = (unsigned char)r->data[at]) != '"'; at++) {
+        all |= c;
+        ret_looked->control = ret_looked->control || c < 0x20;
+        if (c == '\\') {
+            ret_looked->escaped = true;
             at++;
         }
-        at++;
     }
+    ret_looked->wide = all >= 0x80;
     return at < r->len ? at : r->len;
 }
 
@@ -112,11 +121,18 @@ read_string(struct reader *r, struct viv_str *ret_text)
         bad(r, "a string was expected");
         return false;
     }
-    bool escaped;
+    struct looked looked;
     size_t start = r->at;
-    size_t end = string_end(r, &escaped);
+    size_t end = string_end(r, &looked);
     struct viv_str text = { r->data + start, end - start };
-    if (escaped) {
+    if (looked.control) {
+        while ((unsigned char)r->data[r->at] >= 0x20) {
+            r->at++; /* the byte at fault is named */
+        }
+        bad(r, "a character is not in its canonical form");
+        return false;
+    }
+    if (looked.escaped) {
         char *copy = vh_arena_alloc(r->arena, end - start + 1);
         size_t len = 0;
         if (!copy) {
@@ -130,17 +146,12 @@ read_string(struct reader *r, struct viv_str *ret_text)
         }
         text = (struct viv_str){ copy, len };
     }
-    for (; r->at < end; r->at++) {
-        if ((unsigned char)r->data[r->at] < 0x20) {
-            bad(r, "a character is not in its canonical form");
-            return false;
-        }
-    }
+    r->at = end;
     if (!take(r, '"')) {
         bad(r, "a string does not end");
         return false;
     }
-    if (!vh_str_utf8(text)) {
+    if (looked.wide && !vh_str_utf8(text)) {
         bad(r, "a string is not UTF-8");
         return false;
     }

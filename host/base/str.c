@@ -43,6 +43,14 @@ vh_str_utf8(struct viv_str text)
 {
     const unsigned char *p = (const unsigned char *)text.data;
     for (size_t at = 0, len; at < text.len; at += len) {
+        uint64_t eight;
+        len = sizeof eight;
+        if (text.len - at >= len) {
+            memcpy(&eight, p + at, sizeof eight);
+            if (!(eight & UINT64_C(0x8080808080808080))) {
+                continue; /* nothing but ASCII */
+            }
+        }
         len = sequence(p + at, (size_t)text.len - at);
         if (!len) {
             return false;
