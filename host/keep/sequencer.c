@@ -428,6 +428,8 @@ vh_sequencer_stop(struct vh_sequencer *sequencer, struct viv_error *err)
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
     pthread_join(s->thread, NULL);
+    struct viv_error own = VIV_ERROR_INIT;
+    err = err ? err : &own;
     viv_status status = s->dead ? vh_error_set(err, VIV_E_STORE, "store", "%s", s->death.text)
                                 : host_event(s, VH_STR("host.stopped"), err);
     return status; /* lock and conditions live on with the arena: whoever calls late is told that the host stops */

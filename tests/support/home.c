@@ -191,3 +191,44 @@ home_walk(struct home *home, const char *task, enum vh_phase phase)
     assert_int_equal(ask.what, phase);
     return lease;
 }
+
+static viv_status
+say_and_note(struct home *home, const char *kind, const char *task, const char *json, struct vh_answer *answer,
+             int64_t *ret_synced, struct viv_error *err)
+{
+    bool is_new = strcmp(kind, "task.submitted") == 0;
+    viv_status status = home_say(home, kind, task, is_new ? task : "", json, answer, err);
+    if (status == VIV_OK && answer->synced) {
+        *ret_synced = answer->seq;
+    }
+    return status;
+}
+
+viv_status
+home_live(struct home *home, const char *id, int64_t *ret_synced, struct viv_error *err)
+{
+    static const char policy[] =
+        "{\"gates\":{\"needs_qa\":[\"q\"],\"integration\":[\"i\"],\"e2e\":[\"e\"]},\"critics\":[\"c\"]}";
+    static const char submit[] = "{\"goal\":\"g\",\"attempts_max\":2}";
+    struct vh_answer answer = { 0 };
+    viv_status status = say_and_note(home, "policy.loaded", "", policy, &answer, ret_synced, err);
+    status = status ? status : say_and_note(home, "task.submitted", id, submit, &answer, ret_synced, err);
+    status = status ? status
+                    : say_and_note(home, "task.claimed", id, "{\"worker\":\"w\"}", &answer, ret_synced, err);
+    while (status == VIV_OK && answer.ask.what != VH_PHASE_IDLE) {
+        const char *kind = NULL;
+        char json[512];
+        life_good_answer(&answer.ask, &kind, json, sizeof json);
+        status = say_and_note(home, kind, id, json, &answer, ret_synced, err);
+    }
+    return status;
+}
+
+void
+home_again(struct home *home)
+{
+    (void)vh_sequencer_stop(home->sequencer, NULL); /* dead, or not: what is on disk counts */
+    vh_store_close(home->store);
+    vh_arena_destroy(home->arena);
+    home_open(home);
+}

@@ -61,4 +61,11 @@ struct vh_answer home_must(struct home *home, const char *kind, const char *task
  * Returns the lease. */
 int64_t home_walk(struct home *home, const char *task, enum vh_phase phase);
 
+/* A policy with gates, and a new task `id` from its submission to `ready`, or up to the first failure. `ret_synced` is
+ * the number of the last event whose answer said that it is on disk. */
+viv_status home_live(struct home *home, const char *id, int64_t *ret_synced, struct viv_error *err);
+
+/* As a process that is started again, whatever the end of the old one says. Not checked: home_stop and home_end do. */
+void home_again(struct home *home);
+
 #endif

@@ -11,14 +11,10 @@
 #include <string.h>
 
 #include "../../support/home.h"
-#include "../../support/life.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "keep/store_inside.h"
-
-#define POLICY "{\"gates\":{\"needs_qa\":[\"q\"],\"integration\":[\"i\"],\"e2e\":[\"e\"]},\"critics\":[\"c\"]}"
-#define SUBMIT "{\"goal\":\"g\",\"attempts_max\":2}"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STRIDE 17
@@ -61,33 +57,6 @@ count_allocations(void **state)
     return 0;
 }
 
-/* A life up to its end, or up to the first failure. */
-static viv_status
-live(struct home *home, const char *id, struct viv_error *err)
-{
-    struct vh_answer answer = { 0 };
-    viv_status status = home_say(home, "policy.loaded", "", "", POLICY, &answer, err);
-    status = status ? status : home_say(home, "task.submitted", id, id, SUBMIT, &answer, err);
-    status = status ? status : home_say(home, "task.claimed", id, "", "{\"worker\":\"w\"}", &answer, err);
-    while (status == VIV_OK && answer.ask.what != VH_PHASE_IDLE) {
-        const char *kind = NULL;
-        char json[512];
-        life_good_answer(&answer.ask, &kind, json, sizeof json);
-        status = home_say(home, kind, id, "", json, &answer, err);
-    }
-    return status;
-}
-
-/* As a process that is started again. */
-static void
-start_again(struct home *home)
-{
-    (void)vh_sequencer_stop(home->sequencer, NULL); /* dead, or not: what is on disk counts */
-    vh_store_close(home->store);
-    vh_arena_destroy(home->arena);
-    home_open(home);
-}
-
 static void
 a_lack_of_memory_in_sqlite_parts_nothing(void **state)
 {
@@ -97,10 +66,11 @@ a_lack_of_memory_in_sqlite_parts_nothing(void **state)
     for (bool reached = true; reached; nth += STRIDE) {
         struct home home;
         struct viv_error err = VIV_ERROR_INIT;
+        int64_t synced = 0;
         home_new(&home);
-        assert_int_equal(live(&home, "first", &err), VIV_OK); /* every statement is ready after it */
+        assert_int_equal(home_live(&home, "first", &synced, &err), VIV_OK); /* every statement is ready after it */
         atomic_store(&left, nth);
-        viv_status status = live(&home, "second", &err);
+        viv_status status = home_live(&home, "second", &synced, &err);
         reached = atomic_exchange(&left, 0) == 0;
         if (status) {
             refused++;
@@ -108,9 +78,10 @@ a_lack_of_memory_in_sqlite_parts_nothing(void **state)
             assert_true(status == VIV_E_STORE || status == VIV_E_MEMORY);
             assert_non_null(strstr(err.text, "out of memory"));
         }
-        start_again(&home);
+        home_again(&home);
+        assert_true(vh_store_seq(home.store) > synced);
         err = (struct viv_error)VIV_ERROR_INIT;
-        if (live(&home, "third", &err)) {
+        if (home_live(&home, "third", &synced, &err)) {
             fail_msg("allocation %lld: %s", (long long)nth, err.text);
         }
         home_end(&home);
