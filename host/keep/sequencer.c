@@ -13,7 +13,7 @@
 
 #define BATCH_MAX 128
 #define FLUSH_US INT64_C(1000000)
-#define CHECKPOINT_EVERY 512 /* commits */
+#define CHECKPOINT_PAGES 4096 /* 16 MiB */
 
 static int64_t
 now_ns(const struct vh_sequencer *s)
@@ -118,8 +118,11 @@ commit(struct vh_sequencer *s, struct viv_error *err)
     }
     VH_PLACE(s->seam, "sequencer.after-commit");
     changed(s, vh_store_seq(s->store));
-    if (++s->commits % CHECKPOINT_EVERY == 0) {
+    int pages = vh_store_wal_pages(s->store);
+    s->pages_moved = pages < s->pages_moved ? 0 : s->pages_moved; /* fewer than before: it has begun anew */
+    if (pages - s->pages_moved >= CHECKPOINT_PAGES) {
         struct viv_error ignored = VIV_ERROR_INIT;
+        s->pages_moved = pages;
         (void)vh_store_checkpoint(s->store, &ignored); /* tried again later; a real fault shows at the next commit */
     }
     return VIV_OK;

@@ -50,7 +50,7 @@ struct vh_sequencer {
     int64_t time_us;
     int64_t tick_ns; /* monotonic: when time_us was set */
     int64_t open_since_ns;
-    int64_t commits;
+    int pages_moved; /* of the write-ahead log, at the last try */
     int64_t openings_seen; /* of the store */
     bool broken; /* the core made a mistake: `death` says which; dead as soon as what was good is committed */
     bool clock_noted;

@@ -413,6 +413,12 @@ vh_store_checkpoint(struct vh_store *store, struct viv_error *err)
     return code == SQLITE_OK || code == SQLITE_BUSY ? VIV_OK : vh_store_failed(store, err);
 }
 
+int
+vh_store_wal_pages(const struct vh_store *store)
+{
+    return store->wal_pages;
+}
+
 int64_t
 vh_store_seq(const struct vh_store *store)
 {

@@ -71,8 +71,10 @@ viv_status vh_store_key(struct vh_store *store, struct viv_str key, const struct
 viv_status vh_store_line(struct vh_store *store, struct vh_arena *arena, int64_t seq, struct viv_str *ret_line,
                          struct viv_error *err);
 
-/* Checkpoint of the WAL; the sequencer calls it when idle. */
+/* Move the write-ahead log into the tables, as far as readers allow. The sequencer does it by the pages that are in the
+ * log, which bounds what a start after a crash reads again. */
 viv_status vh_store_checkpoint(struct vh_store *store, struct viv_error *err);
+int vh_store_wal_pages(const struct vh_store *store);
 
 /* Counters for tests and benchmarks: commits, bytes of event lines. */
 int64_t vh_store_commits(const struct vh_store *store);

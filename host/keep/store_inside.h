@@ -44,6 +44,7 @@ struct vh_store {
     int64_t first_seq; /* of the open batch */
     int64_t commits;
     int64_t openings;
+    int wal_pages; /* in the write-ahead log after the last commit */
     struct vh_hash head;
     struct vh_hash mark_head; /* to go back to on undo */
     int64_t mark_seq;

@@ -176,6 +176,16 @@ vh_store_handle(const char *path, int flags, const char *vfs, sqlite3 **ret_db, 
     return VIV_OK;
 }
 
+static int
+note_pages(void *data, sqlite3 *db, const char *name, int pages)
+{
+    struct vh_store *store = data;
+    (void)db;
+    (void)name;
+    store->wal_pages = pages;
+    return SQLITE_OK;
+}
+
 static viv_status
 open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, struct vh_store **ret_store,
           struct viv_error *err)
@@ -211,6 +221,7 @@ open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, 
         status = read_head(store, path, err);
     }
     if (status == VIV_OK) {
+        sqlite3_wal_hook(store->db, note_pages, store);
         vh_store_guard(store);
     }
     store->scratch = status == VIV_OK ? vh_arena_create(NULL, 0) : NULL;

@@ -26,7 +26,8 @@
 #include "keep/verify.h"
 
 #define SYNCS 300
-#define PRODUCERS_MAX 32
+#define PRODUCERS 32
+#define PRODUCERS_MAX 100
 
 struct work {
     pthread_t thread;
@@ -35,6 +36,8 @@ struct work {
     int64_t tasks;
     int64_t *samples_ns;
 };
+
+static double raw_median_ns;
 
 static void
 raw_syncs(struct bench *bench, const char *folder)
@@ -50,7 +53,8 @@ raw_syncs(struct bench *bench, const char *folder)
         samples[i] = bench_now_ns() - from;
     }
     close(fd);
-    bench_samples(bench, "raw write of 4 KiB and fdatasync", samples, SYNCS);
+    bench_samples(bench, "raw write of 4 KiB and fdatasync", samples, SYNCS); /* sorts them */
+    raw_median_ns = (double)samples[SYNCS / 2];
 }
 
 static void *
@@ -120,9 +124,13 @@ lifecycle(struct bench *bench, struct home *home, int producers, int64_t tasks)
         bench->failed = bench->failed || samples[i] < 0;
     }
     snprintf(what, sizeof what, "submit, claim, cancel: %d producers", producers);
-    bench_samples(bench, what, samples, (size_t)(each * producers));
+    bench_samples(bench, what, samples, (size_t)(each * producers)); /* sorts them */
+    snprintf(what, sizeof what, "one of the three commands, median, in raw syncs: %d producers", producers);
+    bench_value(bench, what, (double)samples[each * producers / 2] / 3 / raw_median_ns, "");
     snprintf(what, sizeof what, "tasks a second: %d producers", producers);
     bench_value(bench, what, (double)(each * producers) * 1e9 / (double)took, "1/s");
+    snprintf(what, sizeof what, "tasks in the time of a raw sync: %d producers", producers);
+    bench_value(bench, what, (double)(each * producers) * raw_median_ns / (double)took, "");
     free(samples);
 }
 
@@ -159,11 +167,13 @@ one_home(struct bench *bench, int producers, int64_t tasks)
     struct home home;
     struct stat file;
     char path[128];
-    int64_t syncs = count_vfs_syncs();
+    int64_t syncs = count_vfs_syncs(), written = count_vfs_bytes();
     home_new(&home);
     lifecycle(bench, &home, producers, tasks);
     bench->failed = bench->failed || vh_sequencer_stop(home.sequencer, NULL);
     counts(bench, &home, producers, tasks, count_vfs_syncs() - syncs);
+    snprintf(path, sizeof path, "bytes written a task: %d producers", producers);
+    bench_value(bench, path, (double)(count_vfs_bytes() - written) / (double)(tasks / producers * producers), "B");
     snprintf(path, sizeof path, "%s-wal", home.path);
     if (stat(path, &file) == 0) {
         bench_value(bench, "size of the write-ahead log at the end", (double)file.st_size / 1024, "KiB");
@@ -205,17 +215,17 @@ reading_rates(struct bench *bench, int64_t events)
     struct home home;
     home_new(&home);
     struct work work[PRODUCERS_MAX];
-    int64_t each = events / 5 / PRODUCERS_MAX + 1; /* five events a task */
-    int64_t *samples = calloc((size_t)(each * PRODUCERS_MAX), sizeof *samples); /* which nobody looks at */
+    int64_t each = events / 5 / PRODUCERS + 1; /* five events a task */
+    int64_t *samples = calloc((size_t)(each * PRODUCERS), sizeof *samples); /* which nobody looks at */
     if (!samples) {
         bench->failed = true;
         return;
     }
-    for (int i = 0; i < PRODUCERS_MAX; i++) {
+    for (int i = 0; i < PRODUCERS; i++) {
         work[i] = (struct work){ .home = &home, .number = i, .tasks = each, .samples_ns = samples + i * each };
         bench->failed = bench->failed || pthread_create(&work[i].thread, NULL, produce, &work[i]);
     }
-    for (int i = 0; i < PRODUCERS_MAX; i++) {
+    for (int i = 0; i < PRODUCERS; i++) {
         pthread_join(work[i].thread, NULL);
     }
     free(samples);
@@ -265,6 +275,7 @@ main(int argc, char **argv)
     raw_syncs(&bench, folder);
     (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, folder, NULL);
     one_home(&bench, 1, tasks);
+    one_home(&bench, PRODUCERS, tasks * 4);
     one_home(&bench, PRODUCERS_MAX, tasks * 4);
     reading_rates(&bench, events);
     return bench_end(&bench);

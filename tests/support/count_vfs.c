@@ -9,7 +9,7 @@
 
 #define TABLES_MAX 8 /* SQLite has one table of methods for each way of locking */
 
-/* A table of methods of SQLite's, and the same with our sync. */
+/* A table of methods of SQLite's, and the same with our sync and write. */
 struct table {
     const sqlite3_io_methods *from;
     sqlite3_io_methods counted;
@@ -20,6 +20,7 @@ static sqlite3_vfs counting;
 static struct table tables[TABLES_MAX];
 static atomic_int table_count;
 static atomic_llong syncs;
+static atomic_llong written;
 
 static int
 count_sync(sqlite3_file *file, int flags)
@@ -27,6 +28,14 @@ count_sync(sqlite3_file *file, int flags)
     const struct table *table = (const void *)((const char *)file->pMethods - offsetof(struct table, counted));
     atomic_fetch_add(&syncs, 1);
     return table->from->xSync(file, flags);
+}
+
+static int
+count_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
+{
+    const struct table *table = (const void *)((const char *)file->pMethods - offsetof(struct table, counted));
+    atomic_fetch_add(&written, len);
+    return table->from->xWrite(file, bytes, len, at);
 }
 
 /* Opening is serial: connections are opened by the thread that measures. */
@@ -42,6 +51,7 @@ counted(const sqlite3_io_methods *from)
     assert_true(count < TABLES_MAX);
     tables[count] = (struct table){ from, *from };
     tables[count].counted.xSync = count_sync;
+    tables[count].counted.xWrite = count_write;
     atomic_store(&table_count, count + 1);
     return &tables[count].counted;
 }
@@ -83,4 +93,10 @@ int64_t
 count_vfs_syncs(void)
 {
     return atomic_load(&syncs);
+}
+
+int64_t
+count_vfs_bytes(void)
+{
+    return atomic_load(&written);
 }

@@ -12,4 +12,7 @@ void count_vfs_register(void);
 /* Syncs of files and folders so far, by all threads. */
 int64_t count_vfs_syncs(void);
 
+/* Bytes written so far. */
+int64_t count_vfs_bytes(void);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <sqlite3.h>
 
@@ -157,6 +158,36 @@ a_refused_command_holds_no_lock(void **state)
     home_end(&home);
 }
 
+/* What a start after a crash reads again, and what lies on the disk beside the tables. */
+static void
+the_write_ahead_log_is_bounded(void **state)
+{
+    (void)state;
+    enum { GOAL = 16000, TASKS = 1200, BOUND = 20 << 20 };
+    struct home home;
+    struct stat file;
+    char path[128], id[16];
+    char *json = calloc(1, GOAL + 64);
+    assert_non_null(json);
+    int len = snprintf(json, 64, "{\"attempts_max\":1,\"goal\":\"");
+    memset(json + len, 'x', GOAL);
+    memcpy(json + len + GOAL, "\"}", 3);
+    home_new(&home);
+    snprintf(path, sizeof path, "%s-wal", home.path);
+    off_t largest = 0;
+    for (int i = 0; i < TASKS; i++) {
+        snprintf(id, sizeof id, "t%d", i);
+        (void)home_must(&home, "task.submitted", id, json); /* twice: in the log and in the rows */
+        assert_int_equal(stat(path, &file), 0);
+        largest = file.st_size > largest ? file.st_size : largest;
+    }
+    assert_in_range(largest, 1 << 20, BOUND);
+    assert_int_equal(stat(home.path, &file), 0);
+    assert_true(file.st_size > BOUND); /* else nothing was to be bounded */
+    free(json);
+    home_end(&home);
+}
+
 int
 main(void)
 {
@@ -165,6 +196,7 @@ main(void)
         cmocka_unit_test(keys_answer_once),
         cmocka_unit_test(a_second_host_is_fenced),
         cmocka_unit_test(a_refused_command_holds_no_lock),
+        cmocka_unit_test(the_write_ahead_log_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
