@@ -276,7 +276,7 @@ main(int argc, char **argv)
     (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, folder, NULL);
     one_home(&bench, 1, tasks);
     one_home(&bench, PRODUCERS, tasks * 4);
-    one_home(&bench, PRODUCERS_MAX, tasks * 4);
+    one_home(&bench, PRODUCERS_MAX, tasks * 4 > PRODUCERS_MAX ? tasks * 4 : PRODUCERS_MAX);
     reading_rates(&bench, events);
     return bench_end(&bench);
 }
