@@ -288,14 +288,16 @@ refresh_home(struct vh_registry_shelf *shelf, struct viv_error *err)
     return use_index(shelf) ? VIV_OK : rebuild(shelf, err);
 }
 
-static void
+/* False when it is not there; one that cannot be looked at is there, and will be refused. */
+static bool
 note_seen(struct vh_registry_shelf *shelf)
 {
-    struct stat stat;
-    bool there = shelf->seam->stat(shelf->seam->data, AT_FDCWD, shelf->store, &stat, 0) == 0;
-    shelf->seen_ns = there ? change_ns(&stat) : 0;
-    shelf->seen_inode = there ? stat.st_ino : 0;
+    struct stat stat = { 0 };
+    bool missing = shelf->seam->stat(shelf->seam->data, AT_FDCWD, shelf->store, &stat, 0) && errno == ENOENT;
+    shelf->seen_ns = change_ns(&stat);
+    shelf->seen_inode = stat.st_ino;
     shelf->seen_us = shelf->seam->wall_us(shelf->seam->data);
+    return !missing;
 }
 
 static viv_status
@@ -303,10 +305,8 @@ refresh_user(struct vh_registry_shelf *shelf, struct viv_error *err)
 {
     const struct vh_index empty = { .records = NULL };
     struct viv_error fault = VIV_ERROR_INIT;
-    note_seen(shelf);
     shelf->refused[0] = '\0';
-    shelf->damaged = 0;
-    if (shelf->seen_inode == 0) {
+    if (!note_seen(shelf)) {
         return vh_registry_take(shelf, NULL, &empty, err);
     }
     viv_status status = vh_registry_check_store(shelf, &fault);
@@ -324,6 +324,7 @@ refresh_user(struct vh_registry_shelf *shelf, struct viv_error *err)
 viv_status
 vh_registry_refresh(struct vh_registry_shelf *shelf, struct viv_error *err)
 {
+    shelf->damaged = 0;
     return shelf->flag ? refresh_user(shelf, err) : refresh_home(shelf, err);
 }
 

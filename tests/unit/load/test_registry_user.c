@@ -340,6 +340,58 @@ nothing_is_opened_for_a_look(void **state)
     end(&two);
 }
 
+/* Memory or one system call fails while a host starts: it starts without some of the store, or has no memory at all,
+ * and the next look and the next start have all of it. */
+static void
+every_failing_call_at_a_start(void **state)
+{
+    (void)state;
+    struct two two;
+    struct seam_fail fail;
+    make(&two);
+    install_for_user(&two, fault_path(two.arena, "skill"));
+    install_for_user(&two, fault_path(two.arena, "good"));
+    seam_fail_init(&fail, vh_seam_real());
+    for (int with_index = 0; with_index < 2; with_index++) {
+        uint64_t ends = 0;
+        for (uint64_t n = 1; ends < 2 && n < 2000; n++) {
+            struct vh_registry_places places = { .user_store = two.home.places.user_store };
+            struct vh_registry *registry = NULL;
+            const struct vh_registry_refusal *refusal = NULL;
+            struct viv_error err = VIV_ERROR_INIT;
+            struct vh_arena *arena = vh_arena_create(NULL, 0);
+            bool memory = ends == 1;
+            if (!with_index) {
+                (void)unlinkat(two.home.scratch.fd, "user/plugins.index", 0);
+            }
+            seam_fail_at(&fail, SEAM_ANY, memory ? 0 : n, EIO);
+            vh_arena_fail_at(memory ? (int64_t)n : 0);
+            viv_status status = vh_registry_open(&fail.seam, arena, &places, &registry, &err);
+            bool reached = memory ? vh_arena_fail_at(0) >= n : fail.reached;
+            vh_arena_fail_at(0);
+            seam_fail_at(&fail, SEAM_ANY, 0, 0);
+            assert_true(status == VIV_OK || (memory && status == VIV_E_MEMORY));
+            if (status == VIV_OK) {
+                assert_true(reached || vh_registry_count(registry) == 2);
+                vh_registry_look(registry);
+                assert_int_equal(vh_registry_count(registry), 2);
+                assert_int_equal(vh_registry_refusals(registry, arena, &refusal, NULL), VIV_OK);
+                assert_null(refusal);
+            }
+            vh_arena_destroy(arena);
+            reopen(&two); /* whatever index was left, the next start has all */
+            assert_int_equal(vh_registry_count(two.home.registry), 2);
+            if (!reached) {
+                assert_true(n > 3);
+                ends++;
+                n = 0;
+            }
+        }
+        assert_int_equal(ends, 2);
+    }
+    end(&two);
+}
+
 int
 main(void)
 {
@@ -352,6 +404,7 @@ main(void)
         cmocka_unit_test(what_belongs_to_another_user_is_refused),
         cmocka_unit_test(what_is_refused_hides_nothing),
         cmocka_unit_test(nothing_is_opened_for_a_look),
+        cmocka_unit_test(every_failing_call_at_a_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
