@@ -47,9 +47,10 @@ name_folders(struct vh_app *app, struct viv_error *err)
     user->config = folder_of(app, "XDG_CONFIG_HOME", ".config");
     user->data = folder_of(app, "XDG_DATA_HOME", ".local/share");
     user->keys = user->data ? vh_arena_format(app->arena, "%s/keys", user->data) : NULL;
+    user->plugins = user->data ? vh_arena_format(app->arena, "%s/plugins", user->data) : NULL;
     user->xdg_config = getenv("XDG_CONFIG_HOME");
     bool config = !homeless || is_set("XDG_CONFIG_HOME"), data = !homeless || is_set("XDG_DATA_HOME");
-    if ((!homeless && !user->home) || (config && !user->config) || (data && !user->keys)) {
+    if ((!homeless && !user->home) || (config && !user->config) || (data && (!user->keys || !user->plugins))) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     return VIV_OK;

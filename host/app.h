@@ -20,6 +20,7 @@ struct vh_app_user {
     const char *config; /* ~/.config/vivarium */
     const char *data;   /* ~/.local/share/vivarium */
     const char *keys;   /* below it */
+    const char *plugins; /* below it: the store that all homes of this user see */
     const char *xdg_config; /* XDG_CONFIG_HOME or NULL */
     const char *name;
     int64_t uid;
@@ -120,6 +121,8 @@ void vh_app_export(struct vh_app *app);
 viv_status vh_app_need_sandbox(struct vh_app *app, struct viv_error *err);
 
 /* app_parts.c */
+/* The user's store and the bundled plugins, without a home, and the rules for what goes in. */
+viv_status vh_app_user_registry(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err);
 /* The parts a reader needs: `store` is open already. */
 viv_status vh_app_build_view(struct vh_app *app, struct viv_error *err);

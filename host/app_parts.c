@@ -97,8 +97,9 @@ end_arena(void *data)
     vh_arena_destroy(data);
 }
 
+/* `store`: the home's, or NULL. */
 static viv_status
-open_registry(struct vh_app *app, struct viv_error *err)
+open_places(struct vh_app *app, const char *store, struct viv_error *err)
 {
     struct vh_run *run = &app->run;
     run->rules.trust.bundled = vh_bundled;
@@ -107,24 +108,48 @@ open_registry(struct vh_app *app, struct viv_error *err)
     viv_status status = keys && is_folder(app, keys)
                             ? vh_trust_read_key(app->seam, AT_FDCWD, keys, &run->rules.trust, err)
                             : VIV_OK;
-    char *store = vh_arena_format(app->arena, "%s/store/plugins", app->home_path);
     struct vh_registry_places places = {
         .store = store,
+        .user_store = app->user.plugins,
         .plugin_folder = plugin_folder(app),
         .bundled = vh_bundled,
         .bundled_count = vh_bundled_count,
     };
-    run->router = vh_router_create(app->arena, app->seam);
-    run->skill_files = vh_skill_files_create(app->arena, app->seam);
-    if (!store || !run->router || !run->skill_files) {
-        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
-    }
     /* Its own memory: it grows under the registry's lock, whoever asks. */
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     if (!arena || vh_arena_on_end(app->arena, end_arena, arena)) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     return status ? status : vh_registry_open(app->seam, arena, &places, &run->registry, err);
+}
+
+static viv_status
+open_registry(struct vh_app *app, struct viv_error *err)
+{
+    struct vh_run *run = &app->run;
+    const struct vh_registry_refusal *refusal = NULL;
+    char *store = vh_arena_format(app->arena, "%s/store/plugins", app->home_path);
+    run->router = vh_router_create(app->arena, app->seam);
+    run->skill_files = vh_skill_files_create(app->arena, app->seam);
+    if (!store || !run->router || !run->skill_files) {
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
+    }
+    viv_status status = open_places(app, store, err);
+    status = status ? status : vh_registry_refusals(run->registry, app->arena, &refusal, err);
+    for (; status == VIV_OK && refusal; refusal = refusal->next) {
+        vh_log(VH_LOG_WARNING, "plugin", "'%s' is refused: %s", refusal->path, refusal->reason);
+    }
+    return status;
+}
+
+viv_status
+vh_app_user_registry(struct vh_app *app, struct viv_error *err)
+{
+    if (!app->user.plugins) {
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "plugin",
+                            "there is no folder for your plugins: neither HOME nor XDG_DATA_HOME is an absolute path");
+    }
+    return open_places(app, NULL, err);
 }
 
 /* Settings of one plugin from the policy in force. */
@@ -138,11 +163,14 @@ settings_of(struct vh_app *app, const char *id)
     return options ? vh_json_print(app->arena, options) : (struct viv_str){ NULL, 0 };
 }
 
+/* A user's plugin that came by other ways than installing may have a bundled one's id. */
 static viv_status
 inspect(struct vh_app *app, const struct vh_registry_entry *entry, struct vh_plugin_file *ret_file,
         struct viv_error *err)
 {
-    return vh_registry_inspect(app->run.registry, app->arena, &app->run.rules, entry, ret_file, err);
+    struct vh_run *run = &app->run;
+    viv_status status = vh_registry_inspect(run->registry, app->arena, &run->rules, entry, ret_file, err);
+    return status || !(entry->flags & VH_REGISTRY_USER) ? status : vh_registry_check_id(run->registry, ret_file, err);
 }
 
 static viv_status
@@ -160,6 +188,19 @@ load_file(struct vh_app *app, struct vh_plugin_set *set, const struct vh_plugin_
     return status;
 }
 
+/* One bad plugin of the user's store must not keep every project from starting: it is refused, and the walk goes on to
+ * the version it hid. Of any other the failure is the start's. */
+static viv_status
+refuse(struct vh_app *app, const struct vh_registry_entry *entry, viv_status status, struct viv_error *err)
+{
+    if (!(entry->flags & VH_REGISTRY_USER) || status == VIV_OK || status == VIV_E_MEMORY) {
+        return status;
+    }
+    vh_log(VH_LOG_WARNING, "plugin", "'%.*s' of your store is refused: %s", VH_STR_ARGS(entry->id), err->text);
+    struct viv_error fault = *err;
+    return vh_registry_refuse(app->run.registry, entry, fault.text, err);
+}
+
 /* The one plugin of an interface that tier 0 may load: the highest version of the first id that is trusted. What is
  * not signed never runs in this process. */
 static viv_status
@@ -174,8 +215,17 @@ load_for(struct vh_app *app, struct vh_plugin_set *set, uint32_t interface, cons
             continue;
         }
         viv_status status = inspect(app, &entry, &file, err);
-        if (status || file.trust != VH_TRUST_UNSIGNED) {
-            return status ? status : load_file(app, set, &file, ret_plugin, err);
+        bool outside = status == VIV_OK && file.trust == VH_TRUST_UNSIGNED;
+        if (status == VIV_OK && !outside) {
+            status = load_file(app, set, &file, ret_plugin, err);
+        }
+        bool refused = status != VIV_OK;
+        status = refuse(app, &entry, status, err);
+        if (status || (!refused && !outside)) {
+            return status;
+        }
+        if (refused) {
+            continue;
         }
         vh_log(VH_LOG_WARNING, "plugin", "'%s' is not signed by you and not asked for %s; 'vivhost doctor' says more",
                file.manifest->id, viv_interfaces[interface].id);
@@ -228,6 +278,7 @@ load_gates(struct vh_app *app, struct vh_plugin_set *set, struct viv_error *err)
             status = outside ? plan_gate(app, &file, gate, err) : load_file(app, set, &file, &gate->plugin, err);
         }
         plugins->gate_count += status == VIV_OK;
+        status = refuse(app, &entry, status, err);
     }
     return status;
 }

@@ -63,6 +63,11 @@ static const struct vh_cli_option task_options[] = {
     END,
 };
 
+static const struct vh_cli_option plugin_options[] = {
+    { "--user", NULL, "in your own store, which all your projects see; needs no home" },
+    { NULL, NULL, NULL },
+};
+
 static const struct vh_cli_option skill_options[] = {
     { "--input", "JSON", "the input of a call" },
     { "--scope", "DIR", "show it only this folder beneath the project" },
@@ -127,8 +132,8 @@ const struct vh_cli_command vh_cli_commands[] = {
       "vivhost route \"...a request...\"", NULL, NULL, vh_cli_route },
     { "plugin", "list, show, sign, install or remove plugins", NULL,
       "vivhost plugin list\nvivhost plugin sign path/of/plugin.so\nvivhost plugin install path/of/plugin.so\n"
-      "vivhost plugin remove ID",
-      NULL,
+      "vivhost plugin install --user path/of/plugin.so\nvivhost plugin remove ID",
+      plugin_options,
       vh_cli_plugin_verbs, NULL },
     { "skill", "list, show or call skills", NULL,
       "vivhost skill list\nvivhost skill call ID --input '{\"name\":\"value\"}'", skill_options,

@@ -217,7 +217,8 @@ check_plugins(struct doctor *d)
     }
     if (vh_json_int(response, "damaged", 0)) {
         check(d, "plugins", NOTE,
-              vh_arena_format(cli->arena, "%lld folders of the store are damaged, the first: %.*s",
+              vh_arena_format(cli->arena, "%lld entries of the stores are refused, see 'vivhost plugin list'; "
+                                          "the first: %.*s",
                               (long long)vh_json_int(response, "damaged", 0),
                               VH_STR_ARGS(vh_json_str(response, "damage"))));
     }

@@ -53,8 +53,14 @@ static void
 print_plugin(struct vh_cli *cli, const struct vh_json *p, bool all)
 {
     const struct vh_json *templates = vh_json_get(p, "templates");
-    printf("%-24.*s %-8.*s %-7.*s %s\n", VH_STR_ARGS(vh_json_str(p, "id")), VH_STR_ARGS(vh_json_str(p, "version")),
-           VH_STR_ARGS(vh_json_str(p, "kind")), vh_cli_line(cli, vh_json_str(p, "description"), 200));
+    struct viv_str behind = vh_json_str(p, "behind"), refused = vh_json_str(p, "refused");
+    printf("%-24.*s %-8.*s %-7.*s %-7.*s %s\n", VH_STR_ARGS(vh_json_str(p, "id")),
+           VH_STR_ARGS(vh_json_str(p, "version")), VH_STR_ARGS(vh_json_str(p, "kind")),
+           VH_STR_ARGS(vh_json_str(p, "from")), vh_cli_line(cli, vh_json_str(p, "description"), 200));
+    if (refused.len || behind.len) {
+        printf("    %s%s\n", refused.len ? "refused: " : "not used here: behind ",
+               vh_cli_line(cli, refused.len ? refused : behind, 500));
+    }
     for (const struct vh_json *t = templates ? templates->child : NULL; t; t = t->next) {
         printf("    \"%s\"\n", vh_cli_line(cli, t->text, 200));
     }
@@ -81,6 +87,11 @@ list(struct vh_cli *cli, const char *kind, const char *id)
     }
     if (plugins && plugins->count == 0 && !cli->json) {
         puts("none are installed");
+    }
+    const struct vh_json *refused = vh_json_get(response, "refused");
+    for (const struct vh_json *r = refused && !cli->json ? refused->child : NULL; r; r = r->next) {
+        printf("refused: '%s': ", vh_cli_line(cli, vh_json_str(r, "path"), 500));
+        puts(vh_cli_line(cli, vh_json_str(r, "reason"), 500));
     }
     vh_cli_close(cli);
     return code;
@@ -170,16 +181,11 @@ const struct vh_cli_verb vh_cli_skill_verbs[] = {
 /* ---- install, remove ---- */
 
 static int
-change(struct vh_cli *cli, struct vh_json *request, const char *done)
+tell(struct vh_cli *cli, const struct vh_json *response, const char *done)
 {
-    int code = VH_EXIT_SYSTEM;
-    if (!vh_cli_open(cli, VH_APP_WRITE, 0, &code)) {
-        return code;
-    }
-    struct vh_json *response = vh_cli_ask(cli, request, &code);
-    if (response && cli->json) {
+    if (cli->json) {
         vh_cli_print_json(cli, response);
-    } else if (response) {
+    } else {
         struct viv_str trust = vh_json_str(response, "trust");
         printf("%.*s %.*s %s%s%.*s\n", VH_STR_ARGS(vh_json_str(response, "id")),
                VH_STR_ARGS(vh_json_str(response, "version")), done, trust.len ? ", trust: " : "", VH_STR_ARGS(trust));
@@ -189,8 +195,94 @@ change(struct vh_cli *cli, struct vh_json *request, const char *done)
                              "--help'");
         }
     }
+    return VH_EXIT_OK;
+}
+
+static int
+change(struct vh_cli *cli, struct vh_json *request, const char *done)
+{
+    int code = VH_EXIT_SYSTEM;
+    if (!vh_cli_open(cli, VH_APP_WRITE, 0, &code)) {
+        return code;
+    }
+    struct vh_json *response = vh_cli_ask(cli, request, &code);
+    code = response ? tell(cli, response, done) : code;
     vh_cli_close(cli);
-    return response ? VH_EXIT_OK : code;
+    return code;
+}
+
+/* ---- the user's store: no home is needed, none is told ---- */
+
+/* Members of `install` and `remove`, see docs/contract/socket.md. */
+static struct vh_json *
+done_with(struct vh_cli *cli, const char *id, const char *version, const struct vh_hash *digest)
+{
+    char hex[VH_HASH_HEX];
+    struct vh_json *done = vh_json_object(cli->arena);
+    vh_hash_hex(digest, hex);
+    vh_json_set_text(cli->arena, done, "digest", vh_arena_text(cli->arena, hex));
+    vh_json_set_text(cli->arena, done, "from", "user");
+    vh_json_set_text(cli->arena, done, "id", id);
+    vh_json_set_text(cli->arena, done, "version", version);
+    return done;
+}
+
+static int
+install_for_user(struct vh_cli *cli, const char *path)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_plugin_file file = { .path = NULL };
+    const struct vh_run *run = &cli->app.run;
+    viv_status status = vh_app_user_registry(&cli->app, &err);
+    status = status ? status : vh_registry_install(run->registry, &run->rules, AT_FDCWD, path, &file, &err);
+    if (status) {
+        return vh_cli_fail(cli, status, &err);
+    }
+    struct vh_json *done = done_with(cli, file.manifest->id, file.manifest->version, &file.digest);
+    vh_json_set_text(cli->arena, done, "kind", file.manifest->kind == VH_MANIFEST_SKILL ? "skill" : "plugin");
+    vh_json_set_text(cli->arena, done, "trust", vh_trust_name(file.trust));
+    return tell(cli, done, "installed for all your projects");
+}
+
+/* Refused or not, and whatever bundled one there is of that id. */
+static viv_status
+find_of_user(const struct vh_app *app, const char *id, const char *version, struct vh_registry_entry *ret_entry,
+             struct viv_error *err)
+{
+    const struct vh_registry *registry = app->run.registry;
+    const struct vh_registry_refusal *refusal = NULL;
+    for (uint32_t i = 0; i < vh_registry_count(registry); i++) {
+        char number[64];
+        vh_registry_at(registry, i, ret_entry);
+        snprintf(number, sizeof number, "%u.%u.%u", ret_entry->version[0], ret_entry->version[1],
+                 ret_entry->version[2]);
+        if ((ret_entry->flags & VH_REGISTRY_USER) && vh_str_is(ret_entry->id, id) &&
+            (!version || strcmp(version, number) == 0)) {
+            return VIV_OK;
+        }
+    }
+    viv_status status = vh_registry_find(registry, id, version, ret_entry, err);
+    if (status == VIV_E_NOT_FOUND && !vh_registry_refusals(registry, app->arena, &refusal, err) && refusal) {
+        return vh_error_set(err, VIV_E_DENIED, "plugin", "there is no '%s'; '%s' is refused: %s", id, refusal->path,
+                            refusal->reason);
+    }
+    return status ? vh_error_extend(err, status, "your store '%s'", app->user.plugins) : VIV_OK;
+}
+
+static int
+remove_for_user(struct vh_cli *cli, const char *id, const char *version)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_registry_entry entry;
+    viv_status status = vh_app_user_registry(&cli->app, &err);
+    status = status ? status : find_of_user(&cli->app, id, version, &entry, &err);
+    if (status) {
+        return vh_cli_fail(cli, status, &err);
+    }
+    const char *number = vh_arena_format(cli->arena, "%u.%u.%u", entry.version[0], entry.version[1], entry.version[2]);
+    struct vh_json *done = done_with(cli, id, number, &entry.digest);
+    status = vh_registry_remove(cli->app.run.registry, &entry.digest, &err);
+    return status ? vh_cli_fail(cli, status, &err) : tell(cli, done, "removed from all your projects");
 }
 
 /* Where the file named by the only word really is; says what is wrong. */
@@ -215,8 +307,12 @@ plugin_install(struct vh_cli *cli)
 {
     char path[PATH_MAX];
     int code = VH_EXIT_SYSTEM;
+    bool user = vh_cli_flag(cli, "--user");
     if (!find_file(cli, path, &code)) {
         return code;
+    }
+    if (user) {
+        return install_for_user(cli, path);
     }
     struct vh_json *request = vh_cli_request(cli, "install");
     vh_json_set_text(cli->arena, request, "path", path);
@@ -226,8 +322,12 @@ plugin_install(struct vh_cli *cli)
 static int
 plugin_remove(struct vh_cli *cli)
 {
+    bool user = vh_cli_flag(cli, "--user");
     if (!vh_cli_no_more_options(cli, 1, 2)) {
         return VH_EXIT_USAGE;
+    }
+    if (user) {
+        return remove_for_user(cli, cli->argv[0], cli->argc == 2 ? cli->argv[1] : NULL);
     }
     struct vh_json *request = vh_cli_request(cli, "remove");
     vh_json_set_text(cli->arena, request, "id", cli->argv[0]);
@@ -292,8 +392,8 @@ plugin_sign(struct vh_cli *cli)
 const struct vh_cli_verb vh_cli_plugin_verbs[] = {
     { "list", "", "all plugins and skills", plugin_list },
     { "info", "ID", "one with its manifest", plugin_info },
-    { "install", "FILE", "check a plugin's bytes and put it into this home", plugin_install },
-    { "remove", "ID [VERSION]", "take an installed one out", plugin_remove },
+    { "install", "FILE [--user]", "check a plugin's bytes and put it into this home, or your store", plugin_install },
+    { "remove", "ID [VERSION] [--user]", "take an installed one out of this home, or your store", plugin_remove },
     { "sign", "FILE", "sign bytes you trust to run inside the host: writes FILE.sig", plugin_sign },
     { NULL, NULL, NULL, NULL },
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening and looking. The bundled plugins are few and lie in memory; the store's records stay in the index's bytes.
- * Both are sorted the same way and numbered as one list. */
+/* Opening and looking. The bundled plugins are few and lie in memory; a store's records stay in its index's bytes. All
+ * are sorted the same way and numbered as one list: `order` says for each number which source and which of it. */
 #include "registry_parts.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,20 +70,102 @@ read_bundled(struct vh_registry *registry, struct viv_error *err)
     return VIV_OK;
 }
 
-/* Number of store records before `entry` in the common order, plus the bundled ones before it. */
-void
-vh_registry_rank(struct vh_registry *registry)
+/* ---- one order over the sources ---- */
+
+#define SOURCES (1 + VH_REGISTRY_SHELVES) /* bundled, the home's, the user's: of equal versions in this order */
+#define SOURCE_SHIFT 30
+
+static uint32_t
+source_count(const struct vh_registry *registry, uint32_t source)
 {
-    const struct vh_index *index = &registry->index;
-    for (uint32_t i = 0; i < registry->bundled_count; i++) {
-        const struct vh_registry_entry *entry = &registry->bundled[i].entry;
-        uint32_t at = vh_index_lower(index, entry->id);
-        while (at < index->head.count &&
-               compare(vh_index_id(index, at), index->records[at].version, entry->id, entry->version) < 0) {
-            at++;
-        }
-        registry->bundled[i].rank = at + i;
+    return source ? registry->shelf[source - 1].index.head.count : registry->bundled_count;
+}
+
+static void
+entry_of(const struct vh_registry *registry, uint32_t source, uint32_t number, struct vh_registry_entry *ret_entry)
+{
+    if (source == 0) {
+        *ret_entry = registry->bundled[number].entry;
+        return;
     }
+    const struct vh_registry_shelf *shelf = &registry->shelf[source - 1];
+    entry_of_item(&shelf->index.records[number], vh_index_id(&shelf->index, number),
+                  vh_index_file(&shelf->index, number), ret_entry);
+    ret_entry->flags |= shelf->flag;
+}
+
+static void
+sort_all(const struct vh_registry *registry, uint32_t *order, uint32_t count)
+{
+    struct vh_registry_entry head[SOURCES];
+    uint32_t at[SOURCES] = { 0 };
+    for (uint32_t s = 0; s < SOURCES; s++) {
+        if (source_count(registry, s)) {
+            entry_of(registry, s, 0, &head[s]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t first = SOURCES;
+        for (uint32_t s = 0; s < SOURCES; s++) {
+            if (at[s] < source_count(registry, s) &&
+                (first == SOURCES ||
+                 compare(head[s].id, head[s].version, head[first].id, head[first].version) < 0)) {
+                first = s;
+            }
+        }
+        assert(first < SOURCES);
+        order[i] = first << SOURCE_SHIFT | at[first]++;
+        if (at[first] < source_count(registry, first)) {
+            entry_of(registry, first, at[first], &head[first]);
+        }
+    }
+}
+
+viv_status
+vh_registry_take(struct vh_registry_shelf *shelf, struct vh_arena *arena, const struct vh_index *index,
+                 struct viv_error *err)
+{
+    struct vh_registry *registry = shelf->registry;
+    struct vh_arena *order_arena = vh_arena_create(registry->arena, 0);
+    uint32_t count = registry->count - shelf->index.head.count + index->head.count;
+    uint32_t *order = order_arena ? vh_arena_array(order_arena, count ? count : 1, sizeof *order) : NULL;
+    if (!order) {
+        vh_arena_destroy(order_arena);
+        vh_arena_destroy(arena);
+        return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory for a list of %u plugins", count);
+    }
+    vh_arena_destroy(shelf->index_arena);
+    vh_arena_destroy(registry->order_arena);
+    shelf->index_arena = arena;
+    shelf->index = *index;
+    registry->order_arena = order_arena;
+    registry->order = order;
+    registry->count = count;
+    sort_all(registry, order, count);
+    return VIV_OK;
+}
+
+/* ---- opening ---- */
+
+static viv_status
+open_shelf(struct vh_registry *registry, uint32_t number, const char *store, struct viv_error *err)
+{
+    const struct vh_index empty = { .records = NULL };
+    struct vh_registry_shelf *shelf = &registry->shelf[number];
+    *shelf = (struct vh_registry_shelf){ .registry = registry, .seam = registry->seam, .arena = registry->arena };
+    shelf->flag = number == VH_REGISTRY_OWN ? VH_REGISTRY_USER : 0;
+    if (!store) {
+        return vh_registry_take(shelf, NULL, &empty, err);
+    }
+    const char *slash = strrchr(store, '/');
+    shelf->store = vh_arena_text(registry->arena, store);
+    shelf->index_path = vh_arena_format(registry->arena, "%s.index", store);
+    shelf->lock_path = vh_arena_format(registry->arena, "%s.lock", store);
+    shelf->parent = vh_arena_format(registry->arena, "%.*s", slash ? (int)(slash - store) : 1, slash ? store : ".");
+    if (!shelf->store || !shelf->index_path || !shelf->lock_path || !shelf->parent) {
+        return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory for the registry");
+    }
+    return vh_registry_refresh(shelf, err);
 }
 
 viv_status
@@ -96,18 +179,11 @@ vh_registry_open(const struct vh_seam *seam, struct vh_arena *arena, const struc
     registry->seam = seam;
     registry->arena = arena;
     registry->places = *places;
-    if (places->store) {
-        registry->places.store = vh_arena_text(arena, places->store);
-        registry->index_path = vh_arena_format(arena, "%s.index", places->store);
-        registry->lock_path = vh_arena_format(arena, "%s.lock", places->store);
-        if (!registry->places.store || !registry->index_path || !registry->lock_path) {
-            return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory for the registry");
-        }
-    }
     viv_status status = read_bundled(registry, err);
-    status = status || !places->store ? status : vh_registry_refresh(registry, err);
+    registry->count = registry->bundled_count;
+    status = status ? status : open_shelf(registry, VH_REGISTRY_HOME, places->store, err);
+    status = status ? status : open_shelf(registry, VH_REGISTRY_OWN, places->user_store, err);
     if (status == VIV_OK) {
-        vh_registry_rank(registry);
         *ret_registry = registry;
     }
     return status;
@@ -116,41 +192,58 @@ vh_registry_open(const struct vh_seam *seam, struct vh_arena *arena, const struc
 uint64_t
 vh_registry_generation(const struct vh_registry *registry)
 {
-    return registry->index.head.generation;
+    return registry->shelf[VH_REGISTRY_HOME].index.head.generation +
+           registry->shelf[VH_REGISTRY_OWN].index.head.generation;
 }
 
 uint32_t
 vh_registry_count(const struct vh_registry *registry)
 {
-    return registry->index.head.count + registry->bundled_count;
+    return registry->count;
+}
+
+static bool
+fits_abi(uint32_t abi_min, uint32_t abi_max)
+{
+    return abi_min <= VIV_ABI_MAJOR && VIV_ABI_MAJOR <= abi_max;
+}
+
+static bool
+home_has(const struct vh_registry *registry, struct viv_str id)
+{
+    const struct vh_index *index = &registry->shelf[VH_REGISTRY_HOME].index;
+    uint32_t i = vh_index_lower(index, id);
+    while (i < index->head.count && vh_str_equal(vh_index_id(index, i), id) &&
+           !fits_abi(index->records[i].abi_min, index->records[i].abi_max)) {
+        i++;
+    }
+    return i < index->head.count && vh_str_equal(vh_index_id(index, i), id);
 }
 
 void
 vh_registry_at(const struct vh_registry *registry, uint32_t number, struct vh_registry_entry *ret_entry)
 {
-    uint32_t before = 0;
-    for (; before < registry->bundled_count && registry->bundled[before].rank <= number; before++) {
-        if (registry->bundled[before].rank == number) {
-            *ret_entry = registry->bundled[before].entry;
-            return;
-        }
+    uint32_t place = registry->order[number];
+    entry_of(registry, place >> SOURCE_SHIFT, place & ((1u << SOURCE_SHIFT) - 1), ret_entry);
+    if (ret_entry->flags & VH_REGISTRY_USER) {
+        ret_entry->flags |= home_has(registry, ret_entry->id) ? VH_REGISTRY_SHADOWED : 0u;
     }
-    const struct vh_index *index = &registry->index;
-    entry_of_item(&index->records[number - before], vh_index_id(index, number - before),
-                  vh_index_file(index, number - before), ret_entry);
 }
 
+/* `err` is only filled when the entry is refused. */
 static bool
-is_usable(const struct vh_registry_entry *entry)
+serves(const struct vh_registry *registry, const struct vh_registry_entry *entry, struct viv_error *err)
 {
-    return entry->abi_min <= VIV_ABI_MAJOR && VIV_ABI_MAJOR <= entry->abi_max;
+    return fits_abi(entry->abi_min, entry->abi_max) && !(entry->flags & VH_REGISTRY_SHADOWED) &&
+           vh_registry_check(registry, entry, err) == VIV_OK;
 }
 
 /* Number of the first entry whose id is not before `id`. */
 static uint32_t
 lower(const struct vh_registry *registry, struct viv_str id)
 {
-    uint32_t number = vh_index_lower(&registry->index, id);
+    uint32_t number = vh_index_lower(&registry->shelf[VH_REGISTRY_HOME].index, id) +
+                      vh_index_lower(&registry->shelf[VH_REGISTRY_OWN].index, id);
     for (uint32_t i = 0; i < registry->bundled_count; i++) {
         number += vh_str_compare(registry->bundled[i].entry.id, id) < 0;
     }
@@ -190,6 +283,7 @@ vh_registry_find(const struct vh_registry *registry, const char *id, const char 
                  struct vh_registry_entry *ret_entry, struct viv_error *err)
 {
     uint32_t want[3] = { 0 };
+    struct viv_error fault = VIV_ERROR_INIT;
     char versions[200] = "";
     size_t len = 0;
     if (version && !vh_manifest_version(vh_str(version), want)) {
@@ -202,13 +296,17 @@ vh_registry_find(const struct vh_registry *registry, const char *id, const char 
         if (!vh_str_is(entry.id, id)) {
             break;
         }
-        if (is_usable(&entry) && (!version || vh_manifest_compare_versions(want, entry.version) == 0)) {
+        if (version ? fits_abi(entry.abi_min, entry.abi_max) && vh_manifest_compare_versions(want, entry.version) == 0
+                    : serves(registry, &entry, &fault)) {
             *ret_entry = entry;
             return VIV_OK;
         }
         int put = snprintf(versions + len, sizeof versions - len, "%s%u.%u.%u (ABI %u to %u)", len ? ", " : "",
                            entry.version[0], entry.version[1], entry.version[2], entry.abi_min, entry.abi_max);
         len = put > 0 && len + (size_t)put < sizeof versions ? len + (size_t)put : sizeof versions - 1;
+    }
+    if (fault.status) {
+        return vh_error_set(err, fault.status, "registry", "'%s' is refused: %s", id, fault.text);
     }
     return versions[0] ? no_version(id, version, versions, err) : not_found(registry, id, err);
 }
@@ -223,7 +321,7 @@ is_hidden(const struct vh_registry *registry, uint32_t number, struct viv_str id
         if (!vh_str_equal(before.id, id)) {
             return false;
         }
-        if (is_usable(&before)) {
+        if (serves(registry, &before, NULL)) {
             return true;
         }
     }
@@ -238,13 +336,19 @@ vh_registry_next(const struct vh_registry *registry, uint32_t interface_index, u
         struct vh_registry_entry entry;
         uint32_t number = (*cursor)++;
         vh_registry_at(registry, number, &entry);
-        if ((entry.interfaces >> interface_index & 1u) != 0 && is_usable(&entry) &&
+        if ((entry.interfaces >> interface_index & 1u) != 0 && serves(registry, &entry, NULL) &&
             !is_hidden(registry, number, entry.id)) {
             *ret_entry = entry;
             return true;
         }
     }
     return false;
+}
+
+static const struct vh_registry_shelf *
+shelf_of(const struct vh_registry *registry, const struct vh_registry_entry *entry)
+{
+    return &registry->shelf[entry->flags & VH_REGISTRY_USER ? VH_REGISTRY_OWN : VH_REGISTRY_HOME];
 }
 
 const char *
@@ -256,7 +360,7 @@ vh_registry_path(const struct vh_registry *registry, struct vh_arena *arena, con
         return vh_arena_format(arena, "%s/%.*s", folder ? folder : ".", VH_STR_ARGS(entry->file));
     }
     vh_hash_hex(&entry->digest, hex);
-    return vh_arena_format(arena, "%s/%s/%.*s", registry->places.store, hex, VH_STR_ARGS(entry->file));
+    return vh_arena_format(arena, "%s/%s/%.*s", shelf_of(registry, entry)->store, hex, VH_STR_ARGS(entry->file));
 }
 
 viv_status
@@ -272,11 +376,12 @@ vh_registry_manifest(const struct vh_registry *registry, struct vh_arena *arena,
         }
     }
     vh_hash_hex(&entry->digest, hex);
-    const char *path = vh_arena_format(arena, "%s/%s/manifest.json", registry->places.store, hex);
+    const char *path = vh_arena_format(arena, "%s/%s/manifest.json", shelf_of(registry, entry)->store, hex);
     if (!path) {
         return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory for a manifest");
     }
-    viv_status status = vh_fs_read(registry->seam, arena, AT_FDCWD, path, VIV_MANIFEST_MAX, &text, err);
+    viv_status status = vh_registry_check(registry, entry, err);
+    status = status ? status : vh_fs_read(registry->seam, arena, AT_FDCWD, path, VIV_MANIFEST_MAX, &text, err);
     status = status ? status : vh_manifest_read(arena, text, ret_manifest, err);
     return status ? vh_error_extend(err, status, "'%s'", path) : VIV_OK;
 }
@@ -287,21 +392,19 @@ vh_registry_inspect(const struct vh_registry *registry, struct vh_arena *arena, 
 {
     char hex[VH_HASH_HEX];
     const char *path = vh_registry_path(registry, arena, entry);
+    *ret_file = (struct vh_plugin_file){ .path = path };
     if (!path) {
         return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory for a path");
     }
-    viv_status status = vh_plugin_inspect(registry->seam, arena, rules, AT_FDCWD, path, ret_file, err);
+    viv_status checked = vh_registry_check(registry, entry, err);
+    if (checked) {
+        return checked;
+    }
     vh_hash_hex(&entry->digest, hex);
+    viv_status status = vh_plugin_inspect(registry->seam, arena, rules, AT_FDCWD, path, ret_file, err);
     if (ret_file->digest_hex[0] && strcmp(hex, ret_file->digest_hex) != 0) {
         return vh_error_set(err, VIV_E_CORRUPT, "hash", "plugin '%s' has the bytes %.16s, the index says %.16s", path,
                             ret_file->digest_hex, hex);
     }
     return status;
-}
-
-uint32_t
-vh_registry_damaged(const struct vh_registry *registry, const char **ret_first)
-{
-    *ret_first = registry->damaged ? registry->damaged_text : "";
-    return registry->damaged;
 }

@@ -15,20 +15,20 @@
 #define DRAFT ".draft-"
 
 static viv_status
-take_lock(const struct vh_registry *registry, int *ret_fd, struct viv_error *err)
+take_lock(const struct vh_registry_shelf *shelf, int *ret_fd, struct viv_error *err)
 {
-    const struct vh_seam *seam = registry->seam;
-    if (!registry->places.store) {
+    const struct vh_seam *seam = shelf->seam;
+    if (!shelf->store) {
         return vh_error_set(err, VIV_E_UNSUPPORTED, "registry", "there is no store to change");
     }
-    int fd = seam->open(seam->data, AT_FDCWD, registry->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = seam->open(seam->data, AT_FDCWD, shelf->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        return vh_error_errno(err, VIV_E_IO, "registry", "cannot open '%s'", registry->lock_path);
+        return vh_error_errno(err, VIV_E_IO, "registry", "cannot open '%s'", shelf->lock_path);
     }
     if (seam->lock(seam->data, fd, 1)) {
         viv_status status = vh_error_set(err, VIV_E_BUSY, "registry",
                                          "another process is changing the store '%s'; try again when it has ended",
-                                         registry->places.store);
+                                         shelf->store);
         seam->close(seam->data, fd);
         return status;
     }
@@ -38,28 +38,28 @@ take_lock(const struct vh_registry *registry, int *ret_fd, struct viv_error *err
 
 /* What a crash left behind. Failing to remove it harms nothing. */
 static void
-sweep(const struct vh_registry *registry, struct vh_arena *arena)
+sweep(const struct vh_registry_shelf *shelf, struct vh_arena *arena)
 {
     struct vh_fs_names names = { 0 };
-    if (vh_fs_list(registry->seam, arena, AT_FDCWD, registry->places.store, &names, NULL)) {
+    if (vh_fs_list(shelf->seam, arena, AT_FDCWD, shelf->store, &names, NULL)) {
         return;
     }
     for (size_t i = 0; i < names.count; i++) {
         if (strncmp(names.name[i], DRAFT, sizeof DRAFT - 1) == 0) {
-            const char *path = vh_arena_format(arena, "%s/%s", registry->places.store, names.name[i]);
-            (void)(path ? vh_fs_remove_tree(registry->seam, AT_FDCWD, path, NULL) : VIV_OK);
+            const char *path = vh_arena_format(arena, "%s/%s", shelf->store, names.name[i]);
+            (void)(path ? vh_fs_remove_tree(shelf->seam, AT_FDCWD, path, NULL) : VIV_OK);
         }
     }
 }
 
 static const char *
-draft_path(const struct vh_registry *registry, struct vh_arena *arena)
+draft_path(const struct vh_registry_shelf *shelf, struct vh_arena *arena)
 {
     uint64_t salt;
-    if (registry->seam->random(registry->seam->data, &salt, sizeof salt)) {
+    if (shelf->seam->random(shelf->seam->data, &salt, sizeof salt)) {
         return NULL;
     }
-    return vh_arena_format(arena, "%s/" DRAFT "%016llx", registry->places.store, (unsigned long long)salt);
+    return vh_arena_format(arena, "%s/" DRAFT "%016llx", shelf->store, (unsigned long long)salt);
 }
 
 static const char *
@@ -88,7 +88,7 @@ write_file(const struct vh_seam *seam, struct vh_arena *arena, const char *folde
 
 /* The signature that lies beside the source goes along; without one the plugin is bundled or unsigned. */
 static viv_status
-copy_signature(const struct vh_registry *registry, struct vh_arena *arena, int dir, const char *path,
+copy_signature(const struct vh_registry_shelf *shelf, struct vh_arena *arena, int dir, const char *path,
                const char *folder, struct viv_error *err)
 {
     const char *from = vh_arena_format(arena, "%s.sig", path);
@@ -97,20 +97,20 @@ copy_signature(const struct vh_registry *registry, struct vh_arena *arena, int d
     if (!from || !name) {
         return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory for a signature");
     }
-    viv_status status = vh_fs_read(registry->seam, arena, dir, from, 4096, &bytes, err);
+    viv_status status = vh_fs_read(shelf->seam, arena, dir, from, 4096, &bytes, err);
     if (status) {
         return status == VIV_E_NOT_FOUND ? VIV_OK : status;
     }
-    return write_file(registry->seam, arena, folder, name, bytes, err);
+    return write_file(shelf->seam, arena, folder, name, bytes, err);
 }
 
 static viv_status
-put_folder(struct vh_registry *registry, struct vh_arena *arena, int dir, const struct vh_plugin_file *file,
+put_folder(struct vh_registry_shelf *shelf, struct vh_arena *arena, int dir, const struct vh_plugin_file *file,
            struct viv_error *err)
 {
-    const struct vh_seam *seam = registry->seam;
-    const char *draft = draft_path(registry, arena);
-    const char *final = vh_arena_format(arena, "%s/%s", registry->places.store, file->digest_hex);
+    const struct vh_seam *seam = shelf->seam;
+    const char *draft = draft_path(shelf, arena);
+    const char *final = vh_arena_format(arena, "%s/%s", shelf->store, file->digest_hex);
     if (!draft || !final) {
         return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory or no randomness to install '%s'", file->path);
     }
@@ -119,7 +119,7 @@ put_folder(struct vh_registry *registry, struct vh_arena *arena, int dir, const 
     }
     viv_status status = write_file(seam, arena, draft, file_name(file->path), file->bytes, err);
     status = status ? status : write_file(seam, arena, draft, "manifest.json", file->manifest->text, err);
-    status = status ? status : copy_signature(registry, arena, dir, file->path, draft, err);
+    status = status ? status : copy_signature(shelf, arena, dir, file->path, draft, err);
     status = status ? status : vh_fs_sync_folder(seam, AT_FDCWD, draft, err);
     VH_PLACE(seam, "install-written");
     if (status == VIV_OK && seam->rename(seam->data, AT_FDCWD, draft, AT_FDCWD, final, 0)) {
@@ -132,19 +132,20 @@ put_folder(struct vh_registry *registry, struct vh_arena *arena, int dir, const 
         (void)vh_fs_remove_tree(seam, AT_FDCWD, draft, NULL); /* the error at hand matters more */
         return status;
     }
-    return vh_fs_sync_folder(seam, AT_FDCWD, registry->places.store, err);
+    return vh_fs_sync_folder(seam, AT_FDCWD, shelf->store, err);
 }
 
 /* Against the list as it would be. */
 static viv_status
-check_free(const struct vh_registry *registry, const struct vh_index_item *items, uint32_t count,
+check_free(const struct vh_registry_shelf *shelf, const struct vh_index_item *items, uint32_t count,
            const struct vh_plugin_file *file, struct viv_error *err)
 {
     const struct vh_manifest *m = file->manifest;
     struct vh_registry_entry other;
-    bool taken = vh_registry_find(registry, m->id, m->version, &other, NULL) == VIV_OK;
+    bool taken = vh_registry_find(shelf->registry, m->id, m->version, &other, NULL) == VIV_OK &&
+                 ((other.flags & VH_REGISTRY_BUNDLED) || (other.flags & VH_REGISTRY_USER) == shelf->flag);
     struct vh_hash digest = taken ? other.digest : file->digest;
-    for (uint32_t i = registry->index.head.count; i < count && !taken; i++) {
+    for (uint32_t i = shelf->index.head.count; i < count && !taken; i++) {
         taken = vh_str_is(items[i].id, m->id) &&
                 vh_manifest_compare_versions(items[i].record.version, m->version_part) == 0;
         digest = taken ? items[i].record.digest : digest;
@@ -163,10 +164,8 @@ check_free(const struct vh_registry *registry, const struct vh_index_item *items
                         m->version, hex, file->digest_hex);
 }
 
-/* What nobody answers for must not stand in the place of what is bundled, by the same id and a higher version. Skills
- * may: all of them run in processes of their own. */
-static viv_status
-check_id(const struct vh_registry *registry, const struct vh_plugin_file *file, struct viv_error *err)
+viv_status
+vh_registry_check_id(const struct vh_registry *registry, const struct vh_plugin_file *file, struct viv_error *err)
 {
     const struct vh_manifest *m = file->manifest;
     for (uint32_t i = 0; i < registry->bundled_count && file->trust == VH_TRUST_UNSIGNED; i++) {
@@ -179,9 +178,25 @@ check_id(const struct vh_registry *registry, const struct vh_plugin_file *file, 
     return VIV_OK;
 }
 
+/* The one that changes are made to. */
+static struct vh_registry_shelf *
+changed_shelf(struct vh_registry *registry)
+{
+    return &registry->shelf[registry->shelf[VH_REGISTRY_HOME].store ? VH_REGISTRY_HOME : VH_REGISTRY_OWN];
+}
+
+/* The user's store is only made when something goes into it. */
+static viv_status
+refresh(struct vh_registry_shelf *shelf, struct viv_error *err)
+{
+    viv_status status = vh_registry_refresh(shelf, err);
+    return status == VIV_OK && shelf->refused[0] ? vh_error_set(err, VIV_E_DENIED, "registry", "%s", shelf->refused)
+                                                 : status;
+}
+
 /* One change under way: the list as it will be, and where the files come from. */
 struct install {
-    struct vh_registry *registry;
+    struct vh_registry_shelf *shelf;
     struct vh_arena *arena; /* what is known of each file lives here */
     const struct vh_plugin_rules *rules;
     int dir;
@@ -192,16 +207,16 @@ struct install {
 static viv_status
 install_one(struct install *in, const char *path, struct vh_plugin_file *ret_file, struct viv_error *err)
 {
-    struct vh_registry *registry = in->registry;
+    struct vh_registry_shelf *shelf = in->shelf;
     struct viv_str name = vh_str(file_name(path));
     if (!vh_str_id(name) || name.len < 4 || strcmp(name.data + name.len - 3, ".so") != 0) {
         return vh_error_set(err, VIV_E_INVALID, "registry", "file name '%s' is not allowed, use a word and .so",
                             name.data);
     }
-    viv_status status = vh_plugin_inspect(registry->seam, in->arena, in->rules, in->dir, path, ret_file, err);
-    status = status ? status : check_id(registry, ret_file, err);
-    status = status ? status : check_free(registry, in->items, in->count, ret_file, err);
-    status = status ? status : put_folder(registry, in->arena, in->dir, ret_file, err);
+    viv_status status = vh_plugin_inspect(shelf->seam, in->arena, in->rules, in->dir, path, ret_file, err);
+    status = status ? status : vh_registry_check_id(shelf->registry, ret_file, err);
+    status = status ? status : check_free(shelf, in->items, in->count, ret_file, err);
+    status = status ? status : put_folder(shelf, in->arena, in->dir, ret_file, err);
     if (status == VIV_OK) {
         vh_registry_item(ret_file->manifest, &ret_file->digest, vh_str(file_name(ret_file->path)),
                          &in->items[in->count++]);
@@ -212,21 +227,21 @@ install_one(struct install *in, const char *path, struct vh_plugin_file *ret_fil
 static viv_status
 begin_install(struct install *in, struct vh_arena *scratch, uint32_t more, struct viv_error *err)
 {
-    viv_status status = scratch ? vh_registry_refresh(in->registry, err)
+    viv_status status = scratch ? refresh(in->shelf, err)
                                 : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to install");
     if (status) {
         return status;
     }
-    in->count = in->registry->index.head.count;
+    in->count = in->shelf->index.head.count;
     if (more > VH_REGISTRY_PLUGINS_MAX - in->count) {
         return vh_error_set(err, VIV_E_LIMIT, "registry", "the store would hold %llu plugins, allowed %u",
                             (unsigned long long)in->count + more, VH_REGISTRY_PLUGINS_MAX);
     }
-    in->items = vh_registry_items(in->registry, scratch, more);
+    in->items = vh_registry_items(in->shelf, scratch, more);
     if (!in->items) {
         return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to install");
     }
-    sweep(in->registry, scratch);
+    sweep(in->shelf, scratch);
     return VIV_OK;
 }
 
@@ -234,9 +249,12 @@ static viv_status
 install(struct install *in, const char *const *paths, uint32_t path_count, struct vh_plugin_file *ret_file,
         struct viv_error *err)
 {
-    struct vh_registry *registry = in->registry;
+    struct vh_registry_shelf *shelf = in->shelf;
     int lock;
-    viv_status status = take_lock(registry, &lock, err);
+    viv_status status = shelf->flag && shelf->store
+                            ? vh_fs_keep_folders(shelf->seam, AT_FDCWD, shelf->store, 0700, err)
+                            : VIV_OK;
+    status = status ? status : take_lock(shelf, &lock, err);
     if (status) {
         return status;
     }
@@ -247,11 +265,11 @@ install(struct install *in, const char *const *paths, uint32_t path_count, struc
         status = install_one(in, paths[i], ret_file, err);
     }
     if (in->count > before) {
-        viv_status published = vh_registry_publish(registry, in->items, in->count, 0, true, status ? NULL : err);
+        viv_status published = vh_registry_publish(shelf, in->items, in->count, 0, true, status ? NULL : err);
         status = status ? status : published;
     }
     vh_arena_destroy(scratch);
-    registry->seam->close(registry->seam->data, lock);
+    shelf->seam->close(shelf->seam->data, lock);
     return status;
 }
 
@@ -259,7 +277,8 @@ viv_status
 vh_registry_install(struct vh_registry *registry, const struct vh_plugin_rules *rules, int dir, const char *path,
                     struct vh_plugin_file *ret_file, struct viv_error *err)
 {
-    struct install in = { .registry = registry, .arena = registry->arena, .rules = rules, .dir = dir };
+    struct install in = {
+        .shelf = changed_shelf(registry), .arena = registry->arena, .rules = rules, .dir = dir };
     return install(&in, &path, 1, ret_file, err);
 }
 
@@ -268,7 +287,8 @@ vh_registry_install_all(struct vh_registry *registry, const struct vh_plugin_rul
                         const char *const *paths, uint32_t count, struct viv_error *err)
 {
     struct vh_plugin_file file;
-    struct install in = { .registry = registry, .arena = vh_arena_create(NULL, 0), .rules = rules, .dir = dir };
+    struct install in = {
+        .shelf = changed_shelf(registry), .arena = vh_arena_create(NULL, 0), .rules = rules, .dir = dir };
     viv_status status = in.arena ? install(&in, paths, count, &file, err)
                                  : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to install");
     vh_arena_destroy(in.arena);
@@ -276,24 +296,24 @@ vh_registry_install_all(struct vh_registry *registry, const struct vh_plugin_rul
 }
 
 static uint32_t
-find_digest(const struct vh_registry *registry, const struct vh_hash *digest)
+find_digest(const struct vh_registry_shelf *shelf, const struct vh_hash *digest)
 {
     uint32_t i = 0;
-    while (i < registry->index.head.count && memcmp(&registry->index.records[i].digest, digest, sizeof *digest) != 0) {
+    while (i < shelf->index.head.count && memcmp(&shelf->index.records[i].digest, digest, sizeof *digest) != 0) {
         i++;
     }
     return i;
 }
 
 static viv_status
-remove_folder(struct vh_registry *registry, struct vh_arena *arena, const struct vh_hash *digest,
+remove_folder(struct vh_registry_shelf *shelf, struct vh_arena *arena, const struct vh_hash *digest,
               struct viv_error *err)
 {
-    const struct vh_seam *seam = registry->seam;
+    const struct vh_seam *seam = shelf->seam;
     char hex[VH_HASH_HEX];
     vh_hash_hex(digest, hex);
-    const char *path = vh_arena_format(arena, "%s/%s", registry->places.store, hex);
-    const char *draft = draft_path(registry, arena);
+    const char *path = vh_arena_format(arena, "%s/%s", shelf->store, hex);
+    const char *draft = draft_path(shelf, arena);
     if (!path || !draft) {
         return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory or no randomness to remove a plugin");
     }
@@ -301,26 +321,26 @@ remove_folder(struct vh_registry *registry, struct vh_arena *arena, const struct
         return vh_error_errno(err, VIV_E_IO, "registry", "cannot rename '%s'", path);
     }
     (void)vh_fs_remove_tree(seam, AT_FDCWD, draft, NULL); /* swept away later if not now */
-    return vh_fs_sync_folder(seam, AT_FDCWD, registry->places.store, err);
+    return vh_fs_sync_folder(seam, AT_FDCWD, shelf->store, err);
 }
 
 static viv_status
-remove_record(struct vh_registry *registry, struct vh_arena *arena, const struct vh_hash *digest,
+remove_record(struct vh_registry_shelf *shelf, struct vh_arena *arena, const struct vh_hash *digest,
               struct viv_error *err)
 {
-    uint32_t at = find_digest(registry, digest), count = registry->index.head.count;
+    uint32_t at = find_digest(shelf, digest), count = shelf->index.head.count;
     if (at == count) {
         char hex[VH_HASH_HEX];
         vh_hash_hex(digest, hex);
         return vh_error_set(err, VIV_E_NOT_FOUND, "registry", "no plugin with the bytes %s is installed", hex);
     }
-    struct vh_index_item *items = vh_registry_items(registry, arena, 0);
+    struct vh_index_item *items = vh_registry_items(shelf, arena, 0);
     if (!items) {
         return vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to remove a plugin");
     }
-    viv_status status = remove_folder(registry, arena, digest, err);
+    viv_status status = remove_folder(shelf, arena, digest, err);
     memmove(&items[at], &items[at + 1], (count - at - 1) * sizeof *items);
-    return status ? status : vh_registry_publish(registry, items, count - 1, 0, true, err);
+    return status ? status : vh_registry_publish(shelf, items, count - 1, 0, true, err);
 }
 
 viv_status
@@ -333,15 +353,16 @@ vh_registry_remove(struct vh_registry *registry, const struct vh_hash *digest, s
         }
     }
     int lock;
-    viv_status status = take_lock(registry, &lock, err);
+    struct vh_registry_shelf *shelf = changed_shelf(registry);
+    viv_status status = take_lock(shelf, &lock, err);
     if (status) {
         return status;
     }
     struct vh_arena *scratch = vh_arena_create(NULL, 0);
-    status = scratch ? vh_registry_refresh(registry, err)
+    status = scratch ? refresh(shelf, err)
                      : vh_error_set(err, VIV_E_MEMORY, "registry", "no memory to remove a plugin");
-    status = status ? status : remove_record(registry, scratch, digest, err);
+    status = status ? status : remove_record(shelf, scratch, digest, err);
     vh_arena_destroy(scratch);
-    registry->seam->close(registry->seam->data, lock);
+    shelf->seam->close(shelf->seam->data, lock);
     return status;
 }

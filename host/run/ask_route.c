@@ -17,6 +17,7 @@ find_route(struct vh_work *work, struct vh_route *route, struct viv_error *err)
     struct vh_run *run = work->run;
     viv_status status;
     pthread_mutex_lock(run->registry_lock);
+    vh_registry_look(run->registry);
     if (task->skill.len) {
         status = vh_router_name(run->registry, work->arena, task->skill, task->input, route, err);
     } else {

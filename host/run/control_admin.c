@@ -82,7 +82,11 @@ vh_control_remove(struct vh_controlling *c)
         vh_json_set_text(c->arena, data, "id", vh_arena_text_of(c->arena, entry.id));
         vh_json_set_text(c->arena, data, "version", version_text(c, &entry));
         struct vh_hash digest = entry.digest;
-        status = vh_registry_remove(c->run->registry, &digest, &c->err);
+        status = entry.flags & VH_REGISTRY_USER
+                     ? vh_error_set(&c->err, VIV_E_DENIED, "plugin",
+                                    "'%s' is not in this home but in your store, which all your projects see; to "
+                                    "remove it there: vivhost plugin remove --user %s", id, id)
+                     : vh_registry_remove(c->run->registry, &digest, &c->err);
     }
     pthread_mutex_unlock(c->run->registry_lock);
     return status ? status : vh_control_record(c, "plugin.removed", data);
@@ -175,6 +179,9 @@ audit_one(struct vh_controlling *c, struct vh_json *list, const struct vh_regist
     viv_status status =
         arena ? vh_registry_inspect(c->run->registry, arena, &c->run->rules, entry, &file, &err)
               : vh_error_set(&err, VIV_E_MEMORY, "plugin", "no memory to look at it");
+    if (status == VIV_OK && (entry->flags & VH_REGISTRY_USER)) {
+        status = vh_registry_check_id(c->run->registry, &file, &err);
+    }
     if (status) {
         add_problem(c, list, entry, err.text);
     } else if (file.trust == VH_TRUST_UNSIGNED && !(entry->flags & VH_REGISTRY_SKILL) &&
@@ -190,21 +197,25 @@ audit_one(struct vh_controlling *c, struct vh_json *list, const struct vh_regist
 viv_status
 vh_control_audit(struct vh_controlling *c)
 {
-    const char *first = NULL;
+    const struct vh_registry_refusal *refusal = NULL;
+    uint32_t damaged = 0;
     struct vh_json *list = vh_json_array(c->arena);
     pthread_mutex_lock(c->run->registry_lock);
+    vh_registry_look(c->run->registry);
     uint32_t count = vh_registry_count(c->run->registry);
     for (uint32_t i = 0; i < count && list->count < PROBLEMS_MAX; i++) {
         struct vh_registry_entry entry;
         vh_registry_at(c->run->registry, i, &entry);
         audit_one(c, list, &entry);
     }
-    uint32_t damaged = vh_registry_damaged(c->run->registry, &first);
+    viv_status status = vh_registry_refusals(c->run->registry, c->arena, &refusal, &c->err);
     pthread_mutex_unlock(c->run->registry_lock);
+    vh_json_set_text(c->arena, c->response, "damage", refusal ? refusal->reason : "");
+    for (; refusal; refusal = refusal->next) {
+        damaged++;
+    }
     vh_json_set_int(c->arena, c->response, "damaged", damaged);
-    vh_json_set_text(c->arena, c->response, "damage",
-                     damaged && first ? vh_arena_text(c->arena, first) : "");
     vh_json_set_int(c->arena, c->response, "plugins", count);
     vh_json_set(c->response, "problems", list);
-    return VIV_OK;
+    return status;
 }

@@ -13,6 +13,47 @@
 #define TEXT_MAX 65536
 #define UNREADABLE_NAMES 5
 
+static const char *
+place_of(const struct vh_registry_entry *entry)
+{
+    return entry->flags & VH_REGISTRY_BUNDLED ? "bundled" : entry->flags & VH_REGISTRY_USER ? "user" : "home";
+}
+
+/* Why it is not the one that serves, if so. */
+static void
+add_standing(struct vh_controlling *c, struct vh_json *item, const struct vh_registry_entry *entry)
+{
+    struct viv_error fault = VIV_ERROR_INIT;
+    struct vh_registry_entry first;
+    char *id = vh_arena_text_of(c->arena, entry->id);
+    if (vh_registry_check(c->run->registry, entry, &fault)) {
+        vh_json_set_text(c->arena, item, "refused", vh_arena_text(c->arena, fault.text));
+    } else if (id && vh_registry_find(c->run->registry, id, NULL, &first, NULL) == VIV_OK &&
+               (memcmp(&first.digest, &entry->digest, sizeof first.digest) != 0 || first.flags != entry->flags)) {
+        vh_json_set_text(c->arena, item, "behind", vh_arena_format(c->arena, "%u.%u.%u %s", first.version[0],
+                                                                   first.version[1], first.version[2],
+                                                                   place_of(&first)));
+    }
+}
+
+/* What lies in a store and is no plugin that could be listed. */
+static viv_status
+add_refused(struct vh_controlling *c)
+{
+    const struct vh_registry_refusal *refusal = NULL;
+    struct vh_json *list = vh_json_array(c->arena);
+    viv_status status = vh_registry_refusals(c->run->registry, c->arena, &refusal, &c->err);
+    for (; status == VIV_OK && refusal; refusal = refusal->next) {
+        struct vh_json *item = vh_json_object(c->arena);
+        vh_json_set_text(c->arena, item, "from", refusal->flags & VH_REGISTRY_USER ? "user" : "home");
+        vh_json_set_text(c->arena, item, "path", refusal->path);
+        vh_json_set_text(c->arena, item, "reason", refusal->reason);
+        vh_json_push(list, item);
+    }
+    vh_json_set(c->response, "refused", list);
+    return status;
+}
+
 static void
 add_entry(struct vh_controlling *c, struct vh_json *list, const struct vh_registry_entry *entry)
 {
@@ -25,9 +66,11 @@ add_entry(struct vh_controlling *c, struct vh_json *list, const struct vh_regist
     vh_json_set_int(c->arena, item, "bundled", (entry->flags & VH_REGISTRY_BUNDLED) != 0);
     vh_json_set_text(c->arena, item, "digest", hex ? hex : "");
     vh_json_set_str(c->arena, item, "id", entry->id);
+    vh_json_set_text(c->arena, item, "from", place_of(entry));
     vh_json_set_text(c->arena, item, "kind", entry->flags & VH_REGISTRY_SKILL ? "skill" : "plugin");
     vh_json_set_text(c->arena, item, "version", vh_arena_format(c->arena, "%u.%u.%u", entry->version[0],
                                                                 entry->version[1], entry->version[2]));
+    add_standing(c, item, entry);
     if (vh_registry_manifest(c->run->registry, c->arena, entry, &manifest, NULL) == VIV_OK) {
         struct vh_json *interfaces = vh_json_array(c->arena);
         for (uint32_t i = 0; i < manifest->interface_count; i++) {
@@ -58,6 +101,8 @@ vh_control_plugins(struct vh_controlling *c)
     struct viv_str kind = vh_json_str(c->request, "kind");
     struct viv_str id = vh_json_str(c->request, "id");
     pthread_mutex_lock(c->run->registry_lock);
+    vh_registry_look(c->run->registry);
+    viv_status status = id.len ? VIV_OK : add_refused(c);
     for (uint32_t i = 0; i < vh_registry_count(c->run->registry); i++) {
         struct vh_registry_entry entry;
         vh_registry_at(c->run->registry, i, &entry);
@@ -74,7 +119,7 @@ vh_control_plugins(struct vh_controlling *c)
         return vh_registry_find(c->run->registry, text ? text : "", NULL, &entry, &c->err);
     }
     vh_json_set(c->response, "plugins", list);
-    return VIV_OK;
+    return status;
 }
 
 viv_status
@@ -82,6 +127,7 @@ vh_control_route(struct vh_controlling *c)
 {
     struct vh_route route;
     pthread_mutex_lock(c->run->registry_lock);
+    vh_registry_look(c->run->registry);
     viv_status status = vh_router_words(c->run->router, c->run->registry, c->arena, vh_json_str(c->request, "goal"),
                                         (struct viv_str){ NULL, 0 }, &route, &c->err);
     pthread_mutex_unlock(c->run->registry_lock);

@@ -150,6 +150,7 @@ vh_skill_file_take(struct vh_run *run, struct viv_str id, const char *digest_hex
     }
     pthread_mutex_lock(&files->lock);
     pthread_mutex_lock(run->registry_lock);
+    vh_registry_look(run->registry);
     viv_status status = find_entry(run, arena, id, digest_hex, &entry, err);
     if (status == VIV_OK) {
         status = take_locked(run, &entry, ret_file, err);

@@ -10,7 +10,7 @@ look() {
 exec >seen.txt 2>/dev/null
 echo "files:"
 find ROOTS -xdev \( -name 'id_*' -o -name '*.db' -o -name host.lock -o -name 'secret*' -o -name policy.yaml \
-    -o -name known.json -o -name execution_log.jsonl -o -name .vivarium -o -name shadow -o -type s \) -print | sort
+    -o -name known.json -o -name plugins.index -o -name skill.so -o -name execution_log.jsonl -o -name .vivarium -o -name shadow -o -type s \) -print | sort
 echo "content:"
 grep -rlE 'a key that no [t]ask may see|hidden [w]ord' TEXTS
 for place in SECRETS; do
@@ -106,6 +106,10 @@ check_sight() {
     same "written outside" "$(section 'writing outside')" ""
 }
 
+[ -e "$VIV_BUILD/tests/fault/skill.so" ] || skip "the faulty plugins are not built"
+"$VIVHOST" plugin install --user "$VIV_BUILD/tests/fault/skill.so" >"$SCRATCH/out" || fail "no skill in the user's store"
+plugins=$HOME/.local/share/vivarium/plugins
+installed=$plugins/$(sha256sum "$VIV_BUILD/tests/fault/skill.so" | cut -d' ' -f1)
 listen
 export SSH_AUTH_SOCK=$SCRATCH/agent SECRET_OF_PERSON=yes GITHUB_TOKEN=none
 user_policy "branch: follow"
@@ -119,6 +123,7 @@ for kind in repository folder; do
     fi
     make_home "$P"
     secrets="$HOME/.ssh/id_ed25519 $P/.vivarium/vivarium.db $P/.vivarium /root $HOME $P"
+    secrets="$secrets $plugins.index $installed/manifest.json $installed $plugins"
     [ "$kind" = folder ] || secrets="$secrets $P/secret.txt /work/secret.txt"
     { look "/ /home /tmp /run /var /work /etc" "/work /home /root /tmp /run /var /etc /git-objects /dev/shm" "$secrets" &&
         reach "$(cat "$SCRATCH/port")" "viv-flow-$$" && attempts; } >"$P/probe.sh"
@@ -131,6 +136,8 @@ story "the same look from outside finds what it must: it can fail"
 (cd "$P" && look "$HOME" "$HOME" "$secrets" >"$SCRATCH/look.sh" && sh "$SCRATCH/look.sh")
 same "files in sight from outside" "$(section files)" "$HOME/.config/vivarium/policy.yaml
 $HOME/.local/share/vivarium/known.json
+$HOME/.local/share/vivarium/plugins.index
+$installed/skill.so
 $HOME/.ssh/id_ed25519"
 same "content in sight from outside" "$(section content | head -n 1)" "$HOME/.ssh/id_ed25519"
 rm "$P/seen.txt"

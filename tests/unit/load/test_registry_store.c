@@ -45,6 +45,19 @@ digest_path(struct home *home, const char *id, const char *file, char path[300])
     snprintf(path, 300, "plugins/%s%s%s", hex, *file ? "/" : "", file);
 }
 
+/* Open with a clock far ahead, so that the index counts as written long after the last change. */
+static void
+settle(struct home *home)
+{
+    static struct seam_fail fail; /* as long as the registry */
+    struct stat stat;
+    assert_int_equal(fstatat(home->scratch.fd, "plugins", &stat, 0), 0);
+    seam_fail_init(&fail, vh_seam_real());
+    fail.still = true;
+    fail.wall_us = ((int64_t)stat.st_mtim.tv_sec + 10) * 1000000;
+    home_open(home, &fail.seam);
+}
+
 static void
 changes_behind_our_back(void **state)
 {
@@ -53,7 +66,7 @@ changes_behind_our_back(void **state)
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_registry_entry entry;
     struct vh_plugin_file file;
-    const char *first;
+    const struct vh_registry_refusal *refused = NULL;
     char path[300];
     home_make(&home);
     must_install(&home, fault_path(home.arena, "good"));
@@ -68,10 +81,15 @@ changes_behind_our_back(void **state)
     assert_int_equal(unlinkat(home.scratch.fd, path, 0), 0);
     scratch_write(&home.scratch, path, "{\"id\":");
     assert_int_equal(unlinkat(home.scratch.fd, "plugins.index", 0), 0);
-    home_open(&home, vh_seam_real());
-    assert_int_equal(vh_registry_count(home.registry), 1);
-    assert_int_equal(vh_registry_damaged(home.registry, &first), 1);
-    assert_non_null(strstr(first, "the manifest is no JSON"));
+    for (int again = 0; again < 3; again++) { /* not only by the start that made the index */
+        settle(&home);
+        assert_int_equal(vh_registry_count(home.registry), 1);
+        assert_int_equal(vh_registry_refusals(home.registry, home.arena, &refused, NULL), VIV_OK);
+        assert_non_null(refused);
+        assert_null(refused->next);
+        assert_int_equal(refused->flags, 0);
+        assert_non_null(strstr(refused->reason, "the manifest is no JSON"));
+    }
     /* bytes that are not those of their name are refused when they are used */
     digest_path(&home, "fault.good", "good.so", path);
     assert_int_equal(unlinkat(home.scratch.fd, path, 0), 0);
@@ -81,19 +99,6 @@ changes_behind_our_back(void **state)
     assert_int_equal(vh_registry_inspect(home.registry, home.arena, &rules, &entry, &file, &err), VIV_E_CORRUPT);
     assert_non_null(strstr(err.text, "the index says"));
     home_remove(&home);
-}
-
-/* Open with a clock far ahead, so that the index counts as written long after the last change. */
-static void
-settle(struct home *home)
-{
-    struct seam_fail fail;
-    struct stat stat;
-    assert_int_equal(fstatat(home->scratch.fd, "plugins", &stat, 0), 0);
-    seam_fail_init(&fail, vh_seam_real());
-    fail.still = true;
-    fail.wall_us = ((int64_t)stat.st_mtim.tv_sec + 10) * 1000000;
-    home_open(home, &fail.seam);
 }
 
 /* The folder's time tells; and where it cannot, because a change lies within one tick, the names do. */
