@@ -2,6 +2,8 @@
 /* Dispatch and the commands of people. Queries: control_query.c; skills and routes: control_skill.c. */
 #include "control_inside.h"
 
+#include "run/quota.h"
+
 #define KEY_BYTES 16
 
 struct vh_json *
@@ -149,7 +151,8 @@ op_submit(struct vh_controlling *c)
     if (id.len == 0) {
         id = vh_str(new_id(c));
     }
-    viv_status status = take_submission(c, task, data);
+    viv_status status = c->run->sequencer ? vh_quota_check(c->run, &c->err) : VIV_OK;
+    status = status ? status : take_submission(c, task, data);
     if (status == VIV_OK) {
         status = take_scope(c, data);
     }

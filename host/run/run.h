@@ -73,6 +73,7 @@ struct vh_run {
     struct vh_skill_files *skill_files;
     pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
     pthread_mutex_t *collect_lock;  /* one collection of the content store at a time */
+    pthread_rwlock_t *trees_lock;   /* read: works on the cache of trees; write: takes entries out of it */
 };
 
 /* A workspace that is opened when the first effect of a call wants it: most gates find nothing to do. */
