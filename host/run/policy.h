@@ -41,8 +41,8 @@ viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
 struct vh_run_policy *vh_policy_now(struct vh_run *run);
 void vh_policy_give(struct vh_run *run, struct vh_run_policy *policy);
 
-/* The policy to look into, to be given back. A host that works: as vh_policy_now. One that only takes commands reads both
- * files each time; nothing is recorded, since nothing runs by it. */
+/* The policy to look into, to be given back. A host that works: as vh_policy_now. One that only takes commands reads
+ * both files each time; nothing is recorded, since nothing runs by it. */
 viv_status vh_policy_look(struct vh_run *run, struct vh_run_policy **ret_policy, struct viv_error *err);
 
 /* What a reload by hand came to. */

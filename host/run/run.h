@@ -144,7 +144,6 @@ viv_status vh_run_base(struct vh_work *work, struct viv_error *err);
 /* The recorded time of the claim in UTC seconds; and a text as an object's name. */
 int64_t vh_run_time_s(const struct vh_work *work);
 struct vh_git_id vh_run_id(struct viv_str text);
-
 /* "TASK/ATTEMPT/KIND/ORDINAL" of an effect of the host's own. */
 const char *vh_run_effect_id(struct vh_work *work, const char *kind);
 
