@@ -28,6 +28,8 @@ trusts(void *data, const char *digest_hex)
     return vh_app_trusts(data, digest_hex);
 }
 
+static viv_status load_safety(void *data, struct viv_error *err);
+
 static bool
 is_folder(struct vh_app *app, const char *path)
 {
@@ -320,15 +322,18 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     struct vh_run *run = &app->run;
     struct vh_policy_source *source = vh_arena_alloc(app->arena, sizeof *source);
     pthread_mutex_t *locks = vh_arena_array(app->arena, 3, sizeof *locks);
-    if (!source || !locks) {
+    pthread_rwlock_t *trees_lock = vh_arena_alloc(app->arena, sizeof *trees_lock);
+    if (!source || !locks || !trees_lock) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     pthread_mutex_init(&source->lock, NULL);
     pthread_mutex_init(&locks[0], NULL);
     pthread_mutex_init(&locks[1], NULL);
     pthread_mutex_init(&locks[2], NULL);
+    pthread_rwlock_init(trees_lock, NULL);
     source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
     source->trusted = trusts;
+    source->safety = load_safety;
     source->data = app;
     run->seam = app->seam;
     run->arena = app->arena;
@@ -340,6 +345,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     run->line_lock = &locks[0];
     run->registry_lock = &locks[1];
     run->collect_lock = &locks[2];
+    run->trees_lock = trees_lock;
     run->actor_name = vh_str(app->user.name);
     run->uid = app->user.uid;
     run->pid = app->user.pid;
@@ -376,6 +382,16 @@ vh_app_build_view(struct vh_app *app, struct viv_error *err)
 {
     viv_status status = prepare_run(app, err);
     return status ? status : open_registry(app, err);
+}
+
+static viv_status
+load_safety(void *data, struct viv_error *err)
+{
+    struct vh_app *app = data;
+    pthread_mutex_lock(app->run.registry_lock);
+    viv_status status = load_for(app, NULL, VIV_INDEX_SAFETY, &app->run.plugins.safety, err);
+    pthread_mutex_unlock(app->run.registry_lock);
+    return status;
 }
 
 viv_status

@@ -123,7 +123,7 @@ const struct vh_cli_command vh_cli_commands[] = {
     { "restore", "make a project's home again from a backup", "FOLDER",
       "vivhost restore /backups/project-monday\nvivhost restore /backups/project-monday -C path/of/project", NULL, NULL,
       vh_cli_restore },
-    { "gc", "remove old outputs of ended tasks; the log names what went", "[--keep DAYS] [--dry-run]",
+    { "gc", "remove old outputs of ended tasks and unused trees", "[--keep DAYS] [--dry-run]",
       "vivhost gc --dry-run\nvivhost gc --keep 90", gc_options, NULL, vh_cli_gc },
     { "replay", "decide everything in the log again and compare", "[TASK] [--file FILE]",
       "vivhost replay\nvivhost replay TASK\nvivhost replay --file execution_log.jsonl", replay_options, NULL,

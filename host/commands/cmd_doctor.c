@@ -194,6 +194,18 @@ ask(struct doctor *d, const char *op, const char *name)
 }
 
 static void
+check_disk(struct doctor *d, const struct vh_json *response)
+{
+    struct vh_cli *cli = d->cli;
+    int64_t bound = vh_json_int(response, "disk_bound", 0), used = vh_json_int(response, "disk_bytes", 0);
+    const char *most = bound ? vh_arena_format(cli->arena, "allowed %.1f MiB", (double)bound / 1048576)
+                             : "without a bound: 'limits: disk' of the policy sets one";
+    check(d, "disk", bound && used > bound ? NOTE : FINE,
+          vh_arena_format(cli->arena, "the home takes %.1f MiB, %s%s", (double)used / 1048576, most ? most : "",
+                          bound && used > bound ? "; no new task is taken in: 'vivhost gc' makes room" : ""));
+}
+
+static void
 check_plugins(struct doctor *d)
 {
     struct vh_cli *cli = d->cli;
@@ -209,6 +221,7 @@ check_plugins(struct doctor *d)
                                 problems ? problems->count : 0)
               : "none; the folder lib/vivarium beside the program is missing: install Vivarium "
                 "again");
+    check_disk(d, response);
     for (const struct vh_json *p = problems ? problems->child : NULL; p; p = p->next) {
         check(d, "plugin", NOTE,
               vh_arena_format(cli->arena, "%.*s %.*s: %.*s", VH_STR_ARGS(vh_json_str(p, "id")),

@@ -17,6 +17,9 @@ struct vh_collected {
     int64_t pruned; /* outputs */
     int64_t strays; /* named by no event: a crash came between the bytes and their event */
     int64_t bytes;  /* of both */
+    int64_t trees;  /* and layers, and what 'prepare' made: out of the cache */
+    int64_t tree_bytes;
+    bool trees_busy; /* a task or call works on one: all of them stay */
 };
 
 /* Reads the log on the sequencer's thread, a page at a time. */
@@ -31,5 +34,8 @@ struct vh_collect {
 };
 
 viv_status vh_collect(const struct vh_collect *collect, struct vh_collected *ret_collected, struct viv_error *err);
+
+/* collect_trees.c: trees not used since `before_us`, while nobody works on any. Adds to what was collected. */
+viv_status vh_collect_trees(const struct vh_collect *collect, struct vh_collected *collected, struct viv_error *err);
 
 #endif

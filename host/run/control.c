@@ -2,6 +2,8 @@
 /* Dispatch and the commands of people. Queries: control_query.c; skills and routes: control_skill.c. */
 #include "control_inside.h"
 
+#include "run/quota.h"
+
 #define KEY_BYTES 16
 
 struct vh_json *
@@ -141,6 +143,28 @@ take_scope(struct vh_controlling *c, struct vh_json *data)
 }
 
 static viv_status
+look_for_key(void *data, struct vh_store *store, struct viv_error *err)
+{
+    static const struct vh_hash any = { { 0 } };
+    struct vh_controlling *c = data;
+    int64_t seen = 0;
+    viv_status status = vh_store_key(store, vh_json_str(c->request, "key"), &any, &seen, err);
+    return status == VIV_OK && !seen ? VIV_E_NOT_FOUND : status; /* VIV_E_CONFLICT: it is there, with other words */
+}
+
+/* A full home takes in nothing new; what it has taken in already is answered as before. */
+static viv_status
+take_in(struct vh_controlling *c)
+{
+    viv_status full = c->run->sequencer ? vh_quota_check(c->run, &c->err) : VIV_OK;
+    if (full != VIV_E_LIMIT || vh_json_str(c->request, "key").len == 0) {
+        return full;
+    }
+    viv_status known = vh_sequencer_read(c->run->sequencer, look_for_key, c, NULL);
+    return known == VIV_OK || known == VIV_E_CONFLICT ? VIV_OK : full;
+}
+
+static viv_status
 op_submit(struct vh_controlling *c)
 {
     const struct vh_json *task = vh_json_get(c->request, "task");
@@ -149,7 +173,8 @@ op_submit(struct vh_controlling *c)
     if (id.len == 0) {
         id = vh_str(new_id(c));
     }
-    viv_status status = take_submission(c, task, data);
+    viv_status status = take_in(c);
+    status = status ? status : take_submission(c, task, data);
     if (status == VIV_OK) {
         status = take_scope(c, data);
     }

@@ -8,6 +8,7 @@
 
 #include "load/trust.h"
 #include "run/collect.h"
+#include "run/quota.h"
 #include <viv_interfaces.h>
 
 #define PROBLEMS_MAX 1000
@@ -147,12 +148,16 @@ vh_control_collect(struct vh_controlling *c)
     };
     pthread_mutex_lock(c->run->collect_lock);
     viv_status status = vh_collect(&collect, &done, &c->err);
+    status = status ? status : vh_collect_trees(&collect, &done, &c->err);
     pthread_mutex_unlock(c->run->collect_lock);
     if (status == VIV_OK) {
         vh_json_set_int(c->arena, c->response, "bytes", done.bytes);
         vh_json_set_int(c->arena, c->response, "kept", done.kept);
         vh_json_set_int(c->arena, c->response, "pruned", done.pruned);
         vh_json_set_int(c->arena, c->response, "strays", done.strays);
+        vh_json_set_int(c->arena, c->response, "tree_bytes", done.tree_bytes);
+        vh_json_set_int(c->arena, c->response, "trees", done.trees);
+        vh_json_set_int(c->arena, c->response, "trees_busy", done.trees_busy);
     }
     return status;
 }
@@ -217,5 +222,11 @@ vh_control_audit(struct vh_controlling *c)
     vh_json_set_int(c->arena, c->response, "damaged", damaged);
     vh_json_set_int(c->arena, c->response, "plugins", count);
     vh_json_set(c->response, "problems", list);
+    struct vh_quota quota;
+    status = status ? status : vh_quota_look(c->run, true, &quota, &c->err);
+    if (status == VIV_OK) {
+        vh_json_set_int(c->arena, c->response, "disk_bound", quota.bound);
+        vh_json_set_int(c->arena, c->response, "disk_bytes", quota.used);
+    }
     return status;
 }

@@ -244,8 +244,13 @@ vh_control_call(struct vh_controlling *c)
     }
     struct viv_str scope = { NULL, 0 };
     viv_status status = vh_control_scope_said(c, &scope);
-    status = status ? status : named_tree(c, scope, &fd, &base);
     if (status) {
+        return status;
+    }
+    pthread_rwlock_rdlock(c->run->trees_lock);
+    status = named_tree(c, scope, &fd, &base);
+    if (status) {
+        pthread_rwlock_unlock(c->run->trees_lock);
         return status;
     }
     struct vh_skill_call call = {
@@ -256,6 +261,7 @@ vh_control_call(struct vh_controlling *c)
     };
     status = vh_skill_run(c->run, c->arena, &call, &result, &c->err);
     c->run->seam->close(c->run->seam->data, fd);
+    pthread_rwlock_unlock(c->run->trees_lock);
     status = record_call(c, &result, scope, &base.seen, status);
     if (status) {
         return status;

@@ -59,6 +59,7 @@ read_stamp(const struct vh_git_tools *tools, struct vh_arena *arena, const char 
         return false;
     }
     struct viv_str parent = vh_json_str(stamp, "parent");
+    (void)tools->seam->utimens(tools->seam->data, tools->home, path, NULL); /* for gc: a hint, it was used */
     return parent.len == 0 || vh_git_parse_id(parent, ret_parent);
 }
 

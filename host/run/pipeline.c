@@ -173,10 +173,12 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
     if (status == VIV_OK) {
         work.began = work.ask.what == VH_PHASE_SETTLE; /* for a worker before this one, who knows what it did */
         show(&work, watch);
+        pthread_rwlock_rdlock(run->trees_lock);
         status = work_on(&work, err);
+        vh_workspace_close(&work);
+        pthread_rwlock_unlock(run->trees_lock);
     }
     leave_line(&work);
-    vh_workspace_close(&work);
     vh_arena_destroy(arena);
     vh_policy_give(run, policy);
     return status;

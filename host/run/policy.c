@@ -370,6 +370,25 @@ vh_policy_now(struct vh_run *run)
     return policy;
 }
 
+viv_status
+vh_policy_look(struct vh_run *run, struct vh_run_policy **ret_policy, struct viv_error *err)
+{
+    struct vh_policy_source *source = run->policy_source;
+    pthread_mutex_lock(&source->lock);
+    bool works = source->good != NULL;
+    viv_status status = works || run->plugins.safety ? VIV_OK : source->safety(source->data, err);
+    if (!works && status == VIV_OK) {
+        status = load(run, err);
+    }
+    if (!works && status == VIV_OK) {
+        *ret_policy = run->policy;
+        run->policy->users++;
+    }
+    pthread_mutex_unlock(&source->lock);
+    *ret_policy = works ? vh_policy_now(run) : *ret_policy;
+    return works && !*ret_policy ? vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy") : status;
+}
+
 /* Put the last good one in force again; false when there is none that still may be. */
 static bool
 keep_good(struct vh_run *run)

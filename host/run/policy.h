@@ -14,6 +14,8 @@ struct vh_policy_source {
     const char *user_path; /* absolute; NULL: none */
     /* Whether a person trusts the project's file with this digest. */
     bool (*trusted)(void *data, const char *digest_hex);
+    /* Loads the safety plugin in a host that was built without plugins. */
+    viv_status (*safety)(void *data, struct viv_error *err);
     void *data;
     pthread_mutex_t lock;
     struct stat user_stat;
@@ -38,6 +40,10 @@ viv_status vh_policy_load(struct vh_run *run, struct viv_error *err);
  * memory for that. */
 struct vh_run_policy *vh_policy_now(struct vh_run *run);
 void vh_policy_give(struct vh_run *run, struct vh_run_policy *policy);
+
+/* The policy to look into, to be given back. A host that works: as vh_policy_now. One that only takes commands reads
+ * both files each time; nothing is recorded, since nothing runs by it. */
+viv_status vh_policy_look(struct vh_run *run, struct vh_run_policy **ret_policy, struct viv_error *err);
 
 /* What a reload by hand came to. */
 struct vh_policy_reloaded {

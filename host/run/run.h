@@ -73,6 +73,7 @@ struct vh_run {
     struct vh_skill_files *skill_files;
     pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
     pthread_mutex_t *collect_lock;  /* one collection of the content store at a time */
+    pthread_rwlock_t *trees_lock;   /* read: works on the cache of trees; write: takes entries out of it */
 };
 
 /* A workspace that is opened when the first effect of a call wants it: most gates find nothing to do. */
@@ -143,7 +144,6 @@ viv_status vh_run_base(struct vh_work *work, struct viv_error *err);
 /* The recorded time of the claim in UTC seconds; and a text as an object's name. */
 int64_t vh_run_time_s(const struct vh_work *work);
 struct vh_git_id vh_run_id(struct viv_str text);
-
 /* "TASK/ATTEMPT/KIND/ORDINAL" of an effect of the host's own. */
 const char *vh_run_effect_id(struct vh_work *work, const char *kind);
 

@@ -145,6 +145,7 @@ read_limits(struct compile *compile, const struct yaml_value *value)
         {"home", "home_micro", compile_money, 0, 0},
         {"time", "time_ns", compile_duration, 0, 0},
         {"output", "output_bytes", compile_bytes, 0, 0},
+        {"disk", "disk_bytes", compile_disk, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "limits");
 }

@@ -55,6 +55,7 @@ struct json_t *compile_text(struct compile *compile, const struct yaml_value *va
 struct json_t *compile_money(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_duration(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_bytes(struct compile *compile, const struct yaml_value *value);
+struct json_t *compile_disk(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_permille(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_glob(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_globs(struct compile *compile, const struct yaml_value *value);

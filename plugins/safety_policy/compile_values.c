@@ -12,6 +12,7 @@
 
 #define TEXT_MAX 4096
 #define LIST_MAX 256
+#define DISK_MAX (INT64_C(1) << 50)
 
 struct unit {
     const char *name;
@@ -112,14 +113,23 @@ compile_duration(struct compile *compile, const struct yaml_value *value)
                       "1ms to 30d, with a unit: ms, s, m, h, d");
 }
 
+static const struct unit byte_units[] = {
+    {"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+
 struct json_t *
 compile_bytes(struct compile *compile, const struct yaml_value *value)
 {
-    static const struct unit units[] = {
-        {"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
-    int64_t bytes = number(value->text, units, sizeof units / sizeof *units);
+    int64_t bytes = number(value->text, byte_units, sizeof byte_units / sizeof *byte_units);
     return integer_of(compile, value, bytes, 1, VIV_OUTPUT_STORED_MAX,
                       "1 to 64MiB, with a unit: B, KiB, MiB");
+}
+
+struct json_t *
+compile_disk(struct compile *compile, const struct yaml_value *value)
+{
+    int64_t bytes = number(value->text, byte_units, sizeof byte_units / sizeof *byte_units);
+    return integer_of(compile, value, bytes, 1048576, DISK_MAX,
+                      "1MiB to 1048576GiB, with a unit: KiB, MiB, GiB");
 }
 
 struct json_t *

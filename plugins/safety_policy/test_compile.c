@@ -65,7 +65,7 @@ a_policy_becomes_canonical_json(void **state)
            "{\"scope\":\"project\",\"trusted\":0,\"version\":1}");
     accept("version: 1", VIV_POLICY_PROJECT, 1,
            "{\"scope\":\"project\",\"trusted\":1,\"version\":1}");
-    accept("# note\nversion: 1\nlimits: {task: 0.5, home: 20, time: 10m, output: 64KiB}\n"
+    accept("# note\nversion: 1\nlimits: {task: 0.5, home: 20, time: 10m, output: 64KiB, disk: 20GiB}\n"
            "paths: {read: {deny: [\"*.key\"]}, write: {allow: [src, docs/**]}}\n"
            "commands:\n- id: no-x\n  match: [x, y]\n  verdict: ask\n  reason: is x\n  examples: "
            "{match: [x y z], no_match: [x z]}\n"
@@ -85,7 +85,7 @@ a_policy_becomes_canonical_json(void **state)
            ",\"experimental\":\"allow\","
            "\"gates\":{\"e2e\":[{\"run\":[\"sh\",\"-c\",\"make "
            "e2e\"],\"timeout_ns\":3600000000000}],\"needs_qa\":[{\"run\":[\"make\","
-           "\"check\"]}]},\"limits\":{\"home_micro\":20000000,\"output_bytes\":65536,\"task_"
+           "\"check\"]}]},\"limits\":{\"disk_bytes\":21474836480,\"home_micro\":20000000,\"output_bytes\":65536,\"task_"
            "micro\":500000,\"time_ns\":600000000000},"
            "\"paths\":{\"read\":{\"deny\":[\"*.key\"]},\"write\":{\"allow\":[\"src\",\"docs/"
            "**\"]}},\"plugins\":{\"viv.gate_command\":{"
@@ -156,6 +156,9 @@ static const struct {
      "'time' is '60', allowed: 1ms to 30d, with a unit: ms, s, m, h, d"},
     {"version: 1\nlimits: {time: 31d}", "'time' is '31d', allowed: 1ms to 30d"},
     {"version: 1\nlimits: {time: 0s}", "'time' is '0s', allowed"},
+    {"version: 1\nlimits: {disk: 1023KiB}",
+     "'disk' is '1023KiB', allowed: 1MiB to 1048576GiB, with a unit: KiB, MiB, GiB"},
+    {"version: 1\nlimits: {disk: 1048577GiB}", "'disk' is '1048577GiB', allowed: 1MiB to 1048576GiB"},
     {"version: 1\nlimits: {output: 1TiB}", "'output' is '1TiB', allowed: 1 to 64MiB"},
     {"version: 1\npaths: {read: {deny: [../x]}}",
      "is '../x', allowed: a pattern inside the project"},
