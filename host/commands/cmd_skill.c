@@ -337,6 +337,13 @@ plugin_remove(struct vh_cli *cli)
     return change(cli, request, "removed");
 }
 
+static viv_status
+no_folder(struct viv_error *err)
+{
+    return vh_error_set(err, VIV_E_UNAVAILABLE, "plugin",
+                        "there is no folder for your key: neither HOME nor XDG_DATA_HOME is an absolute path");
+}
+
 /* With the user's key, which is made at its first use. */
 static viv_status
 sign(struct vh_cli *cli, const char *path, struct vh_hash *ret_hash, struct viv_error *err)
@@ -344,8 +351,7 @@ sign(struct vh_cli *cli, const char *path, struct vh_hash *ret_hash, struct viv_
     const struct vh_app *app = &cli->app;
     struct vh_trust trust = { .has_key = false };
     if (!app->user.keys) {
-        return vh_error_set(err, VIV_E_UNAVAILABLE, "plugin",
-                            "there is no folder for your key: neither HOME nor XDG_DATA_HOME is an absolute path");
+        return no_folder(err);
     }
     viv_status status = vh_trust_sign(app->seam, app->user.keys, AT_FDCWD, path, ret_hash, err);
     if (status != VIV_E_NOT_FOUND || vh_trust_read_key(app->seam, AT_FDCWD, app->user.keys, &trust, err) ||
@@ -389,11 +395,86 @@ plugin_sign(struct vh_cli *cli)
     return VH_EXIT_OK;
 }
 
+/* ---- key ---- */
+
+static void
+add_key(struct vh_cli *cli, struct vh_json *list, const uint8_t key[VH_TRUST_KEY_BYTES], const char *state)
+{
+    char hex[VH_HASH_HEX];
+    struct vh_hash same_size;
+    _Static_assert(sizeof same_size.bytes == VH_TRUST_KEY_BYTES, "a key prints as a digest does");
+    memcpy(same_size.bytes, key, sizeof same_size.bytes);
+    vh_hash_hex(&same_size, hex);
+    struct vh_json *item = vh_json_object(cli->arena);
+    vh_json_set_text(cli->arena, item, "key", vh_arena_text(cli->arena, hex)); /* it outlives this call */
+    vh_json_set_text(cli->arena, item, "state", state);
+    vh_json_push(list, item);
+    if (!cli->json) {
+        printf("%s %s\n", hex, state);
+    }
+}
+
+static void
+print_keys(struct vh_cli *cli, const struct vh_trust *trust)
+{
+    struct vh_json *list = vh_json_array(cli->arena), *value = vh_json_object(cli->arena);
+    for (uint32_t i = 0; i < trust->old_count; i++) {
+        bool present = trust->has_key && memcmp(trust->old[i].key, trust->key, sizeof trust->key) == 0;
+        if (!present || trust->old[i].retired) { /* present and kept: a rotation that a crash cut short */
+            add_key(cli, list, trust->old[i].key, trust->old[i].retired ? "retired" : "kept");
+        }
+    }
+    if (trust->has_key) {
+        add_key(cli, list, trust->key, "signs");
+    }
+    vh_json_set(value, "keys", list);
+    if (cli->json) {
+        vh_cli_print_json(cli, value);
+    } else if (list->count == 0) {
+        puts("there is no key; 'vivhost plugin sign' makes one at its first use");
+    }
+}
+
+/* Needs no home either. */
+static int
+plugin_key(struct vh_cli *cli)
+{
+    const struct vh_app *app = &cli->app;
+    const char *keys = app->user.keys;
+    struct vh_trust trust = { .has_key = false };
+    struct viv_error err = VIV_ERROR_INIT;
+    if (!vh_cli_no_more_options(cli, 1, 2)) {
+        return VH_EXIT_USAGE;
+    }
+    bool retire = strcmp(cli->argv[0], "retire") == 0, rotate = strcmp(cli->argv[0], "rotate") == 0;
+    if ((!retire && !rotate && strcmp(cli->argv[0], "list") != 0) || (cli->argc == 2) != retire) {
+        return vh_cli_usage(cli, "'plugin key' is followed by '%s%s%s', allowed: list, rotate, retire KEY",
+                            cli->argv[0], cli->argc == 2 ? " " : "", cli->argc == 2 ? cli->argv[1] : "");
+    }
+    viv_status status = !keys    ? no_folder(&err)
+                        : retire ? vh_trust_retire(app->seam, AT_FDCWD, keys, cli->argv[1], &trust, &err)
+                        : rotate ? vh_trust_rotate(app->seam, AT_FDCWD, keys, &trust, &err)
+                                 : vh_trust_read_key(app->seam, AT_FDCWD, keys, &trust, &err);
+    if (status) {
+        return vh_cli_fail(cli, status, &err);
+    }
+    print_keys(cli, &trust);
+    if (retire) {
+        vh_cli_note(cli, "hosts that start from now on refuse what it signed; each refusal names the command that "
+                         "signs again");
+    } else if (rotate) {
+        vh_cli_note(cli, "the old key's signatures stay good until 'vivhost plugin key retire KEY'; its secret half is "
+                         "gone");
+    }
+    return VH_EXIT_OK;
+}
+
 const struct vh_cli_verb vh_cli_plugin_verbs[] = {
     { "list", "", "all plugins and skills", plugin_list },
     { "info", "ID", "one with its manifest", plugin_info },
     { "install", "FILE [--user]", "check a plugin's bytes and put it into this home, or your store", plugin_install },
     { "remove", "ID [VERSION] [--user]", "take an installed one out of this home, or your store", plugin_remove },
     { "sign", "FILE", "sign bytes you trust to run inside the host: writes FILE.sig", plugin_sign },
+    { "key", "list | rotate | retire KEY", "the keys that sign: show, replace, end an old one", plugin_key },
     { NULL, NULL, NULL, NULL },
 };

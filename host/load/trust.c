@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust.h"
+#include "trust_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,10 @@
 #define SIGNATURE_HEAD "vivarium-signature 1 "
 #define KEY_TEXT (sizeof KEY_HEAD - 1 + 2 * SEED_BYTES + 1)                        /* and a line end */
 #define SIGNATURE_TEXT (sizeof SIGNATURE_HEAD - 1 + 2 * 32 + 1 + 2 * SIGNATURE_BYTES + 1) /* the same */
+#define OLD_HEAD "vivarium-old-keys 1\n"
+#define OLD_KEPT " kept\n"
+#define OLD_RETIRED " retired\n"
+#define OLD_TEXT (sizeof OLD_HEAD - 1 + VH_TRUST_OLD_MAX * (2 * 32 + sizeof OLD_RETIRED - 1))
 #define PATH_SIZE (VIV_PATH_MAX + 1)
 
 _Static_assert(VH_TRUST_KEY_BYTES == crypto_sign_PUBLICKEYBYTES, "an Ed25519 public key");
@@ -144,12 +149,61 @@ read_seed(const struct vh_seam *seam, int dir, const char *keys_folder, uint8_t 
                                path, (int)(2 * SEED_BYTES));
 }
 
+/* Lines "KEY kept" and "KEY retired" after the head. */
+static viv_status
+read_old(const struct vh_seam *seam, int dir, const char *keys_folder, struct vh_trust *trust, struct viv_error *err)
+{
+    char path[PATH_SIZE], text[OLD_TEXT + 2] = "";
+    int fd = -1;
+    trust->old_count = 0;
+    viv_status status = join(path, keys_folder, "/", VH_TRUST_OLD_FILE, err);
+    status = status ? status : open_key(seam, dir, keys_folder, path, &fd, err);
+    if (status) {
+        return status == VIV_E_NOT_FOUND ? VIV_OK : status;
+    }
+    ssize_t got = read_some(seam, fd, text, sizeof text - 1);
+    seam->close(seam->data, fd);
+    const char *at = text + sizeof OLD_HEAD - 1;
+    bool good = got >= 0 && strlen(text) == (size_t)got && strncmp(text, OLD_HEAD, sizeof OLD_HEAD - 1) == 0;
+    while (good && *at) {
+        struct vh_trust_old *old = &trust->old[trust->old_count];
+        good = trust->old_count < VH_TRUST_OLD_MAX && from_hex(at, old->key, sizeof old->key);
+        at += good ? 2 * sizeof old->key : 0;
+        old->retired = good && strncmp(at, OLD_RETIRED, sizeof OLD_RETIRED - 1) == 0;
+        good = good && (old->retired || strncmp(at, OLD_KEPT, sizeof OLD_KEPT - 1) == 0);
+        at += !good ? 0 : old->retired ? sizeof OLD_RETIRED - 1 : sizeof OLD_KEPT - 1;
+        trust->old_count += good;
+    }
+    trust->old_count = good ? trust->old_count : 0;
+    return good ? VIV_OK
+                : vh_error_set(err, VIV_E_CORRUPT, "trust",
+                               "the list of old keys '%s' is not the line 'vivarium-old-keys 1' and up to %d lines "
+                               "'KEY kept' or 'KEY retired'; restore it, or remove it and sign again what they signed",
+                               path, VH_TRUST_OLD_MAX);
+}
+
+viv_status
+vh_trust_write_old(const struct vh_seam *seam, int dir, const char *keys_folder, const struct vh_trust *trust,
+                   struct viv_error *err)
+{
+    char path[PATH_SIZE], text[OLD_TEXT + 1] = OLD_HEAD, hex[2 * VH_TRUST_KEY_BYTES + 1];
+    size_t len = sizeof OLD_HEAD - 1;
+    for (uint32_t i = 0; i < trust->old_count; i++) {
+        sodium_bin2hex(hex, sizeof hex, trust->old[i].key, sizeof trust->old[i].key);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", hex,
+                                trust->old[i].retired ? OLD_RETIRED : OLD_KEPT);
+    }
+    viv_status status = join(path, keys_folder, "/", VH_TRUST_OLD_FILE, err);
+    return status ? status : vh_fs_replace(seam, dir, path, (struct viv_str){ text, (int64_t)len }, 0600, err);
+}
+
 viv_status
 vh_trust_read_key(const struct vh_seam *seam, int dir, const char *keys_folder, struct vh_trust *trust,
                   struct viv_error *err)
 {
     uint8_t seed[SEED_BYTES], secret[crypto_sign_SECRETKEYBYTES], key[VH_TRUST_KEY_BYTES];
     viv_status status = start_library(err);
+    status = status ? status : read_old(seam, dir, keys_folder, trust, err);
     status = status ? status : read_seed(seam, dir, keys_folder, seed, err);
     if (status == VIV_E_NOT_FOUND) {
         trust->has_key = false;
@@ -190,7 +244,7 @@ write_key(const struct vh_seam *seam, int dir, const char *path, const char *dra
 }
 
 viv_status
-vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, struct viv_error *err)
+vh_trust_write_key(const struct vh_seam *seam, int dir, const char *keys_folder, bool replace, struct viv_error *err)
 {
     char path[PATH_SIZE], draft[PATH_SIZE], text[KEY_TEXT + 1], suffix[32];
     uint8_t seed[SEED_BYTES], salt[8];
@@ -209,12 +263,31 @@ vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, 
         char hex[2 * SEED_BYTES + 1];
         sodium_bin2hex(hex, sizeof hex, seed, sizeof seed);
         snprintf(text, sizeof text, "%s%s\n", KEY_HEAD, hex);
-        status = write_key(seam, dir, path, draft, (struct viv_str){ text, KEY_TEXT }, err);
+        struct viv_str line = { text, KEY_TEXT };
+        status = replace ? vh_fs_replace(seam, dir, path, line, 0600, err)
+                         : write_key(seam, dir, path, draft, line, err);
         sodium_memzero(hex, sizeof hex);
     }
     sodium_memzero(seed, sizeof seed);
     sodium_memzero(text, sizeof text);
     return status ? status : vh_fs_sync_folder(seam, dir, keys_folder, err);
+}
+
+viv_status
+vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, struct viv_error *err)
+{
+    return vh_trust_write_key(seam, dir, keys_folder, false, err);
+}
+
+const struct vh_trust_old *
+vh_trust_find_old(const struct vh_trust *trust, const uint8_t key[VH_TRUST_KEY_BYTES])
+{
+    for (uint32_t i = 0; i < trust->old_count; i++) {
+        if (memcmp(trust->old[i].key, key, VH_TRUST_KEY_BYTES) == 0) {
+            return &trust->old[i];
+        }
+    }
+    return NULL;
 }
 
 static viv_status
@@ -298,9 +371,15 @@ judge_line(const struct vh_trust *trust, const char *path, const char *line, siz
                             "the file",
                             path, message + sizeof "vivarium plugin 1 " - 1);
     }
-    if (trust->has_key && sodium_memcmp(key, trust->key, sizeof key) == 0) {
-        *ret_verdict = VH_TRUST_USER;
+    const struct vh_trust_old *old = vh_trust_find_old(trust, key);
+    bool signs = trust->has_key && sodium_memcmp(key, trust->key, sizeof key) == 0;
+    if (old && old->retired) {
+        return vh_error_set(err, VIV_E_DENIED, "signature",
+                            "it is signed by the key %.16s, which is retired; 'vivhost plugin sign' with this file "
+                            "signs it with the present key",
+                            key_hex);
     }
+    *ret_verdict = signs || old ? VH_TRUST_USER : *ret_verdict;
     return VIV_OK;
 }
 

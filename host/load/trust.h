@@ -13,6 +13,8 @@
 
 #define VH_TRUST_KEY_BYTES 32
 #define VH_TRUST_KEY_FILE "plugin-key" /* in the user's keys folder, mode 0600 */
+#define VH_TRUST_OLD_FILE "old-keys"   /* beside it: public keys that signed before, kept or retired, mode 0600 */
+#define VH_TRUST_OLD_MAX 32
 
 /* One bundled plugin; the table is generated at build and linked into the program only. */
 struct vh_trust_bundled {
@@ -26,15 +28,23 @@ extern const uint32_t vh_bundled_count;
 
 enum vh_trust_verdict { VH_TRUST_UNSIGNED = 0, VH_TRUST_USER, VH_TRUST_BUNDLED };
 
+/* A key that signs no more: its signatures are good until it is retired, and refused by name from then on. */
+struct vh_trust_old {
+    uint8_t key[VH_TRUST_KEY_BYTES];
+    bool retired;
+};
+
 /* What this program trusts. All zero trusts nothing. */
 struct vh_trust {
     const struct vh_trust_bundled *bundled;
     uint32_t bundled_count;
     bool has_key;
     uint8_t key[VH_TRUST_KEY_BYTES]; /* the user's public key */
+    uint32_t old_count;
+    struct vh_trust_old old[VH_TRUST_OLD_MAX]; /* oldest first */
 };
 
-/* Read the user's key from its folder; a missing key is no error. VIV_E_DENIED when folder or file is open to others
+/* Read the user's keys from their folder; a missing key is no error. VIV_E_DENIED when folder or file is open to others
  * (names the mode found and allowed, and the chmod), VIV_E_CORRUPT. */
 viv_status vh_trust_read_key(const struct vh_seam *seam, int dir, const char *keys_folder, struct vh_trust *trust,
                              struct viv_error *err);
@@ -42,12 +52,23 @@ viv_status vh_trust_read_key(const struct vh_seam *seam, int dir, const char *ke
 /* Make the user's key. VIV_E_EXISTS when there is one. */
 viv_status vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, struct viv_error *err);
 
+/* Make a new key in place of the user's, whose public half joins the old keys first; its secret half is gone. After a
+ * crash in between the key is still the old one, listed or not. VIV_E_NOT_FOUND without a key; VIV_E_LIMIT when all
+ * VH_TRUST_OLD_MAX old keys are kept ones (the oldest retired one makes room). Fills `trust` anew. */
+viv_status vh_trust_rotate(const struct vh_seam *seam, int dir, const char *keys_folder, struct vh_trust *trust,
+                           struct viv_error *err);
+
+/* Retire the old key that begins with `hex`, again without harm. VIV_E_NOT_FOUND, VIV_E_DENIED for the key that signs,
+ * VIV_E_INVALID when it is no beginning of one key alone. Fills `trust` anew. */
+viv_status vh_trust_retire(const struct vh_seam *seam, int dir, const char *keys_folder, const char *hex,
+                           struct vh_trust *trust, struct viv_error *err);
+
 /* Sign the plugin file at `path` with the user's key: writes `path`.sig. `ret_hash` may be NULL. */
 viv_status vh_trust_sign(const struct vh_seam *seam, const char *keys_folder, int dir, const char *path,
                          struct vh_hash *ret_hash, struct viv_error *err);
 
 /* Judge a digest. Looks for `path`.sig beside the file. A signature that is malformed or does not fit is an error,
- * VIV_E_DENIED; one by another key is unsigned. */
+ * VIV_E_DENIED, and so is one by a retired key; one by a key that is not the user's is unsigned. */
 viv_status vh_trust_judge(const struct vh_seam *seam, const struct vh_trust *trust, int dir, const char *path,
                           const struct vh_hash *hash, enum vh_trust_verdict *ret_verdict, struct viv_error *err);
 

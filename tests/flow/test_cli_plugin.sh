@@ -95,6 +95,54 @@ refused "$SCRATCH/other.so" "signature"
 viv plugin install "$F/good.so" -C "$P"
 expect_code 0 "install of the unsigned bytes again"
 
+story "the next key"
+keys=$(dirname "$(find "$HOME" "${XDG_DATA_HOME:-$HOME}" -name plugin-key | head -n 1)")
+Q=$SCRATCH/rotated
+make_repo "$Q"
+make_home "$Q"
+cp "$F/good.so" "$SCRATCH/good.so"
+for words in "key" "key list now" "key retire" "key forge" "key rotate now"; do
+    # shellcheck disable=SC2086
+    viv plugin $words
+    expect_code 2 "'plugin $words'"
+done
+said "'plugin key' is followed by 'rotate now', allowed: list, rotate, retire KEY"
+viv plugin sign "$SCRATCH/good.so"
+viv plugin install "$SCRATCH/good.so" -C "$Q"
+expect_code 0 "install with the first key"
+viv plugin key list
+expect_code 0 "the list of one"
+first=$(sed -nE 's/^([0-9a-f]{64}) signs$/\1/p' "$SCRATCH/out")
+same "digits of the key" "${#first}" 64
+VIV_CRASH_AT=trust.rotate.before-key viv plugin key rotate
+refute "the rotation got past the crash" test "$code" = 0
+viv plugin key list
+same "keys after the crash" "$(cat "$SCRATCH/out")" "$first signs"
+viv plugin sign "$SCRATCH/good.so"
+expect_code 0 "signing after the crash"
+viv plugin key rotate
+expect_code 0 "the rotation"
+said "$first kept"
+said "stay good until 'vivhost plugin key retire KEY'"
+same "modes of the keys" "$(stat -c %a "$keys" "$keys/plugin-key" "$keys/old-keys" | tr '\n' ' ')" "700 600 600 "
+viv plugin info fault.good -C "$Q"
+said "trust    user"
+viv plugin key retire "$first" --json
+expect_code 0 "retiring"
+said "{\"key\":\"$first\",\"state\":\"retired\"}"
+viv plugin install "$SCRATCH/good.so" -C "$P"
+expect_code 1 "install of what the retired key signed"
+said "plugin '$SCRATCH/good.so': it is signed by the key ${first:0:16}, which is retired; 'vivhost plugin sign' with this"
+viv run "say hello" -C "$Q" -- echo hello
+refute "a host with it started" test "$code" = 0
+said "good.so': it is signed by the key ${first:0:16}, which is retired; 'vivhost plugin sign' with this file"
+installed=$(sed -nE "s/.*plugin '([^']*)': it is signed.*/\\1/p" "$SCRATCH/err" | head -n 1)
+viv plugin sign "$installed"
+expect_code 0 "the command that the refusal names"
+viv run "say hello" --id again -C "$Q" -- echo hello
+expect_code 0 "a run after it"
+expect "it reviewed" grep -q fault.good <(events "$Q" again review.made by.id)
+
 story "out again"
 viv plugin remove viv.find_files -C "$P"
 expect_code 1 "removal of a bundled one"
