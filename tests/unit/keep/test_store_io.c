@@ -13,6 +13,7 @@
 
 #include "../../support/home.h"
 #include "../../support/life.h"
+#include "../../support/scratch.h"
 #include "base/log.h"
 #include "keep/store_inside.h"
 
@@ -32,6 +33,7 @@ static sqlite3_vfs failing;
 static const sqlite3_io_methods *under; /* SQLite's own: its ways of locking share what reads and writes */
 static sqlite3_io_methods over[2];      /* of a database, of its log: locked in two ways */
 static atomic_int meant;
+static atomic_bool moved; /* what stands at its path is not what is open; so says a disk that cannot be looked at */
 static atomic_llong left; /* calls of the kind that is meant until the one that fails; 0: none will */
 
 static bool
@@ -59,6 +61,16 @@ sync_file(sqlite3_file *file, int flags)
 }
 
 static int
+control_file(sqlite3_file *file, int what, void *data)
+{
+    if (what == SQLITE_FCNTL_HAS_MOVED && atomic_load(&moved)) {
+        *(int *)data = 1;
+        return SQLITE_OK;
+    }
+    return under->xFileControl(file, what, data);
+}
+
+static int
 open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *ret_flags)
 {
     (void)vfs;
@@ -74,6 +86,7 @@ open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags
             own->xRead = read_file;
             own->xWrite = write_file;
             own->xSync = sync_file;
+            own->xFileControl = control_file;
         }
         file->pMethods = own;
     }
@@ -170,12 +183,32 @@ a_failed_write_parts_nothing(void **state)
     one_call_after_the_other(WRITES);
 }
 
+static void
+a_file_that_is_another_is_told_as_that(void **state)
+{
+    (void)state;
+    struct scratch scratch;
+    char path[sizeof scratch.path + 16];
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_store *store = NULL;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    scratch_make(&scratch);
+    snprintf(path, sizeof path, "%s/home.db", scratch.path);
+    atomic_store(&moved, true);
+    assert_int_equal(vh_store_open(arena, path, NULL, &store, &err), VIV_E_STORE);
+    atomic_store(&moved, false);
+    assert_non_null(strstr(err.text, "its file was replaced, or cannot be looked at for a bad disk"));
+    vh_arena_destroy(arena);
+    scratch_remove(&scratch);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_read_parts_nothing),
         cmocka_unit_test(a_failed_write_parts_nothing),
+        cmocka_unit_test(a_file_that_is_another_is_told_as_that),
     };
     return cmocka_run_group_tests(tests, stand_between, NULL);
 }
