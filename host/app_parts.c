@@ -36,8 +36,7 @@ is_folder(struct vh_app *app, const char *path)
     return path && app->seam->stat(app->seam->data, AT_FDCWD, path, &stat, 0) == 0 && S_ISDIR(stat.st_mode);
 }
 
-/* Installed beside the program, or in the build tree; a folder that cannot be looked at is told when a plugin is to come
- * from it. */
+/* Installed beside the program, or in the build tree; what cannot be looked at is told when a plugin is needed. */
 static const char *
 plugin_folder(struct vh_app *app)
 {
