@@ -2,6 +2,7 @@
 /* The parts of a host, in order: store and sequencer, registry, plugins of tier 0, policy; and what a crash left. */
 #include "app.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,18 +38,13 @@ is_folder(struct vh_app *app, const char *path)
     return path && app->seam->stat(app->seam->data, AT_FDCWD, path, &stat, 0) == 0 && S_ISDIR(stat.st_mode);
 }
 
-/* Installed beside the program, or in the build tree. */
+/* Installed beside the program, or in the build tree; what cannot be looked at is told when a plugin is needed. */
 static const char *
 plugin_folder(struct vh_app *app)
 {
-    static const char *const places[] = { "../lib/vivarium/1", "../plugins" };
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        char *path = vh_arena_format(app->arena, "%s/%s", app->program_folder, places[i]);
-        if (is_folder(app, path)) {
-            return path;
-        }
-    }
-    return NULL;
+    char *path = vh_arena_format(app->arena, "%s/../lib/vivarium/1", app->program_folder);
+    bool here = is_folder(app, path) || errno == EIO;
+    return here ? path : vh_arena_format(app->arena, "%s/../plugins", app->program_folder);
 }
 
 /* A project that was moved says so once; its tasks follow it: see vh_run_place. */

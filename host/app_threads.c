@@ -249,7 +249,8 @@ vh_app_threads_start(struct vh_app *app, int workers, struct viv_error *err)
     t->exporting = pthread_create(&t->exporter, NULL, export_log, t) == 0;
     t->spawning = pthread_create(&t->spawner, NULL, spawn, t) == 0;
     if (!t->exporting || !t->spawning) {
-        return vh_error_set(err, VIV_E_UNAVAILABLE, "host", "cannot start the host's threads");
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "host",
+                            "cannot start the host's threads: no thread or no memory is left");
     }
     if (workers == 0) {
         return VIV_OK;

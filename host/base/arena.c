@@ -42,21 +42,26 @@ struct vh_arena {
 
 static _Thread_local int64_t fail_at;
 static _Thread_local uint64_t asked;
+static _Thread_local uint64_t lacks;
 
 static int
 told_to_fail(void)
 {
+    int fails = fail_at == 1 || fail_at == -1;
     asked++;
+    lacks += (uint64_t)fails;
     if (fail_at > 0) {
-        return --fail_at == 0;
-    }
-    if (fail_at < 0) {
-        if (fail_at == -1) {
-            return 1;
-        }
+        fail_at--;
+    } else if (fail_at < -1) {
         fail_at++;
     }
-    return 0;
+    return fails;
+}
+
+uint64_t
+vh_arena_lacks(void)
+{
+    return lacks;
 }
 
 uint64_t
@@ -90,6 +95,7 @@ vh_arena_create(struct vh_arena *parent, size_t max_bytes)
     }
     struct vh_arena *arena = calloc(1, sizeof *arena);
     if (!arena) {
+        lacks++;
         return NULL;
     }
     arena->max_bytes = max_bytes;
@@ -151,6 +157,7 @@ from_new_block(struct vh_arena *arena, size_t size)
     size_t block_size = size > least ? size : least;
     struct block *block = calloc(1, sizeof *block + block_size);
     if (!block) {
+        lacks++;
         return NULL;
     }
     block->size = block_size;

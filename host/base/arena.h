@@ -32,6 +32,9 @@ int vh_arena_on_end(struct vh_arena *arena, void (*clean)(void *data), void *dat
 
 size_t vh_arena_used(const struct vh_arena *arena);
 
+/* How often there was no memory for this thread so far; bounds of arenas do not count. */
+uint64_t vh_arena_lacks(void);
+
 /* Tests: let the n-th allocation from now fail, once (n > 0) or from then on (n < 0); 0 switches off.
  * Returns how many allocations were asked for since the last call. Thread-local. */
 uint64_t vh_arena_fail_at(int64_t n);

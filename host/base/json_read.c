@@ -3,6 +3,7 @@
 #include "json.h"
 
 #include <jansson.h>
+#include <pthread.h>
 
 #include "error.h"
 #include "str.h"
@@ -367,11 +368,40 @@ import_value(struct import *in, json_t *from, const char *key, int depth)
     return value ? value : refuse(in, VIV_E_MEMORY, key, "does not fit into memory");
 }
 
-static json_t *
-load(struct viv_str text, json_error_t *ret_fault)
+/* Where its buffer cannot grow, jansson leaves bytes of a text out and goes on; so it is seen who gives it memory. */
+static json_malloc_t plain;
+static _Thread_local bool lacked;
+
+static void *
+get(size_t size)
 {
+    void *memory = plain(size);
+    lacked = lacked || !memory;
+    return memory;
+}
+
+static void
+stand_between(void)
+{
+    json_free_t give_back;
+    json_get_alloc_funcs(&plain, &give_back);
+    json_set_alloc_funcs(get, give_back);
+}
+
+/* NULL with *ret_memory: there was too little of it. */
+static json_t *
+load(struct viv_str text, json_error_t *ret_fault, bool *ret_memory)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    return json_loadb(text.len ? text.data : "", (size_t)text.len, flags, ret_fault);
+    (void)pthread_once(&once, stand_between);
+    lacked = false;
+    json_t *root = json_loadb(text.len ? text.data : "", (size_t)text.len, flags, ret_fault);
+    *ret_memory = lacked;
+    if (lacked) {
+        json_decref(root);
+    }
+    return lacked ? NULL : root;
 }
 
 viv_status
@@ -383,9 +413,9 @@ vh_json_import(struct vh_arena *arena, struct viv_str text, struct vh_json **ret
         return vh_error_set(err, VIV_E_INVALID, "json", "byte %llu is NUL, allowed: JSON text",
                             (unsigned long long)nul);
     }
-    json_t *root = load(text, &fault);
-    root = root ? root : load(text, &fault); /* a parser that runs out of memory says anything: ask it twice */
-    if (!root && (!fault.text[0] || !vh_arena_alloc(arena, (size_t)text.len + 1))) {
+    bool memory = false;
+    json_t *root = load(text, &fault, &memory);
+    if (memory) {
         return vh_error_set(err, VIV_E_MEMORY, "json", "no memory to read JSON");
     }
     if (!root) {

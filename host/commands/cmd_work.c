@@ -92,15 +92,21 @@ look(struct vh_cli *cli, bool drain, int *ret_exit)
         *ret_exit = vh_cli_fail(cli, VIV_E_STORE, &err);
         return true;
     }
-    cli->arena = vh_arena_create(NULL, 0);
+    struct vh_arena *own = vh_arena_create(NULL, 0);
+    if (!own) { /* not to be taken for the end of the work */
+        vh_error_set(&err, VIV_E_MEMORY, "work", "no memory to look how far the work is");
+        *ret_exit = vh_cli_fail(cli, VIV_E_MEMORY, &err);
+        return true;
+    }
+    cli->arena = own;
     uint32_t workers = 0, busy = 0;
-    bool done = !cli->arena || (drain && drained(cli, ret_exit));
+    bool done = drain && drained(cli, ret_exit);
     if (!done && cli->app.client && !count_workers(cli, &workers, &busy)) {
         vh_cli_progress(cli, NULL);
         vh_cli_note(cli, "the vivhost that worked has ended");
         done = true;
     }
-    vh_arena_destroy(cli->arena);
+    vh_arena_destroy(own);
     cli->arena = kept;
     return done;
 }

@@ -3,6 +3,7 @@
 #include "scope.h"
 #include "step_inside.h"
 
+#define PUBLICATION_UNKNOWN "publication-unknown"
 #define BACKOFF_US INT64_C(1000000) /* first wait after an infrastructure failure; doubles */
 
 static viv_status
@@ -175,7 +176,7 @@ static viv_status
 give_up(struct vh_stepping *step, struct viv_str reason)
 {
     if (step->task.outside && step->task.state == VH_STATE_E2E) {
-        return vh_step_ask(step, "publication-unknown", step->task.merged_tree, reason, VH_STATE_E2E,
+        return vh_step_ask(step, PUBLICATION_UNKNOWN, step->task.merged_tree, reason, VH_STATE_E2E,
                            VH_PHASE_PUBLISH);
     }
     return vh_step_fail(step, vh_step_text(step, "infrastructure: %.*s", VH_STR_ARGS(reason)));
@@ -314,6 +315,9 @@ vh_step_publishing(struct vh_stepping *step)
 {
     const struct vh_task *task = &step->task;
     struct vh_effect_row row;
+    if (task->state == VH_STATE_AWAITING && vh_str_is(task->awaiting, PUBLICATION_UNKNOWN)) {
+        return true;
+    }
     if (task->state != VH_STATE_E2E || task->phase != VH_PHASE_PUBLISH || task->effects == 0) {
         return false;
     }

@@ -33,9 +33,11 @@ vh_step_cancel_requested(struct vh_stepping *step)
         return wrong_state(step, "cancelled", "any task that has not ended");
     }
     if (vh_step_publishing(step)) {
+        bool asked = step->task.state == VH_STATE_AWAITING;
         return vh_error_set(step->err, VIV_E_BUSY, "task",
-                            "task '%.*s' is being published and cannot be cancelled now; roll it back when it is ready",
-                            VH_STR_ARGS(step->task.id));
+                            "task '%.*s' is %s and cannot be cancelled now; %sroll it back when it is ready",
+                            VH_STR_ARGS(step->task.id), asked ? "perhaps published" : "being published",
+                            asked ? "approve it to have that looked at, and " : "");
     }
     status = vh_step_input(step);
     return status ? status : vh_step_finish(step, VH_STATE_CANCELLED, VH_STR("cancelled by a person"), 0);

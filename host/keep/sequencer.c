@@ -413,7 +413,8 @@ vh_sequencer_start(const struct vh_seam *seam, struct vh_store *store, struct vh
         status = host_event(s, VH_STR("host.started"), err);
     }
     if (status == VIV_OK && pthread_create(&s->thread, NULL, run, s)) {
-        status = vh_error_set(err, VIV_E_UNAVAILABLE, "host", "cannot start the sequencer's thread");
+        status = vh_error_set(err, VIV_E_UNAVAILABLE, "host",
+                              "cannot start the sequencer's thread: no thread or no memory is left");
     }
     if (status == VIV_OK) {
         *ret_sequencer = s;

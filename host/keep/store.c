@@ -58,7 +58,9 @@ vh_store_reason(sqlite3 *db, struct vh_store_text *ret_text)
     char reason[128];
     const char *more = NULL;
     int kind = sqlite3_errcode(db) & 0xff, code = 0;
-    if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
+    if (sqlite3_extended_errcode(db) == SQLITE_READONLY_DBMOVED) {
+        more = "its file was replaced, or cannot be looked at for a bad disk";
+    } else if (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT) { /* EIO of a read is corruption to SQLite */
         code = last_errno(db);
         code = code || kind == SQLITE_CORRUPT ? code : sqlite3_system_errno(db);
     }

@@ -292,8 +292,9 @@ vh_store_copy(struct vh_store *store, const char *to, struct viv_error *err)
     int code = backup ? sqlite3_backup_step(backup, -1) : sqlite3_errcode(db);
     code = sqlite3_backup_finish(backup) || code != SQLITE_DONE ? code : SQLITE_OK;
     if (code != SQLITE_OK) {
-        status = vh_error_set(err, VIV_E_STORE, "store", "cannot copy the event log to '%s': %s", to,
-                              sqlite3_errstr(code));
+        struct vh_store_text why;
+        vh_store_reason(db, &why);
+        status = vh_error_set(err, VIV_E_STORE, "store", "cannot copy the event log to '%s': %s", to, why.text);
     }
     if (sqlite3_close(db) && status == VIV_OK) {
         status = vh_error_set(err, VIV_E_STORE, "store", "cannot close '%s'", to);

@@ -154,6 +154,7 @@ vh_ask_gate(struct vh_work *work, struct viv_error *err)
     }
     struct vh_git_id tree = vh_run_id(work->ask.tree);
     work->waiting = (struct vh_waiting_workspace){ .tree = &tree };
+    work->lacked = false; /* a runner's memory is its own affair */
     status = ask_gate(work, &gate, config, &answer, &fault);
     vh_workspace_close(work);
     bool unopened = work->waiting.failed;
@@ -167,7 +168,7 @@ vh_ask_gate(struct vh_work *work, struct viv_error *err)
     } else if (unopened) {
         vh_run_failure(work, data, "infrastructure", status ? fault.text : "a gate had no workspace");
     } else if (status) {
-        vh_run_failure(work, data, "plugin", fault.text);
+        vh_run_failure(work, data, work->lacked ? "infrastructure" : "plugin", fault.text);
     } else {
         vh_json_set(data, "findings", vh_run_tree(work, answer.findings_json, "[]"));
         vh_json_set_text(work->arena, data, "outcome", outcome_name(answer.outcome));

@@ -80,12 +80,15 @@ need_all(struct sweep *sweep, const struct vh_json *value, int depth)
     }
 }
 
+/* False: it could not be read. */
 static bool
-task_ended(struct vh_store *store, struct vh_arena *arena, struct viv_str id)
+task_ended(struct vh_store *store, struct vh_arena *arena, struct viv_str id, bool *ret_ended)
 {
     struct vh_task task;
     struct vh_state_ops state = vh_store_state(store);
-    return state.get_task(state.data, arena, id, &task, NULL) == VIV_OK && vh_task_ended(&task);
+    viv_status status = state.get_task(state.data, arena, id, &task, NULL);
+    *ret_ended = status == VIV_OK && vh_task_ended(&task);
+    return status == VIV_OK || status == VIV_E_NOT_FOUND;
 }
 
 struct page {
@@ -93,12 +96,12 @@ struct page {
     struct vh_store *store;
 };
 
-static void
+static bool
 mark_output(struct page *page, struct vh_arena *arena, const struct vh_event *event)
 {
     struct sweep *sweep = page->sweep;
     struct viv_str names[] = { vh_json_str(event->data, "output_digest"), vh_json_str(event->data, "output_kept") };
-    bool ended = task_ended(page->store, arena, event->task);
+    bool ended = false, known = task_ended(page->store, arena, event->task, &ended);
     for (size_t i = 0; i < 2; i++) {
         struct mark *mark = mark_of(sweep, names[i]);
         if (mark && !ended) {
@@ -107,6 +110,7 @@ mark_output(struct page *page, struct vh_arena *arena, const struct vh_event *ev
             mark->last_us = event->time_us;
         }
     }
+    return known;
 }
 
 static bool
@@ -119,7 +123,7 @@ mark_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *h
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     bool good = arena && vh_event_decode(arena, line, &event, NULL) == VIV_OK;
     if (good && vh_str_is(event.kind, "effect.finished")) {
-        mark_output(page, arena, &event);
+        good = mark_output(page, arena, &event);
     } else if (good && !vh_str_is(event.kind, "content.pruned")) {
         need_all(sweep, event.data, 0);
     }
@@ -187,7 +191,8 @@ sweep_one(struct sweep *sweep, const char *path, const char *name)
     const struct vh_collect *collect = sweep->collect;
     const struct vh_seam *seam = collect->run->seam;
     if (seam->stat(seam->data, collect->run->home, path, &stat, AT_SYMLINK_NOFOLLOW)) {
-        return VIV_OK; /* gone meanwhile */
+        return errno == ENOENT ? VIV_OK /* gone meanwhile */
+                               : vh_error_errno(sweep->err, VIV_E_IO, "gc", "cannot look at '%s'", path);
     }
     bool is_name = vh_hash_parse(vh_str(name), &digest);
     if (is_name) {

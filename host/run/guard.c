@@ -58,6 +58,8 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
     const struct viv_method *method = &interface->methods[call->method];
     const void *table = call->plugin ? vh_plugin_table(call->plugin, call->interface) : NULL;
     struct vh_arena *arena = vh_arena_create(work->arena, VIV_CALL_ARENA_MAX);
+    uint64_t lacks = vh_arena_lacks();
+    work->lacked = !arena;
     if (!table || !arena) {
         return table ? vh_error_set(err, VIV_E_MEMORY, "plugin", "no memory for a call")
                      : vh_error_set(err, VIV_E_UNAVAILABLE, "plugin", "no plugin offers %s; 'vivhost plugin list' "
@@ -91,6 +93,7 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
     struct viv_error said = VIV_ERROR_INIT;
     viv_status status = method_of(table, method)(call->plugin->self, &lent.call, call->request, ret_answer, &said);
     bool late = seam->monotonic_ns(seam->data) > deadline_ns;
+    work->lacked = vh_arena_lacks() != lacks;
     if (entry) {
         pthread_mutex_unlock(entry);
     }

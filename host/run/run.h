@@ -103,7 +103,7 @@ struct vh_work {
     struct vh_arena *passing;       /* memory of the effect that passed last, with the row in `ask`; or NULL */
     int64_t started_ns, effects; /* for the price: when the claim began, and effects that ran */
     bool began;      /* the task's work was done or begun, in this claim or one before: it has a price */
-    bool asked;      /* an effect ended the run with a question */
+    bool asked, lacked; /* an effect ended the run with a question; the last plugin called met a lack of memory */
     bool at_line;    /* holds the line's lock */
     bool shown;      /* the safety report asked, and a person has approved the task with its command */
 };

@@ -284,7 +284,8 @@ vh_socket_start(struct vh_control *control, struct vh_arena *arena, int home, st
     }
     if (pthread_create(&s->thread, NULL, listen_on, s)) {
         close_server(s);
-        return vh_error_set(err, VIV_E_UNAVAILABLE, "socket", "cannot start the control socket's thread");
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "socket",
+                            "cannot start the control socket's thread: no thread or no memory is left");
     }
     *ret_socket = s;
     return VIV_OK;

@@ -125,7 +125,8 @@ vh_workers_start(struct vh_run *run, struct vh_arena *arena, int count, struct v
         worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
         if (!worker->started) {
             vh_workers_stop(workers, true);
-            return vh_error_set(err, VIV_E_UNAVAILABLE, "worker", "cannot start worker %d of %d", i + 1, count);
+            return vh_error_set(err, VIV_E_UNAVAILABLE, "worker",
+                                "cannot start worker %d of %d: no thread or no memory is left", i + 1, count);
         }
     }
     *ret_workers = workers;

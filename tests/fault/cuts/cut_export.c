@@ -60,7 +60,8 @@ update(struct vh_store *store, struct viv_error *err)
 void
 cut_export_begin(struct vh_store *store)
 {
-    (void)unlinkat(export.folder, NAME, 0); /* perhaps there is none */
+    (void)unlinkat(export.folder, NAME, 0);     /* perhaps there is none */
+    (void)unlinkat(export.folder, "cursor", 0); /* what an exporter that is wrong on purpose keeps beside it */
     export.status = VIV_OK;
     export.err = (struct viv_error)VIV_ERROR_INIT;
     if (store) {

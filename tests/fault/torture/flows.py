@@ -224,6 +224,12 @@ class Flow:
         return world.common(stays) + self.holds(world, rows)
 
 
+def drained(world):
+    """What 'work --drain' says when it ends well: nothing is left for a worker."""
+    waits = {"pending", "running", "needs_qa", "integration", "e2e"}
+    return [f"it was done, and {name} is {row['state']}" for name, row in world.tasks().items() if row["state"] in waits]
+
+
 def ready(world, rows, *names):
     problems = []
     for name in names:
@@ -271,6 +277,50 @@ class RunFolder(Run):
     where = "folder"
 
 
+class Cancel(Run):
+    """The person who saw it fail does not want it any more: it is published whole, or cancelled and nowhere."""
+
+    def once_more(self, world):
+        world.call(world.vivhost, "task", "cancel", "t1")  # refused where its publication has begun, or it is not there
+
+    def holds(self, world, rows):
+        if rows.get("t1", {}).get("state") == "ready":
+            return published(world, "t1")
+        state = rows["t1"]["state"] if "t1" in rows else "not there"
+        problems = [f"t1 is {state}: {text}" for text in not_published(world, "t1")]
+        lines = world.must("git", "log", "--format=%(trailers:key=Viv-Task,valueonly)", "--branches",
+                           "--glob=refs/viv/line/*")
+        problems += [f"t1 is {state}, and its commit is on the line"] if "t1" in lines.split() else []
+        return problems + ([] if state in ("cancelled", "not there") else [f"t1 is {state}"])
+
+
+class Gates(Flow):
+    """Three stages, each with a gate that lets one task through and the other not."""
+
+    def prepare(self, world):
+        gate = "[{run: 'grep -rq by- --include=*.txt . && ! grep -rq dirt --include=*.txt .'}]"
+        policy = POLICY + "gates:\n" + "".join(f"  {stage}: {gate}\n" for stage in ("needs_qa", "integration", "e2e"))
+        world.write(os.path.join(world.home, ".config", "vivarium", "policy.yaml"), policy)
+        world.viv("init")
+        world.viv("submit", "add", "--id", "t1", "--", "sh", "-c", SCRIPT.format("t1"))
+        world.viv("submit", "add", "--id", "t2", "--attempts", "1", "--", "sh", "-c", "echo by-t2 dirt >>one.txt")
+
+    def words(self, world):
+        return ["work", "--drain"]
+
+    def done(self, world):
+        return drained(world)
+
+    def once_more(self, world):
+        pass
+
+    def holds(self, world, rows):
+        problems = ready(world, rows, "t1")
+        if "dirt" in (world.read("one.txt") or "") or rows["t2"]["state"] != "failed":
+            problems.append(f"t2, which no gate lets through, is {rows['t2']['state']}; one.txt: {world.read('one.txt')!r}")
+        return problems
+
+
 class Submit(Run):
     def words(self, world):
         return ["submit", "add", "--id", "t1", "--key", "k1", "--", "sh", "-c", SCRIPT.format("t1")]
@@ -290,7 +340,7 @@ class Work(Run):
         return ["work", "--drain"]
 
     def done(self, world):
-        return []
+        return drained(world)
 
     def once_more(self, world):
         pass
@@ -405,6 +455,6 @@ class Rebuild(Gc):
         return ready(world, rows, "t1")
 
 
-FLOWS = {"init": Init, "trust": Trust, "run": Run, "run-folder": RunFolder, "submit": Submit, "work": Work, "skill": Skill,
-         "rollback": Rollback, "rollback-folder": RollbackFolder, "gc": Gc, "backup": Backup, "restore": Restore,
-         "export": Export, "rebuild": Rebuild}
+FLOWS = {"init": Init, "trust": Trust, "run": Run, "run-folder": RunFolder, "cancel": Cancel, "gates": Gates,
+         "submit": Submit, "work": Work, "skill": Skill, "rollback": Rollback, "rollback-folder": RollbackFolder, "gc": Gc,
+         "backup": Backup, "restore": Restore, "export": Export, "rebuild": Rebuild}

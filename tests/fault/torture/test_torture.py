@@ -7,7 +7,6 @@ usage: test_torture.py SOURCE BUILD"""
 import importlib.machinery
 import importlib.util
 import os
-import random
 import sys
 import tempfile
 import unittest
@@ -98,8 +97,9 @@ class Found(unittest.TestCase):
         tool.fixed_addresses()
         with tempfile.TemporaryDirectory(prefix="viv-torture-") as scratch:
             world = tool.prepared(torture, flow, os.path.join(scratch, "w"))
-            drawn = [[str(point) for point in tool.some_points(tool.count(torture, flow, world), tool.KINDS, 12,
-                                                               random.Random(seed))] for seed in (4, 4, 5)]
+            names = tool.Names(flow.program(world))
+            drawn = [[str(point) for point in tool.some_points(tool.count(torture, flow, world), tool.KINDS, 12, seed,
+                                                               names)] for seed in (4, 4, 5)]
         self.assertEqual(drawn[0], drawn[1])
         self.assertNotEqual(drawn[0], drawn[2])
         self.assertTrue(all(any(text.startswith(kind) for text in drawn[0]) for kind in tool.KINDS), drawn[0])

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,12 +17,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define DEPTH 24
+#define DEPTH TORTURE_DEPTH
 
 static const char *const names[TORTURE_KINDS] = { "alloc", "full", "io", "sync", "readonly", "process" };
 static const int codes[TORTURE_KINDS] = { ENOMEM, ENOSPC, EIO, EIO, EROFS, EMFILE };
 
 static struct torture_report *report;
+static uintptr_t program_from, program_to; /* where the program itself lies */
 static struct {
     bool fails;
     unsigned kind;
@@ -43,7 +45,16 @@ hash_of(unsigned kind, void *const *frames, int count)
 }
 
 static void
-note_place(unsigned kind, uint64_t hash, uint64_t number)
+note_callers(struct torture_place *place, void *const *frames, int count)
+{
+    for (int i = 2; i < count; i++) {
+        uintptr_t at = (uintptr_t)frames[i];
+        place->callers[i - 2] = at >= program_from && at < program_to ? at - program_from : 0;
+    }
+}
+
+static void
+note_place(unsigned kind, uint64_t hash, uint64_t number, void *const *frames, int count)
 {
     for (uint32_t i = 0; i < TORTURE_PLACES; i++) {
         struct torture_place *place = &report->places[(hash + i) % TORTURE_PLACES];
@@ -51,6 +62,7 @@ note_place(unsigned kind, uint64_t hash, uint64_t number)
         if (__atomic_compare_exchange_n(&place->hash, &there, hash, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
             place->kind = kind;
             place->first = number;
+            note_callers(place, frames, count);
         }
         if (there == 0 || there == hash) {
             (void)__atomic_fetch_add(&place->count, 1, __ATOMIC_RELAXED);
@@ -125,7 +137,7 @@ decide(unsigned kind, uint64_t number, const char *call)
         count = backtrace(frames, DEPTH);
         uint64_t hash = hash_of(kind, frames, count);
         if (!plan.fails) {
-            note_place(kind, hash, number);
+            note_place(kind, hash, number, frames, count);
         } else if (plan.ever && atomic_load(&at_place) >= plan.number) {
             number = plan.number; /* for ever from there on: everywhere */
         } else {
@@ -195,6 +207,20 @@ is_meant(void)
     return slash && strcmp(slash + 1, program ? program : "vivhost") == 0;
 }
 
+/* The program comes first. */
+static int
+find_program(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    (void)data;
+    program_from = program_to = (uintptr_t)info->dlpi_addr;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        uintptr_t end = program_from + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz;
+        program_to = info->dlpi_phdr[i].p_type == PT_LOAD && end > program_to ? end : program_to;
+    }
+    return 1;
+}
+
 __attribute__((constructor)) static void
 begin(void)
 {
@@ -214,6 +240,7 @@ begin(void)
     close(fd);
     void *frames[DEPTH];
     (void)backtrace(frames, DEPTH); /* the first one loads a library */
+    (void)dl_iterate_phdr(find_program, NULL);
     read_plan(text ? text : "count");
     catch_crashes();
     report = memory;

@@ -30,12 +30,14 @@ enum torture_kind {
 
 #define TORTURE_PLACES 32768u
 #define TORTURE_TEXT 6144u
+#define TORTURE_DEPTH 24
 
 struct torture_place {
     uint64_t hash; /* 0: free */
     uint32_t kind;
     uint32_t count;
     uint64_t first; /* number of the first such call among its kind */
+    uint64_t callers[TORTURE_DEPTH]; /* of the first such call, as offsets in the program; 0: outside of it, or none */
 };
 
 /* The account; tools/torture knows this layout. */

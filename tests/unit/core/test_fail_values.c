@@ -252,6 +252,14 @@ an_announced_publication_ends_at_a_person(void **state)
     assert_int_equal(task.state, VH_STATE_AWAITING);
     assert_true(vh_str_is(task.awaiting, "publication-unknown"));
     assert_int_equal(task.resume_phase, VH_PHASE_PUBLISH);
+    /* Nor could it be cancelled, which promises that nothing is out. */
+    assert_int_equal(life_say(&life, "cancel.requested", "t", "{}"), VIV_E_BUSY);
+    assert_string_equal(life.err.text, "task 't' is perhaps published and cannot be cancelled now; approve it to have "
+                                       "that looked at, and roll it back when it is ready");
+    snprintf(json, sizeof json, "{\"digest\":\"%.*s\"}", VH_STR_ARGS(task.awaiting_digest));
+    life_must(&life, "approval.given", "t", json);
+    assert_int_equal(life_task(&life, "t").state, VH_STATE_E2E);
+    assert_int_equal(life_say(&life, "cancel.requested", "t", "{}"), VIV_E_BUSY);
     life_end(&life);
 }
 

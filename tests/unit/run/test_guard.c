@@ -18,6 +18,9 @@ static atomic_int inside;
 static atomic_int most;
 static viv_status answer_status;
 static int32_t answer_score;
+static uint64_t answer_bytes; /* asks for so much */
+static int64_t answer_lacks;  /* 1: and the machine has not got it */
+static bool lacked;
 static char problem_text[] = "a call failed";
 
 static void
@@ -37,10 +40,15 @@ review(void *self, struct viv_call *call, const struct viv_critic_review_request
        struct viv_critic_review_answer *ret_answer, struct viv_error *err)
 {
     (void)self;
-    (void)call;
     (void)request;
     (void)err;
     enter(3);
+    if (answer_bytes) {
+        vh_arena_fail_at(answer_lacks);
+        void *memory = call->alloc(call, answer_bytes);
+        vh_arena_fail_at(0);
+        return memory ? VIV_OK : VIV_E_MEMORY;
+    }
     ret_answer->score_permille = answer_score;
     return answer_status;
 }
@@ -73,6 +81,8 @@ begin(void)
     atomic_store(&most, 0);
     answer_status = VIV_OK;
     answer_score = 900;
+    answer_bytes = 0;
+    answer_lacks = 0;
 }
 
 static viv_status
@@ -87,6 +97,7 @@ ask_critic(struct viv_error *err)
                                   .method = VIV_METHOD_CRITIC_REVIEW,
                                   .request = &request };
     viv_status status = vh_guard_call(&work, &call, &answer, err);
+    lacked = work.lacked;
     vh_arena_destroy(work.arena);
     return status;
 }
@@ -174,6 +185,23 @@ wild_answers_are_refused(void **state)
     assert_int_equal(ask_critic(&err), VIV_E_UNAVAILABLE);
 }
 
+/* Or a person is asked about a gate that only met a moment without memory; or a greedy one is asked again and again. */
+static void
+a_lack_of_memory_is_not_the_plugins(void **state)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    (void)state;
+    begin();
+    answer_bytes = 64;
+    answer_lacks = 1;
+    assert_int_equal(ask_critic(&err), VIV_E_MEMORY);
+    assert_true(lacked);
+    begin();
+    answer_bytes = VIV_CALL_ARENA_MAX + 1;
+    assert_int_equal(ask_critic(&err), VIV_E_MEMORY);
+    assert_false(lacked);
+}
+
 int
 main(void)
 {
@@ -181,6 +209,7 @@ main(void)
         cmocka_unit_test(opinions_enter_alone),
         cmocka_unit_test(executors_run_side_by_side),
         cmocka_unit_test(wild_answers_are_refused),
+        cmocka_unit_test(a_lack_of_memory_is_not_the_plugins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
