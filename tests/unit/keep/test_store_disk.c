@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../../support/home.h"
+#include "../../support/scratch.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "keep/store_inside.h"
@@ -91,6 +92,18 @@ fail_sync(sqlite3_file *file, int flags)
     return fails(SYNC) ? fault.code : under(file)->xSync(file, flags);
 }
 
+static atomic_bool moved; /* what stands at its path is not what is open; so says a disk that cannot be looked at */
+
+static int
+control(sqlite3_file *file, int what, void *data)
+{
+    if (what == SQLITE_FCNTL_HAS_MOVED && atomic_load(&moved)) {
+        *(int *)data = 1;
+        return SQLITE_OK;
+    }
+    return under(file)->xFileControl(file, what, data);
+}
+
 static int
 open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags, int *ret_flags)
 {
@@ -107,6 +120,7 @@ open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags
         tables[i].ours.xRead = fail_read;
         tables[i].ours.xWrite = fail_write;
         tables[i].ours.xSync = fail_sync;
+        tables[i].ours.xFileControl = control;
         tables[i].ours.iVersion = 2; /* no mapped reads past ours */
     }
     file->pMethods = from ? &tables[i].ours : NULL;
@@ -203,6 +217,25 @@ a_sync_that_fails(void **state)
     each_call_fails(SYNC, SQLITE_IOERR_FSYNC, "disk I/O error");
 }
 
+static void
+a_file_that_is_another_is_told_as_that(void **state)
+{
+    (void)state;
+    struct scratch scratch;
+    char path[sizeof scratch.path + 16];
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_store *store = NULL;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    scratch_make(&scratch);
+    snprintf(path, sizeof path, "%s/home.db", scratch.path);
+    atomic_store(&moved, true);
+    assert_int_equal(vh_store_open(arena, path, NULL, &store, &err), VIV_E_STORE);
+    atomic_store(&moved, false);
+    assert_non_null(strstr(err.text, "its file was replaced, or cannot be looked at for a bad disk"));
+    vh_arena_destroy(arena);
+    scratch_remove(&scratch);
+}
+
 int
 main(void)
 {
@@ -210,6 +243,7 @@ main(void)
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(a_broken_disk),
         cmocka_unit_test(a_sync_that_fails),
+        cmocka_unit_test(a_file_that_is_another_is_told_as_that),
     };
     vh_log_level(VH_LOG_ERROR + 1);
     return cmocka_run_group_tests(tests, begin, NULL);
