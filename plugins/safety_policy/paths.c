@@ -70,7 +70,7 @@ static const struct surface surfaces[] = {
      0,
      {"path.git-internals", DENY, 0, "belongs to git's own data, which no task writes"}},
     {".vivarium", 0, 0, {"path.home", DENY, 0, "belongs to the home, which no task sees"}},
-    {".local/share/vivarium .config/vivarium",
+    {"**/.local/share/vivarium **/.config/vivarium",
      0,
      0,
      {"path.user", DENY, 0, "belongs to the user's keys, plugins and policy, which no task sees"}},
