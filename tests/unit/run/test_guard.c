@@ -20,7 +20,7 @@ static viv_status answer_status;
 static int32_t answer_score;
 static uint64_t answer_bytes; /* asks for so much */
 static int64_t answer_lacks;  /* 1: and the machine has not got it */
-static bool lacked;
+static _Thread_local bool lacked; /* the last call of this thread */
 static char problem_text[] = "a call failed";
 
 static void
