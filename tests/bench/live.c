@@ -15,7 +15,6 @@
 #include "base/str.h"
 
 #define WORDS_MAX 32
-#define INTERRUPTED 130 /* vivhost's exit code after a signal */
 #define SAID_BYTES 1000 /* of what children said last */
 #define START_TRIES 3000 /* of 10 ms */
 
@@ -150,7 +149,7 @@ live_stop(struct live *live)
     kill(pid, SIGTERM); /* strace ends with what it watches */
     int code = ended(live->pid);
     live->pid = 0;
-    if (code != INTERRUPTED) {
+    if (code != 0) {
         stop(live, "vivhost work", "did not end well");
     }
 }
