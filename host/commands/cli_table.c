@@ -78,6 +78,9 @@ static const struct vh_cli_option log_options[] = {
     { "--task", "TASK", "only its events" },
     { "--after", "N", "only events after this number" },
     { "--check", NULL, "rebuild: compare only, keep what is there" },
+    { "--recent", NULL, "verify: only events that are not archived" },
+    { "--keep", "DAYS", "archive: events of the last days stay (default 365)" },
+    { "--shrink", NULL, "archive: give the room back; the log is written anew, nothing else happens meanwhile" },
     END,
 };
 

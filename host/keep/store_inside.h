@@ -37,6 +37,8 @@ enum vh_sql {
 struct vh_store {
     sqlite3 *db;
     sqlite3_stmt *sql[VH_SQL_COUNT];
+    const char *archive; /* folder of archived segments */
+    int64_t schema;
     struct vh_arena *scratch; /* for encodings of one put; emptied by its owner */
     int64_t seq;
     int64_t batch;

@@ -252,6 +252,7 @@ static const struct op {
     { "answer", op_answer },
     { "rollback", op_rollback },
     { "audit", vh_control_audit },
+    { "archive", vh_control_archive },
     { "collect", vh_control_collect },
     { "import", vh_control_import },
     { "install", vh_control_install },

@@ -285,12 +285,14 @@ read_verify(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct vh_controlling *c = data;
     struct vh_verify_result result;
-    viv_status status = vh_verify_log(store, &result, err);
+    viv_status status = vh_json_int(c->request, "recent", 0) ? vh_verify_recent(store, &result, err)
+                                                              : vh_verify_log(store, &result, err);
     char *hex = vh_arena_alloc(c->arena, VH_HASH_HEX);
     if (hex) {
         vh_hash_hex(&result.head, hex);
         vh_json_set_text(c->arena, c->response, "head", hex);
     }
+    vh_json_set_int(c->arena, c->response, "archived", result.archived);
     vh_json_set_int(c->arena, c->response, "bad", result.bad_seq);
     vh_json_set_int(c->arena, c->response, "events", result.events);
     vh_json_set_text(c->arena, c->response, "problem", vh_arena_text(c->arena, result.problem));
