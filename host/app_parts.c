@@ -20,6 +20,7 @@
 #include "run/router.h"
 #include "run/runner_plan.h"
 #include "run/skill_file.h"
+#include "run/switch.h"
 #include "run/workspace.h"
 #include <viv_interfaces.h>
 
@@ -85,8 +86,9 @@ open_store(struct vh_app *app, struct viv_error *err)
     viv_status status = vh_migrate(app->seam, app->arena, path, err);
     status = status ? status : vh_store_open(app->arena, path, NULL, &app->store, err);
     status = status ? status : find_places(app, path, err);
-    return status ? status
-                  : vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);
+    status = status ? status
+                    : vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);
+    return status ? status : vh_switch_load(&app->run, err);
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "run/git_tool.h"
 #include "run/layer.h"
 #include "run/policy.h"
+#include "run/switch.h"
 #include "run/workers.h"
 
 #define EXPORT_EVERY_NS INT64_C(1000000000)
@@ -197,6 +198,7 @@ spawn(void *data)
         stop = t->stop;
         pthread_mutex_unlock(&t->lock);
         if (!stop && status == VIV_OK) {
+            vh_switch_look(&app->control);
             restart_dead(app);
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All commands, their options and what is said about them: help, usage, completion, nearest words and the test of the
  * man page all read this table. What the verbs do stands in the cmd_*.c. */
-#include "cli.h"
+#include "cmd_switch.h"
 
 #define END { NULL, NULL, NULL }
 
@@ -49,6 +49,11 @@ static const struct vh_cli_option work_options[] = {
     { "--workers", "N", "how many at a time (default 2)" },
     { "--drain", NULL, "end when nothing is left to do" },
     { "--grace", "TIME", "told to stop, how long what runs may go on (default 60s)" },
+    END,
+};
+
+static const struct vh_cli_option stop_options[] = {
+    { "--pause", NULL, "only let nothing new begin; what runs goes on to its end" },
     END,
 };
 
@@ -112,6 +117,11 @@ const struct vh_cli_command vh_cli_commands[] = {
       submit_options, NULL, vh_cli_submit },
     { "work", "work on queued tasks", "[--workers N] [--drain] [--grace TIME]",
       "vivhost work --workers 4\nvivhost work --drain\nvivhost work --grace 5m", work_options, NULL, vh_cli_work },
+    { "stop", "hold all work: nothing begins, and what runs is given back", "[REASON] [--pause]",
+      "vivhost stop \"looking into the spending\"\nvivhost stop --pause \"upgrading\"", stop_options, NULL,
+      vh_cli_stop_all },
+    { "resume", "let work go on", "[REASON]", "vivhost resume", NULL, NULL, vh_cli_resume },
+    { "status", "whether work runs, who works on it, what waits", "", "vivhost status", NULL, NULL, vh_cli_status },
     { "workers", "show live workers", "", "vivhost workers", NULL, NULL, vh_cli_workers },
     { "queue", "list, show or export tasks", NULL,
       "vivhost queue list\nvivhost queue list --state failed\nvivhost queue export queue.json", queue_options,

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "cli_scope.h"
 #include "cmd_import.h"
+#include "cmd_switch.h"
 #include "cmd_work.h"
 #include "follow.h"
 #include "run/workers.h"
@@ -160,7 +161,7 @@ vh_cli_run(struct vh_cli *cli)
     if (!vh_work_open(cli, (int)workers, &code)) {
         return code;
     }
-    struct vh_json *response = submit(cli, task, key, &code);
+    struct vh_json *response = vh_cli_held(cli, &code) ? NULL : submit(cli, task, key, &code);
     if (response) {
         code = vh_follow_task(cli, vh_json_str(response, "task"), 0, true);
     }

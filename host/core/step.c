@@ -20,6 +20,7 @@ static const struct handler {
     { "trust.changed", vh_step_record },
     { "content.pruned", vh_step_record },
     { "log.archived", vh_step_record },
+    { "switch.set", vh_step_switch_set },
     { "queue.imported", vh_step_record },
     { "plugin.installed", vh_step_record },
     { "plugin.removed", vh_step_record },
