@@ -52,6 +52,11 @@ static const struct vh_cli_option work_options[] = {
     END,
 };
 
+static const struct vh_cli_option policy_options[] = {
+    { "--goal", "GOAL", "explain: the words of the task that the command would be of" },
+    END,
+};
+
 static const struct vh_cli_option stop_options[] = {
     { "--pause", NULL, "only let nothing new begin; what runs goes on to its end" },
     END,
@@ -117,6 +122,9 @@ const struct vh_cli_command vh_cli_commands[] = {
       submit_options, NULL, vh_cli_submit },
     { "work", "work on queued tasks", "[--workers N] [--drain] [--grace TIME]",
       "vivhost work --workers 4\nvivhost work --drain\nvivhost work --grace 5m", work_options, NULL, vh_cli_work },
+    { "policy", "check a policy, or ask what it says of a command", NULL,
+      "vivhost policy check\nvivhost policy explain -- git push origin main", policy_options, vh_cli_policy_verbs,
+      NULL },
     { "stop", "hold all work: nothing begins, and what runs is given back", "[REASON] [--pause]",
       "vivhost stop \"looking into the spending\"\nvivhost stop --pause \"upgrading\"", stop_options, NULL,
       vh_cli_stop_all },

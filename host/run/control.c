@@ -288,6 +288,7 @@ static const struct op {
     { "audit", vh_control_audit },
     { "archive", vh_control_archive },
     { "collect", vh_control_collect },
+    { "explain", vh_control_explain },
     { "import", vh_control_import },
     { "install", vh_control_install },
     { "backup", vh_control_backup },

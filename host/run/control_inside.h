@@ -37,6 +37,7 @@ viv_status vh_control_scope(struct vh_controlling *c, struct viv_str target, str
 
 viv_status vh_control_archive(struct vh_controlling *c);
 viv_status vh_control_audit(struct vh_controlling *c);
+viv_status vh_control_explain(struct vh_controlling *c);
 viv_status vh_control_import(struct vh_controlling *c);
 viv_status vh_control_collect(struct vh_controlling *c);
 viv_status vh_control_install(struct vh_controlling *c);
