@@ -21,13 +21,11 @@ now_ns(const struct vh_sequencer *s)
     return s->seam->monotonic_ns(s->seam->data);
 }
 
+/* The request is its sender's again and may be gone at once. */
 static void
-answer(struct vh_sequencer *s, struct vh_request *request)
+answer(struct vh_request *request)
 {
-    pthread_mutex_lock(&s->mutex);
-    request->done = true;
-    pthread_cond_signal(&request->ready);
-    pthread_mutex_unlock(&s->mutex);
+    (void)sem_post(&request->answered); /* fails for a count that nobody reaches */
 }
 
 static void
@@ -147,7 +145,7 @@ run_batch(struct vh_sequencer *s, struct vh_request **batch, size_t count)
             if (request->kind == COMMAND && request->status == VIV_OK) {
                 changed(s, 0);
             }
-            answer(s, request);
+            answer(request);
         }
     }
     viv_status status = (sync || s->broken) && !s->dead ? commit(s, &err) : VIV_OK;
@@ -164,7 +162,7 @@ run_batch(struct vh_sequencer *s, struct vh_request **batch, size_t count)
                 batch[i]->status = vh_error_set(&batch[i]->err, VIV_E_STORE, "store", "%s", err.text);
             }
             batch[i]->answer.synced = status == VIV_OK;
-            answer(s, batch[i]);
+            answer(batch[i]);
         }
     }
 }
@@ -224,20 +222,22 @@ run(void *data)
 static viv_status
 submit(struct vh_sequencer *s, struct vh_request *request, struct viv_error *err)
 {
-    pthread_cond_init(&request->ready, NULL);
+    (void)sem_init(&request->answered, 0, 0); /* cannot fail within one process */
     pthread_mutex_lock(&s->mutex);
-    if (s->stop) {
-        request->status = vh_error_set(&request->err, VIV_E_CANCELLED, "host", "the host is stopping");
-    } else {
+    bool taken = !s->stop;
+    if (taken) {
         *s->last = request;
         s->last = &request->next;
-        pthread_cond_signal(&s->arrived);
-        while (!request->done) {
-            pthread_cond_wait(&request->ready, &s->mutex);
-        }
     }
     pthread_mutex_unlock(&s->mutex);
-    pthread_cond_destroy(&request->ready);
+    if (taken) {
+        pthread_cond_signal(&s->arrived); /* without the lock: whom it wakes wants that */
+        while (sem_wait(&request->answered)) { /* a signal came */
+        }
+    } else {
+        request->status = vh_error_set(&request->err, VIV_E_CANCELLED, "host", "the host is stopping");
+    }
+    (void)sem_destroy(&request->answered); /* cannot fail: nobody waits */
     if (request->status && err) {
         *err = request->err;
     }
