@@ -107,7 +107,8 @@ copy_log(const struct migration *m, struct vh_store *store)
     sqlite3_finalize(sql);
     return done ? run(m, store,
                       "BEGIN IMMEDIATE; INSERT INTO main.batches SELECT * FROM old.batches;"
-                      "INSERT INTO main.events SELECT * FROM old.events; COMMIT")
+                      "INSERT INTO main.events SELECT seq, CASE typeof(task) WHEN 'text' THEN (SELECT number"
+                      " FROM old.tasks WHERE id=task) ELSE task END, line, hash FROM old.events; COMMIT")
                 : failed(m, store->db, "the old file");
 }
 

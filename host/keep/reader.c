@@ -31,7 +31,8 @@ vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_
                  struct viv_error *err)
 {
     sqlite3_stmt *sql = NULL;
-    const char *text = task.len ? "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=?2 ORDER BY seq"
+    const char *text = task.len ? "SELECT seq, line, hash FROM events WHERE seq>?1 AND"
+                                  " task=" VH_STORE_TASK("?3", "?2") " ORDER BY seq"
                                 : "SELECT seq, line, hash FROM events WHERE seq>?1 ORDER BY seq";
     viv_status status = prepare(store, text, &sql, err);
     if (status) {
@@ -40,6 +41,7 @@ vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_
     sqlite3_bind_int64(sql, 1, after);
     if (task.len) {
         vh_store_bind(sql, 2, task);
+        sqlite3_bind_int64(sql, 3, store->numbered);
     }
     int code;
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {

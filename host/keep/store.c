@@ -14,7 +14,7 @@ static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_KEEP] = "RELEASE command",
     [VH_SQL_UNDO] = "ROLLBACK TO command",
     [VH_SQL_COMMIT] = "COMMIT",
-    [VH_SQL_EVENT_ADD] = "INSERT INTO events(seq, task, line, hash) VALUES(?1, ?2, ?3, ?4)",
+    [VH_SQL_EVENT_ADD] = "INSERT INTO events(seq, task, line, hash) VALUES(?1, " VH_STORE_TASK("?5", "?2") ", ?3, ?4)",
     [VH_SQL_EVENT_LINE] = "SELECT line FROM events WHERE seq=?1",
     [VH_SQL_BATCH_ADD] = "INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [VH_SQL_KEY_ADD] = "INSERT INTO keys VALUES(?1, ?2, ?3)",
@@ -351,6 +351,7 @@ vh_store_append(struct vh_store *store, struct vh_arena *arena, const struct vh_
         }
         bind_blob(sql, 3, line.data, (size_t)line.len);
         bind_blob(sql, 4, store->head.bytes, VH_HASH_BYTES);
+        sqlite3_bind_int64(sql, 5, store->numbered);
         viv_status status = vh_store_run(store, sql, err);
         if (status) {
             return status;

@@ -38,6 +38,7 @@ struct vh_store {
     sqlite3 *db;
     sqlite3_stmt *sql[VH_SQL_COUNT];
     struct vh_arena *scratch; /* for encodings of one put; emptied by its owner */
+    int64_t numbered; /* 1: its events name their tasks by number, 0: by id */
     int64_t seq;
     int64_t batch;
     int64_t time_us;
@@ -75,6 +76,10 @@ viv_status vh_store_handle(const char *path, int flags, const char *vfs, sqlite3
 /* In debug builds: from now on SQLite refuses every statement that writes a projection, unless `may_project` is set
  * while it is prepared. Only the putters of projection.c, the keys and the rebuild set it. */
 void vh_store_guard(struct vh_store *store);
+
+/* How an event names the task of that id. */
+#define VH_STORE_TASK(numbered, id) \
+    "CASE WHEN " numbered " THEN (SELECT number FROM tasks WHERE id=" id ") ELSE " id " END"
 
 /* The tables of the projections, as SQL that makes them; used by open and by rebuild. */
 extern const char vh_store_tables[];

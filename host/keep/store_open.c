@@ -27,10 +27,11 @@ const char vh_store_tables[] =
     "CREATE INDEX edges_to ON edges(dependency);"
     "CREATE TABLE keys(key TEXT PRIMARY KEY, seq INTEGER NOT NULL, request BLOB NOT NULL) WITHOUT ROWID;";
 
+/* An event has its task's number, for the same reason. In homes made before, it has the id. */
 static const char log_tables[] =
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,"
     " epoch INTEGER NOT NULL, time_us INTEGER NOT NULL, version TEXT NOT NULL);"
-    "CREATE TABLE events(seq INTEGER PRIMARY KEY, task TEXT, line BLOB NOT NULL, hash BLOB NOT NULL);"
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, task INTEGER, line BLOB NOT NULL, hash BLOB NOT NULL);"
     "CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;";
 
 /* The one number that a statement answers with. After false, vh_store_reason says why. */
@@ -137,6 +138,11 @@ read_head(struct vh_store *store, const char *path, struct viv_error *err)
     sqlite3_stmt *sql = NULL;
     static const char text[] = "SELECT seq, hash, (SELECT max(batch) FROM batches), (SELECT max(time_us) FROM batches)"
                                " FROM events ORDER BY seq DESC LIMIT 1";
+    static const char numbered[] = "SELECT count(*) FROM pragma_table_info('events')"
+                                   " WHERE name='task' AND type='INTEGER'";
+    if (!number(store->db, numbered, &store->numbered)) {
+        return unreadable(store, path, err);
+    }
     if (sqlite3_prepare_v2(store->db, text, -1, &sql, NULL)) {
         return vh_store_failed(store, err);
     }

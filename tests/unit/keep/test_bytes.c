@@ -90,7 +90,7 @@ static void
 test_a_hundred_tasks_share_theirs(void **state)
 {
     (void)state;
-    costs(many_at_once, 1600, 0.04, 8000);
+    costs(many_at_once, 1600, 0.04, 6500);
 }
 
 /* Homes that were made with other tables, and larger pages, are written on as they are. */
@@ -104,7 +104,11 @@ test_tables_of_before(void **state)
         " NULL, retry_at_us INTEGER NOT NULL, parent TEXT, doc BLOB NOT NULL) WITHOUT ROWID;"
         "CREATE UNIQUE INDEX tasks_number ON tasks(number);"
         "CREATE INDEX tasks_claimable ON tasks(number) WHERE claimable=1;"
-        "CREATE INDEX tasks_parent ON tasks(parent, number) WHERE parent IS NOT NULL; COMMIT";
+        "CREATE INDEX tasks_parent ON tasks(parent, number) WHERE parent IS NOT NULL;"
+        "ALTER TABLE events RENAME TO made; DROP INDEX events_task;"
+        "CREATE TABLE events(seq INTEGER PRIMARY KEY, task TEXT, line BLOB NOT NULL, hash BLOB NOT NULL);"
+        "CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;"
+        "INSERT INTO events SELECT * FROM made; DROP TABLE made; COMMIT";
     struct home home;
     struct viv_error err = VIV_ERROR_INIT;
     int64_t synced = 0;
