@@ -28,6 +28,14 @@ answer(struct vh_request *request)
     (void)sem_post(&request->answered); /* fails for a count that nobody reaches */
 }
 
+/* Of a worker without a task no command of the others is to take a moment: it waits for `opened`. */
+static void
+wake_all(struct vh_sequencer *s)
+{
+    pthread_cond_broadcast(&s->changed);
+    pthread_cond_broadcast(&s->opened);
+}
+
 static void
 die(struct vh_sequencer *s, const struct viv_error *err)
 {
@@ -37,7 +45,7 @@ die(struct vh_sequencer *s, const struct viv_error *err)
         s->death = *err;
         vh_log(VH_LOG_ERROR, "store", "%s; no further work is admitted", err->text);
     }
-    pthread_cond_broadcast(&s->changed);
+    wake_all(s);
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -93,7 +101,10 @@ changed(struct vh_sequencer *s, int64_t committed)
     int64_t openings = vh_store_openings(s->store);
     pthread_mutex_lock(&s->mutex);
     s->changes++;
-    s->openings += openings != s->openings_seen;
+    if (openings != s->openings_seen) {
+        s->openings++;
+        pthread_cond_broadcast(&s->opened);
+    }
     if (committed) {
         s->committed = committed;
     }
@@ -297,16 +308,16 @@ vh_sequencer_committed(struct vh_sequencer *sequencer)
     return committed;
 }
 
-/* `number` is guarded by the mutex. */
+/* `number` is guarded by the mutex; whoever raises it signals `raised`. */
 static int64_t
-wait_for(struct vh_sequencer *s, const int64_t *number, int64_t seen, int64_t deadline_ns)
+wait_for(struct vh_sequencer *s, const int64_t *number, pthread_cond_t *raised, int64_t seen, int64_t deadline_ns)
 {
     struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000),
                               .tv_nsec = (long)(deadline_ns % 1000000000) };
     pthread_mutex_lock(&s->mutex);
     int waited = 0;
     while (*number == seen && !s->dead && !s->stop && waited == 0) {
-        waited = pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+        waited = pthread_cond_timedwait(raised, &s->mutex, &until);
     }
     int64_t now = *number;
     pthread_mutex_unlock(&s->mutex);
@@ -316,13 +327,13 @@ wait_for(struct vh_sequencer *s, const int64_t *number, int64_t seen, int64_t de
 int64_t
 vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
 {
-    return wait_for(sequencer, &sequencer->changes, seen, deadline_ns);
+    return wait_for(sequencer, &sequencer->changes, &sequencer->changed, seen, deadline_ns);
 }
 
 int64_t
 vh_sequencer_wait_task(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
 {
-    return wait_for(sequencer, &sequencer->openings, seen, deadline_ns);
+    return wait_for(sequencer, &sequencer->openings, &sequencer->opened, seen, deadline_ns);
 }
 
 void
@@ -331,7 +342,7 @@ vh_sequencer_wake(struct vh_sequencer *sequencer)
     pthread_mutex_lock(&sequencer->mutex);
     sequencer->changes++;
     sequencer->openings++;
-    pthread_cond_broadcast(&sequencer->changed);
+    wake_all(sequencer);
     pthread_mutex_unlock(&sequencer->mutex);
 }
 
@@ -407,6 +418,7 @@ vh_sequencer_start(const struct vh_seam *seam, struct vh_store *store, struct vh
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->arrived, &monotonic);
     pthread_cond_init(&s->changed, &monotonic);
+    pthread_cond_init(&s->opened, &monotonic);
     pthread_condattr_destroy(&monotonic);
     viv_status status = next_epoch(s, arena, err);
     if (status == VIV_OK) {
@@ -429,7 +441,7 @@ vh_sequencer_stop(struct vh_sequencer *sequencer, struct viv_error *err)
     pthread_mutex_lock(&s->mutex);
     s->stop = true;
     pthread_cond_signal(&s->arrived);
-    pthread_cond_broadcast(&s->changed);
+    wake_all(s);
     pthread_mutex_unlock(&s->mutex);
     pthread_join(s->thread, NULL);
     struct viv_error own = VIV_ERROR_INIT;

@@ -37,6 +37,7 @@ struct vh_sequencer {
     pthread_mutex_t mutex;
     pthread_cond_t arrived; /* requests, or stop */
     pthread_cond_t changed;
+    pthread_cond_t opened; /* when `openings` grew */
     struct vh_request *first;
     struct vh_request **last;
     int64_t changes;
