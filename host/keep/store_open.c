@@ -32,7 +32,7 @@ static const char log_tables[] =
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,"
     " epoch INTEGER NOT NULL, time_us INTEGER NOT NULL, version TEXT NOT NULL);"
     "CREATE TABLE events(seq INTEGER PRIMARY KEY, task INTEGER, line BLOB NOT NULL, hash BLOB NOT NULL);"
-    "CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;";
+    "CREATE INDEX events_task ON events(task) WHERE task IS NOT NULL;";
 
 /* The one number that a statement answers with. After false, vh_store_reason says why. */
 static bool

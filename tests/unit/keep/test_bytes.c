@@ -83,7 +83,7 @@ static void
 test_a_task_alone_costs_two_syncs(void **state)
 {
     (void)state;
-    costs(one_at_a_time, 600, 2.05, 24000);
+    costs(one_at_a_time, 600, 2.05, 23000);
 }
 
 static void
