@@ -32,8 +32,11 @@ events_here(struct vh_store *store, int64_t after, struct viv_str task, vh_reade
             struct viv_error *err)
 {
     sqlite3_stmt *sql = NULL;
-    const char *text = task.len ? "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=?2 ORDER BY seq"
-                                : "SELECT seq, line, hash FROM events WHERE seq>?1 ORDER BY seq";
+    const char *text = !task.len ? "SELECT seq, line, hash FROM events WHERE seq>?1 ORDER BY seq"
+                       : store->schema < VH_STORE_NUMBERED
+                           ? "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=?2 ORDER BY seq"
+                           : "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=" VH_STORE_TASK("?2")
+                             " ORDER BY seq";
     viv_status status = prepare(store, text, &sql, err);
     if (status) {
         return status;

@@ -10,7 +10,7 @@
 const char vh_archive_tables[] =
     "CREATE TABLE segments(first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL,"
     " head BLOB NOT NULL, root BLOB NOT NULL, digest BLOB NOT NULL);"
-    "CREATE TABLE archived_tasks(task TEXT NOT NULL, first_seq INTEGER NOT NULL, PRIMARY KEY(task, first_seq))"
+    "CREATE TABLE archived_tasks(task INTEGER NOT NULL, first_seq INTEGER NOT NULL, PRIMARY KEY(task, first_seq))"
     " WITHOUT ROWID;";
 
 #define COLUMNS "SELECT first_seq, last_seq, bytes, head, root, digest FROM segments "
@@ -248,9 +248,10 @@ vh_archive_events(struct vh_store *store, int64_t after, struct viv_str task, vh
     if (store->schema < SCHEMA_SINCE) {
         return VIV_OK;
     }
-    viv_status status = prepare(store, task.len ? COLUMNS "WHERE last_seq>?1 AND first_seq IN (SELECT first_seq FROM "
-                                                          "archived_tasks WHERE task=?2) ORDER BY first_seq"
-                                                : COLUMNS "WHERE last_seq>?1 ORDER BY first_seq", &sql, err);
+    static const char all[] = COLUMNS "WHERE last_seq>?1 ORDER BY first_seq";
+    static const char of_task[] = COLUMNS "WHERE last_seq>?1 AND first_seq IN (SELECT first_seq FROM archived_tasks"
+                                          " WHERE task=" VH_STORE_TASK("?2") ") ORDER BY first_seq";
+    viv_status status = prepare(store, task.len ? of_task : all, &sql, err);
     if (status) {
         return status;
     }

@@ -15,7 +15,7 @@ static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_KEEP] = "RELEASE command",
     [VH_SQL_UNDO] = "ROLLBACK TO command",
     [VH_SQL_COMMIT] = "COMMIT",
-    [VH_SQL_EVENT_ADD] = "INSERT INTO events(seq, task, line, hash) VALUES(?1, ?2, ?3, ?4)",
+    [VH_SQL_EVENT_ADD] = "INSERT INTO events(seq, task, line, hash) VALUES(?1, " VH_STORE_TASK("?2") ", ?3, ?4)",
     [VH_SQL_EVENT_LINE] = "SELECT line FROM events WHERE seq=?1",
     [VH_SQL_BATCH_ADD] = "INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [VH_SQL_KEY_ADD] = "INSERT INTO keys VALUES(?1, ?2, ?3)",

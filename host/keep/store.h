@@ -13,7 +13,7 @@
 /* Of the projections; a newer file is refused, an older one is folded into a new one (migrate.h).
  *   1  effects by task, attempt and ordinal
  *   2  effects by task, round and ordinal; tasks have a round
- *   3  old events may lie in segments outside of the file */
+ *   3  old events may lie in segments outside of the file; events name tasks by number; small pages */
 #define VH_STORE_SCHEMA 3
 #define VH_STORE_APPLICATION_ID 0x56697661 /* "Viva": the file is one of ours */
 

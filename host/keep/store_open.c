@@ -12,12 +12,15 @@
 
 #define BUSY_MS 10000             /* readers never block a writer in WAL; this covers a checkpoint's end */
 
+/* A commit writes whole pages. So they are small, and tasks, which have random ids, lie in the order of their numbers:
+ * those that change together are neighbours. */
+#define PAGE_BYTES "1024"
+
 const char vh_store_tables[] =
-    "CREATE TABLE tasks(id TEXT PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL, claimable INTEGER NOT NULL,"
-    " retry_at_us INTEGER NOT NULL, parent TEXT, doc BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE UNIQUE INDEX tasks_number ON tasks(number);"
+    "CREATE TABLE tasks(id TEXT NOT NULL UNIQUE, number INTEGER PRIMARY KEY, state TEXT NOT NULL,"
+    " claimable INTEGER NOT NULL, retry_at_us INTEGER NOT NULL, parent TEXT, doc BLOB NOT NULL);"
     "CREATE INDEX tasks_claimable ON tasks(number) WHERE claimable=1;"
-    "CREATE INDEX tasks_parent ON tasks(parent, number) WHERE parent IS NOT NULL;"
+    "CREATE INDEX tasks_parent ON tasks(parent) WHERE parent IS NOT NULL;"
     "CREATE TABLE scopes(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE effects(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE facts(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
@@ -25,11 +28,12 @@ const char vh_store_tables[] =
     "CREATE INDEX edges_to ON edges(dependency);"
     "CREATE TABLE keys(key TEXT PRIMARY KEY, seq INTEGER NOT NULL, request BLOB NOT NULL) WITHOUT ROWID;";
 
+/* An event has its task's number, for the same reason. */
 static const char log_tables[] =
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,"
     " epoch INTEGER NOT NULL, time_us INTEGER NOT NULL, version TEXT NOT NULL);"
-    "CREATE TABLE events(seq INTEGER PRIMARY KEY, task TEXT, line BLOB NOT NULL, hash BLOB NOT NULL);"
-    "CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;";
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, task INTEGER, line BLOB NOT NULL, hash BLOB NOT NULL);"
+    "CREATE INDEX events_task ON events(task) WHERE task IS NOT NULL;";
 
 /* The one number that a statement answers with. After false, vh_store_reason says why. */
 static bool
@@ -59,8 +63,8 @@ make_tables(struct vh_store *store, struct viv_error *err)
     char pragmas[128];
     snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%d;", VH_STORE_APPLICATION_ID,
              VH_STORE_SCHEMA);
-    const char *const parts[] = { "BEGIN IMMEDIATE", log_tables, vh_archive_tables, vh_store_tables, pragmas,
-                                  "COMMIT" };
+    const char *const parts[] = { "PRAGMA page_size=" PAGE_BYTES, "BEGIN IMMEDIATE", log_tables, vh_archive_tables,
+                                  vh_store_tables, pragmas, "COMMIT" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (sqlite3_exec(store->db, parts[i], NULL, NULL, NULL)) {
             return vh_store_failed(store, err);
