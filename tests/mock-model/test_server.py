@@ -115,6 +115,11 @@ class Life(unittest.TestCase):
             code, report, err = mock.ended()
             self.assertEqual((code, err, port.exists(), report["requests"]), (0, "", False, 0))
 
+    def test_the_port_file_of_another_stays(self):
+        with Mock(turns(FOREVER)) as mock:
+            code, _, err = run("--port", mock.place[1], "--port-file", mock.top / "port", mock.script)
+            self.assertEqual((code, "Address already in use" in err, (mock.top / "port").exists()), (1, True, True))
+
     def test_a_unix_socket(self):
         with Mock(turns(FOREVER), place="unix") as mock:
             self.assertEqual(os.stat(mock.place).st_mode & 0o777, 0o600)
@@ -253,6 +258,21 @@ class Http(unittest.TestCase):
         self.assertEqual([(line["path"], line["ended"]) for line in self.mock.records()[before:]],
                          [(None, "refused")] * 8)
 
+    def test_a_body_that_is_refused_is_taken_to_its_end(self):
+        """Else the connection is reset, and the client never reads why."""
+        body = b"x" * (17 << 20)
+        connection = self.mock.connect()
+        connection.send(request("openai", body))
+        answer = connection.all()
+        self.assertEqual((answer.status, answer.reset), (413, False))
+        self.assertIn(f"the request's body has {len(body)} bytes, allowed 16777216", answer.error())
+
+    def test_a_body_that_is_nested_too_deep(self):
+        answer = self.mock.ask("openai", b'{"a":"]]]\\"[","b":' + b"[" * 200 + b"]" * 200 + b"}")
+        self.assertIn("the body is nested deeper than 200", answer.error())
+        answer = self.mock.ask("openai", b'{"a":"]]]\\"[","b":' + b"[" * 199 + b"]" * 199 + b"}")
+        self.assertIn("'model' is 'null'", answer.error())
+
     def test_a_request_that_ends_in_the_middle(self):
         for data in (b"POST /v1/mess", request("openai", {})[:-5],
                      b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab"):
@@ -285,6 +305,7 @@ class Http(unittest.TestCase):
         for wire, end in ("openai", b"0\r\n\r\n"), ("anthropic", b"0\r\n\r\n"):
             connection.send(request(wire, {"stream": True}, keep=True))
             self.assertIn(b"connection: keep-alive", connection.until(end))
+        self.assertEqual(self.mock.ask("openai").headers["connection"], "close")
         connection.send(request("openai", {}, keep=True) + request("openai",
                                                                    {}))  # the second before the first is answered
         answer = connection.all()

@@ -65,6 +65,7 @@ def parse(words):
                         help="end after so long (3600)")
     parser.add_argument("--real-time", action="store_true",
                         help="say real times; without it answers are the same every time")
+    parser.set_defaults(port_written=False)
     return parser.parse_args(words)
 
 
@@ -166,6 +167,7 @@ async def listen(options, server, sockets):
             places.append(f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
             if options.port_file:
                 write_whole(options.port_file, f"{port}\n")
+                options.port_written = True
     return listeners, places
 
 
@@ -202,7 +204,7 @@ def serve(options, told):
     finally:
         if options.unix and any(one.family == socket.AF_UNIX for one in sockets):
             os.unlink(options.unix)
-        if options.port_file and os.path.exists(options.port_file):
+        if options.port_written and os.path.exists(options.port_file):
             os.unlink(options.port_file)
 
 

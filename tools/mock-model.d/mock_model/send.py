@@ -9,6 +9,7 @@ import http
 import socket
 
 REASONS = {**{one.value: one.phrase for one in http.HTTPStatus}, 529: "Overloaded"}
+LINGER_BYTES_MAX, LINGER_S = 64 << 20, 5
 BODY_BYTES_MAX = 1 << 30  # of one answer: where an endless one ends, if nobody leaves
 
 
@@ -52,11 +53,14 @@ async def pause(reader, seconds=None):
 class Sender:
     """One answer. `done` has the faults that happened."""
 
-    def __init__(self, reader, writer, old, faults, done):
-        self.reader, self.writer, self.old, self.faults, self.done = reader, writer, old, faults, done
+    def __init__(self, reader, writer, request=None, faults=None, done=None):
+        """`request` None: it could not be read, and there is no next one."""
+        self.reader, self.writer, self.faults = reader, writer, faults or {}
+        self.done = set() if done is None else done
+        self.old, self.last = request is None or request.old, request is None or request.close
         self.bytes = self.body_bytes = self.offered = self.chunks = self.frames = 0
         self.marks, self.carry = [], b""
-        self.cut, self.stall, self.chunked = faults.get("cut", {}), faults.get("stall", {}), faults.get("chunked", {})
+        self.cut, self.stall, self.chunked = (self.faults.get(name, {}) for name in ("cut", "stall", "chunked"))
         self.framing = None
 
     async def write(self, data):
@@ -85,7 +89,7 @@ class Sender:
             self.framing, own = "close", {}
         else:
             self.framing, own = "chunked", {"transfer-encoding": "chunked"}
-        own["connection"] = "close" if self.old or self.framing == "close" else "keep-alive"
+        own["connection"] = "close" if self.last or self.framing == "close" else "keep-alive"
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
         lines += [f"{name}: {value}" for name, value in {**headers, **own}.items()]
         await self.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
@@ -169,6 +173,20 @@ class Sender:
         for usage in found:
             merged.update(usage)
         return merged if found else None
+
+    async def linger(self):
+        """Take what the client still sends. Closing before would reset the connection, and the answer with it."""
+        taken = 0
+        try:
+            if self.writer.can_write_eof():
+                self.writer.write_eof()
+            while taken < LINGER_BYTES_MAX:
+                more = await asyncio.wait_for(self.reader.read(1 << 16), LINGER_S)
+                if not more:
+                    return
+                taken += len(more)
+        except (OSError, asyncio.TimeoutError):
+            return
 
     def close(self, abruptly=False):
         """End the connection; abruptly so that the client's next read fails, where the socket can do that."""

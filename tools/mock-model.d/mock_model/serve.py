@@ -6,7 +6,6 @@
               +------ refused in the wire's own form of an error, naming what was found and what is allowed"""
 import asyncio
 import datetime
-import json
 import ssl
 import time
 import traceback
@@ -73,13 +72,15 @@ class Server:
     async def one(self, reader, writer):
         """One request and its answer. False ends the connection."""
         try:
-            if len(self.tasks) > CONNECTIONS_MAX:
-                raise Refusal(503, "server_error", f"more than {CONNECTIONS_MAX} connections at a time")
             asked = await request.read(reader, writer)
+            if asked and len(self.tasks) > CONNECTIONS_MAX:
+                raise Refusal(503, "server_error", f"more than {CONNECTIONS_MAX} connections at a time")
         except Refusal as refusal:
             self.note({"method": None, "path": None, "status": refusal.status, "ended": "refused",
                        "why": refusal.message})
-            await self.say(Sender(reader, writer, True, {}, set()), refusal.status, self.refused(None, refusal, 0))
+            sender = Sender(reader, writer)
+            await self.say(sender, refusal.status, self.refused(None, refusal, 0))
+            await sender.linger()
             return False
         if asked is None:
             return False
@@ -115,7 +116,7 @@ class Server:
     # Everything besides the two wires' own requests.
 
     async def other_request(self, asked, reader, writer):
-        sender = Sender(reader, writer, asked.old, {}, set())
+        sender = Sender(reader, writer, asked)
         entry = self.entry(asked, ended="whole")
         try:
             status, value = self.other_answer(asked)
@@ -173,7 +174,7 @@ class Server:
     async def model_request(self, words, asked, reader, writer):
         number = self.tally.begin()
         entry = {"n": number, "wire": words.NAME, **self.entry(asked), "ended": "stopped", "status": None}
-        sender = Sender(reader, writer, asked.old, {}, set())
+        sender = Sender(reader, writer, asked)
         try:
             try:
                 turn, say = self.choose(words, asked, entry, number)
@@ -182,7 +183,7 @@ class Server:
                 await self.say(sender, refusal.status, self.refused(words, refusal, number), **words.request_id(number))
                 return True
             spoiler = Spoiler(words, say)
-            sender = Sender(reader, writer, asked.old, turn.faults, spoiler.done)
+            sender = Sender(reader, writer, asked, turn.faults, spoiler.done)
             return await self.answer(words, say, spoiler, sender, entry)
         finally:
             entry.update(bytes=sender.bytes, frames=sender.frames)
@@ -192,8 +193,8 @@ class Server:
 
     def choose(self, words, asked, entry, number):
         try:
-            entry["body"] = json.loads(asked.body)
-        except (ValueError, RecursionError):
+            entry["body"] = wire.read_json(asked.body)
+        except Refusal:
             entry["body"] = {"not_json": asked.body.decode("utf-8", "backslashreplace")}
         if number > self.requests_max:
             raise Refusal(503, None, f"--max-requests {self.requests_max} is reached")

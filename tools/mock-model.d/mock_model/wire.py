@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What both wires share. openai.py and anthropic.py each hold one object with the same methods."""
 import json
+import re
 import types
 
 from .script import shown
 
+DEPTH_MAX = 200  # of a request's body: what looks into it may call itself
 FIXED_TIME = 1_700_000_000  # what every answer says unless --real-time
 
 
@@ -54,12 +56,21 @@ def need(good, what, found, allowed):
         raise Refusal(400, "invalid_request_error", f"{what} is {shown(found)}, allowed {allowed}")
 
 
+def read_json(raw):
+    depth = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[][{}]', raw, re.S):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if depth > DEPTH_MAX:
+            raise Refusal(400, "invalid_request_error", f"the body is nested deeper than {DEPTH_MAX}")
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise Refusal(400, "invalid_request_error", f"the body of {len(raw)} bytes is no JSON") from None
+
+
 def read_body(raw):
     """A request's body with what both wires want of it."""
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "invalid_request_error", f"the body of {len(raw)} bytes is no JSON") from None
+    body = read_json(raw)
     need(isinstance(body, dict), "the body", body, "an object")
     need(isinstance(body.get("model"), str) and body["model"], "'model'", body.get("model"), "a text")
     messages = body.get("messages")
