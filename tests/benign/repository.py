@@ -320,29 +320,40 @@ ORDERS = """id,customer,item,price,count,date
 8,eve,apples,0.42,24,2024-03-09
 """
 
-LOG = "".join(f"2024-03-{1 + number // 6:02} 10:{number:02}:00 {level} {part}: {text}\n" for number, (level, part, text) in enumerate([
+LOG = "".join(f"2024-03-{1 + number // 6:02} 10:{number:02}:00 {level} {part}: {text}\n" for number,
+              (level, part, text) in enumerate([
     ("INFO", "server", "started on port 8080"), ("INFO", "cache", "empty"), ("WARN", "cache", "miss for /index"),
     ("INFO", "server", "GET /index 200 12ms"), ("ERROR", "store", "timeout after 3000ms"), ("INFO", "store", "retry 1"),
-    ("INFO", "server", "GET /about 200 7ms"), ("DEBUG", "cache", "hit for /about"), ("ERROR", "store", "timeout after 3000ms"),
-    ("WARN", "server", "slow request 3100ms"), ("INFO", "server", "GET /index 304 1ms"), ("INFO", "server", "stopped")]))
+    ("INFO", "server", "GET /about 200 7ms"), ("DEBUG", "cache", "hit for /about"),
+    ("ERROR", "store", "timeout after 3000ms"),
+    ("WARN", "server", "slow request 3100ms"), ("INFO", "server", "GET /index 304 1ms"),
+    ("INFO", "server", "stopped")]))
 
 FILES = {
-    "Makefile": MAKEFILE, "include/list.h": LIST_H, "include/text.h": TEXT_H, "src/list.c": LIST_C, "src/text.c": TEXT_C,
-    "src/main.c": MAIN_C, "tests/test_list.c": TEST_LIST_C, "tests/test_report.py": TEST_REPORT_PY, "tests/__init__.py": "",
+    "Makefile": MAKEFILE, "include/list.h": LIST_H, "include/text.h": TEXT_H, "src/list.c": LIST_C,
+    "src/text.c": TEXT_C,
+    "src/main.c": MAIN_C, "tests/test_list.c": TEST_LIST_C, "tests/test_report.py": TEST_REPORT_PY,
+    "tests/__init__.py": "",
     "tests/run.sh": RUN_SH, "tools/__init__.py": "", "tools/report.py": REPORT_PY, "tools/count.py": COUNT_PY,
     "scripts/build.sh": BUILD_SH, "scripts/check.sh": CHECK_SH, "scripts/release.sh": RELEASE_SH,
     "tests/data/orders.csv": ORDERS, "tests/data/app.log": LOG,
     "tests/data/words.txt": "the quick brown fox\njumps over the lazy dog\nand the dog sleeps\n",
-    "tests/data/config.json": '{"name": "tally", "port": 8080, "tags": ["a", "b"], "limits": {"time": 30, "size": 1024}}\n',
+    "tests/data/config.json": '{"name": "tally", "port": 8080, "tags": ["a", "b"], '
+                              '"limits": {"time": 30, "size": 1024}}\n',
     "tests/data/old.txt": "alpha\nbeta\ngamma\ndelta\n", "tests/data/new.txt": "alpha\nbeta 2\ngamma\nepsilon\ndelta\n",
-    "README.md": "# Tally\n\nCounts words.\n\n## Build\n\n    make\n\n## Use\n\n    build/tally FILE\n\nSee [the guide](docs/guide.md).\n",
+    "README.md": "# Tally\n\nCounts words.\n\n## Build\n\n    make\n\n## Use\n\n"
+                 "    build/tally FILE\n\nSee [the guide](docs/guide.md).\n",
     "CHANGELOG.md": "# Changes\n\n## 0.2\n\n- words are lower case\n\n## 0.1\n\n- first\n",
-    "LICENSE": "Do with it what you like.\n", ".gitignore": "/build/\n/dist/\n__pycache__/\n*.o\n*.log.gz\nnode_modules/\n/target/\n",
+    "LICENSE": "Do with it what you like.\n",
+    ".gitignore": "/build/\n/dist/\n__pycache__/\n*.o\n*.log.gz\nnode_modules/\n/target/\n",
     ".editorconfig": "root = true\n\n[*]\nindent_style = space\nindent_size = 4\n", ".gitattributes": "*.png binary\n",
-    "docs/guide.md": "# Guide\n\nTally reads a file and prints each word with its count.\n\n## Words\n\nLetters only.\n",
+    "docs/guide.md": "# Guide\n\nTally reads a file and prints each word with its count.\n\n"
+                     "## Words\n\nLetters only.\n",
     "docs/api.md": "# API\n\n- `list_add`\n- `list_length`\n- `list_free`\n- `text_next_word`\n",
-    "pyproject.toml": '[project]\nname = "tally-tools"\nversion = "0.2.0"\nrequires-python = ">=3.9"\n', "requirements.txt": "",
-    "package.json": '{"name": "tally-web", "version": "0.2.0", "private": true, "scripts": {"build": "node web/build.js", '
+    "pyproject.toml": '[project]\nname = "tally-tools"\nversion = "0.2.0"\nrequires-python = ">=3.9"\n',
+    "requirements.txt": "",
+    "package.json": '{"name": "tally-web", "version": "0.2.0", "private": true, '
+                    '"scripts": {"build": "node web/build.js", '
                     '"test": "node web/test.js", "lint": "node --check web/index.js", "start": "node web/index.js"}}\n',
     "web/index.js": "const words = text => text.toLowerCase().match(/[a-z]+/g) || [];\nmodule.exports = { words };\n"
                     "if (require.main === module) console.log(words('Hello, world').length);\n",
@@ -350,24 +361,30 @@ FILES = {
                     "fs.copyFileSync('web/index.js', 'build/index.js');\n",
     "web/test.js": "const assert = require('assert');\nassert.deepEqual(require('./index').words('A b'), ['a', 'b']);\n"
                    "console.log('web: ok');\n",
-    "CMakeLists.txt": "cmake_minimum_required(VERSION 3.13)\nproject(tally C)\nenable_testing()\nadd_library(words src/list.c src/text.c)\n"
+    "CMakeLists.txt": "cmake_minimum_required(VERSION 3.13)\nproject(tally C)\nenable_testing()\n"
+                      "add_library(words src/list.c src/text.c)\n"
                       "target_include_directories(words PUBLIC include)\nadd_executable(tally src/main.c)\n"
                       "target_link_libraries(tally words)\nadd_executable(test_list tests/test_list.c)\n"
                       "target_link_libraries(test_list words)\nadd_test(NAME list COMMAND test_list)\n",
     "rust/Cargo.toml": '[package]\nname = "tally"\nversion = "0.2.0"\nedition = "2018"\n',
-    "rust/src/lib.rs": "/// Words of a text.\npub fn words(text: &str) -> usize {\n    text.split_whitespace().count()\n}\n\n"
+    "rust/src/lib.rs": "/// Words of a text.\npub fn words(text: &str) -> usize {\n    text.split_whitespace().count()\n"
+                       "}\n\n"
                        "#[test]\nfn two() {\n    assert_eq!(words(\"a b\"), 2);\n}\n",
 }
 # What each commit brings, oldest first; the last is on the branch named after the colon.
 HISTORY = [
     ("Begin", ["README.md", "LICENSE", ".gitignore", "Makefile"]), ("Add the list", ["include/list.h", "src/list.c"]),
     ("Add words of a text", ["include/text.h", "src/text.c"]), ("Add the program", ["src/main.c"]),
-    ("Test the list", ["tests/test_list.c", "tests/run.sh", "tests/data/words.txt", "tests/data/old.txt", "tests/data/new.txt"]),
-    ("Add tools", ["tools/__init__.py", "tools/report.py", "tools/count.py", "tests/__init__.py", "tests/test_report.py",
+    ("Test the list", ["tests/test_list.c", "tests/run.sh", "tests/data/words.txt", "tests/data/old.txt",
+                       "tests/data/new.txt"]),
+    ("Add tools", ["tools/__init__.py", "tools/report.py", "tools/count.py", "tests/__init__.py",
+                   "tests/test_report.py",
                    "tests/data/orders.csv", "tests/data/app.log", "tests/data/config.json"]),
-    ("Add scripts and pages", ["scripts/build.sh", "scripts/check.sh", "scripts/release.sh", "docs/guide.md", "docs/api.md", "CHANGELOG.md",
+    ("Add scripts and pages", ["scripts/build.sh", "scripts/check.sh", "scripts/release.sh", "docs/guide.md",
+                               "docs/api.md", "CHANGELOG.md",
                                ".editorconfig", ".gitattributes"]),
-    ("Add packages", ["pyproject.toml", "requirements.txt", "package.json", "web/index.js", "web/build.js", "web/test.js",
+    ("Add packages", ["pyproject.toml", "requirements.txt", "package.json", "web/index.js", "web/build.js",
+                      "web/test.js",
                       "CMakeLists.txt", "rust/Cargo.toml", "rust/src/lib.rs"]),
 ]
 
@@ -379,7 +396,8 @@ class Maker:
     def git(self, *words):
         self.time += 3600
         date = f"{self.time} +0000"
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.top), "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.top), "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_DATE": date,
+               "GIT_COMMITTER_DATE": date}
         subprocess.run(["git", "-C", str(self.top), *words], check=True, capture_output=True, env=env)
 
     def write(self, name, text):
@@ -402,7 +420,8 @@ class Maker:
 
     def make(self):
         self.top.mkdir(parents=True)
-        self.git("init", "-q", "-b", "main")
+        self.git("init", "-q", "-b", "main", "--template=")  # few files: it is copied often
+        (self.top / ".git/info").mkdir()
         for name, value in ("user.name", "Ada Example"), ("user.email", "ada@example.org"), ("commit.gpgsign", "false"):
             self.git("config", name, value)
         for number, (message, names) in enumerate(HISTORY):
@@ -416,6 +435,7 @@ class Maker:
         self.git("commit", "-q", "-a", "-m", "Say that it is quick")
         self.edit("CHANGELOG.md", "- words are", "- some words are")
         self.git("stash", "push", "-q", "-m", "a thought")
+        self.git("repack", "-adq")  # no gc: it would forget how HEAD moved, which was long ago
         # Work in progress: one change, one staged, one file that git does not know.
         self.edit("docs/api.md", "# API", "# Functions")
         self.edit("src/list.c", "a table would be", "a hash table would be")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Run the commands of commands.jsonl, each in a repository of its own made by repository.py, and say which do not end as
-they are meant to. No host judges them here: this is to know that the list is about commands that work.
+"""Run the commands of commands.jsonl, each in a repository of its own made by repository.py, and say which do not end
+as they are meant to. No host judges them here: this is to know that the list is about commands that work.
 
 usage: run.py [--jobs N] [--every N] [CATEGORY]...
 
@@ -26,8 +26,10 @@ ABSENT = 127
 
 def environment(top):
     kept = {name: os.environ[name] for name in ("PATH", "CARGO_HOME", "RUSTUP_HOME") if name in os.environ}
-    return {**kept, "HOME": str(top / "home"), "TMPDIR": str(top / "tmp"), "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "dumb", "USER": "ada",
-            "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_PAGER": "cat", "PAGER": "cat"}
+    return {**kept, "HOME": str(top / "home"), "TMPDIR": str(top / "tmp"), "LC_ALL": "C.UTF-8", "TZ": "UTC",
+            "TERM": "dumb", "USER": "ada",
+            "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_PAGER": "cat",
+            "PAGER": "cat"}
 
 
 def run(one, pristine, top):
@@ -39,7 +41,8 @@ def run(one, pristine, top):
             (place / name).mkdir()
         words = one["argv"] if "argv" in one else ["bash", "-c", one["shell"]]
         try:
-            done = subprocess.run(words, cwd=place / "work/tally", env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            done = subprocess.run(words, cwd=place / "work/tally", env=environment(place), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, timeout=LIMIT_S, check=False)
         except FileNotFoundError:
             return ABSENT, ""
@@ -52,7 +55,8 @@ def judged(one, code, said):
     """'right', 'wrong', or 'absent': it needs a program that is not here."""
     if code == one.get("exit", 0):
         return "right"
-    return "absent" if code == ABSENT or re.search(r"not found|No module named|no default is configured", said) else "wrong"
+    return "absent" if code == ABSENT or re.search(r"not found|No module named|no default is configured",
+                                                   said) else "wrong"
 
 
 def main():
@@ -69,14 +73,14 @@ def main():
         Maker(top / "pristine").make()
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             for one, (code, said) in zip(chosen, pool.map(lambda one: run(one, top / "pristine", top), chosen)):
-                found = judged(one, code, said)
+                found, words = judged(one, code, said), one.get("shell") or " ".join(one["argv"])
                 if found == "absent":
                     absent += 1
-                    print(f"absent: {one.get('shell') or ' '.join(one['argv'])}")
+                    print(f"absent: {words}")
                 if found == "wrong":
                     wrong += 1
                     tail = "\n".join(f"        | {line}" for line in said.splitlines()[-3:])
-                    print(f"{code}, meant {one.get('exit', 0)}: {one['category']}: {one.get('shell') or ' '.join(one['argv'])}\n{tail}")
+                    print(f"{code}, meant {one.get('exit', 0)}: {one['category']}: {words}\n{tail}")
     print(f"{len(chosen)} commands, {wrong} ended otherwise, {absent} need a program that is not here")
     return wrong != 0
 
