@@ -5,8 +5,8 @@
 usage: make.py [--check]     --check: say whether commands.jsonl is what would be made, exit code 1 if it is not
 
 A command in written/ is one line, or several if it has a text (<<END ... END) or an open quote. What needs a shell
-becomes {"shell": "..."}, what does not {"argv": [...]}; both have their category, and "exit" if it ends with another code
-than 0, written ` #=CODE` behind it. Two that differ in names of files, numbers and quoted texts alone are refused."""
+becomes {"shell": "..."}, what does not {"argv": [...]}; both have their category, and "exit" if it ends with another
+code than 0, written ` #=CODE` behind it. Two that differ in names of files, numbers and quoted texts alone are refused."""
 import json
 import pathlib
 import re
@@ -17,8 +17,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIST = HERE / "commands.jsonl"
 CATEGORIES = ("builds", "tests", "git", "files", "text", "scripts", "languages")
 # Words that a shell knows and no program is called by, at the beginning.
-BUILTINS = set("""! . [[ alias case cd clear command declare eval exec export for function getopts hash history if jobs let
-    mapfile popd pushd read select set shopt source time trap type ulimit umask unset until wait while { (""".split())
+BUILTINS = set("""! . [[ alias case cd clear command declare eval exec export for function getopts hash history if jobs
+    let mapfile popd pushd read select set shopt source time trap type ulimit umask unset until wait while { (""".split())
 HERE_TEXT = re.compile(r"<<-?\s*'?END'?")
 
 
@@ -63,7 +63,7 @@ CODE = re.compile(r"\b(awk|mawk|sed|jq|perl|node|python3|bash|sh|bc|sqlite3|gdb)
 
 
 def shape(text):
-    """What is left of a command without names of files, numbers and quoted texts. Quoted code stays: it is the command."""
+    """What is left of a command without names of files, numbers and quoted texts. Quoted code stays: it is a part."""
     code = CODE.search(text)
 
     def plain(match):

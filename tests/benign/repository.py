@@ -367,7 +367,8 @@ FILES = {
                       "target_link_libraries(tally words)\nadd_executable(test_list tests/test_list.c)\n"
                       "target_link_libraries(test_list words)\nadd_test(NAME list COMMAND test_list)\n",
     "rust/Cargo.toml": '[package]\nname = "tally"\nversion = "0.2.0"\nedition = "2018"\n',
-    "rust/src/lib.rs": "/// Words of a text.\npub fn words(text: &str) -> usize {\n    text.split_whitespace().count()\n"
+    "rust/src/lib.rs": "/// Words of a text.\npub fn words(text: &str) -> usize {\n"
+                       "    text.split_whitespace().count()\n"
                        "}\n\n"
                        "#[test]\nfn two() {\n    assert_eq!(words(\"a b\"), 2);\n}\n",
 }

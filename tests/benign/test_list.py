@@ -11,6 +11,7 @@ import subprocess
 import sys
 import unittest
 
+import judge
 import make
 import run
 
@@ -59,6 +60,15 @@ class List(unittest.TestCase):
         self.assertTrue(make.open_ended("cat <<'END'\nx"))
         self.assertTrue(make.open_ended("python3 -c '\nx"))
         self.assertFalse(make.open_ended("cat <<'END'\nit's\nEND"))
+
+    def test_what_a_host_said(self):
+        denied = "  safety: denied, 12 checks\n  failed: safety: exec.privilege: no\nb failed, cost 0.0\n"
+        asked = "  safety: a person must decide, 12 checks\n  a person must decide: exec.git-remote: why\n"
+        failed = "  safety: allowed, 11 checks\n      git x failed with exit code 128\n  failed: rejected\n"
+        self.assertEqual([judge.verdict(1, denied), judge.verdict(3, asked), judge.verdict(1, failed), judge.verdict(0, ""),
+                          judge.verdict(5, "")],
+                         [("denied", "safety: exec.privilege: no"), ("asked", "exec.git-remote: why"),
+                          ("otherwise", "git x failed with exit code 128"), ("ran", ""), ("otherwise", "exit code 5")])
 
     def test_a_command_that_fails_is_found(self):
         done = [run.judged({"argv": ["false"]}, 1, ""), run.judged({"argv": ["false"], "exit": 1}, 1, ""),
