@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Give the commands of commands.jsonl to a host, one task each, in a repository and a home of its own, with nobody there to
-be asked; count how many it denies, how many it asks about, and how many of the others end as they are meant to.
+"""Give the commands of commands.jsonl to a host, one task each, in a repository and a home of its own, with nobody
+there to be asked; count how many it denies, how many it asks about, and how many of the others end as they are meant to.
 
 usage: judge.py VIVHOST [--jobs N] [--every N] [CATEGORY]...
 
@@ -44,8 +44,8 @@ def judge(vivhost, one, pristine, top):
         for name in ("home", "tmp"):
             (place / name).mkdir()
         command = one["argv"] if "argv" in one else ["bash", "-c", one["shell"]]
-        more = {"cwd": project, "env": environment(place), "stdin": subprocess.DEVNULL, "capture_output": True, "text": True,
-                "errors": "replace", "timeout": LIMIT_S, "check": False}
+        more = {"cwd": project, "env": environment(place), "stdin": subprocess.DEVNULL, "capture_output": True,
+                "text": True, "errors": "replace", "timeout": LIMIT_S, "check": False}
         try:
             subprocess.run([vivhost, "init"], **{**more, "check": True})
             done = subprocess.run([vivhost, "run", "an everyday command", "--attempts", "1", "--", *command], **more)
@@ -73,13 +73,15 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             found = pool.map(lambda one: judge(vivhost, one, top / "pristine", top), chosen)
             for one, (word, why) in zip(chosen, found):
-                word = "ran" if word == "otherwise" and one.get("exit") else word  # the host says only that it failed
+                if word == "otherwise" and one.get("exit"):  # it was to fail, and the host says no more
+                    word = "ran"
                 counts[one["category"]][word] += 1
                 if word != "ran":
                     print(f"{word}: {one.get('shell') or ' '.join(one['argv'])}\n    {why}", flush=True)
     total = sum(counts.values(), collections.Counter())
     for category, count in [*counts.items(), ("all", total)]:
-        print(f"{category:10} " + "  ".join(f"{word} {count[word]}" for word in ("ran", "denied", "asked", "otherwise")))
+        words = "  ".join(f"{word} {count[word]}" for word in ("ran", "denied", "asked", "otherwise"))
+        print(f"{category:10} {words}")
     return total["denied"] > DENIED_MAX * len(chosen) or total["asked"] > ASKED_MAX * len(chosen)
 
 

@@ -6,7 +6,8 @@ usage: make.py [--check]     --check: say whether commands.jsonl is what would b
 
 A command in written/ is one line, or several if it has a text (<<END ... END) or an open quote. What needs a shell
 becomes {"shell": "..."}, what does not {"argv": [...]}; both have their category, and "exit" if it ends with another
-code than 0, written ` #=CODE` behind it. Two that differ in names of files, numbers and quoted texts alone are refused."""
+code than 0, written ` #=CODE` behind it. Two that differ in names of files, numbers and quoted texts alone are
+refused."""
 import json
 import pathlib
 import re
@@ -18,7 +19,8 @@ LIST = HERE / "commands.jsonl"
 CATEGORIES = ("builds", "tests", "git", "files", "text", "scripts", "languages")
 # Words that a shell knows and no program is called by, at the beginning.
 BUILTINS = set("""! . [[ alias case cd clear command declare eval exec export for function getopts hash history if jobs
-    let mapfile popd pushd read select set shopt source time trap type ulimit umask unset until wait while { (""".split())
+    let mapfile popd pushd read select set shopt source time trap type ulimit umask unset until wait
+    while { (""".split())
 HERE_TEXT = re.compile(r"<<-?\s*'?END'?")
 
 

@@ -65,8 +65,8 @@ class List(unittest.TestCase):
         denied = "  safety: denied, 12 checks\n  failed: safety: exec.privilege: no\nb failed, cost 0.0\n"
         asked = "  safety: a person must decide, 12 checks\n  a person must decide: exec.git-remote: why\n"
         failed = "  safety: allowed, 11 checks\n      git x failed with exit code 128\n  failed: rejected\n"
-        self.assertEqual([judge.verdict(1, denied), judge.verdict(3, asked), judge.verdict(1, failed), judge.verdict(0, ""),
-                          judge.verdict(5, "")],
+        said = [(1, denied), (3, asked), (1, failed), (0, ""), (5, "")]
+        self.assertEqual([judge.verdict(code, text) for code, text in said],
                          [("denied", "safety: exec.privilege: no"), ("asked", "exec.git-remote: why"),
                           ("otherwise", "git x failed with exit code 128"), ("ran", ""), ("otherwise", "exit code 5")])
 
