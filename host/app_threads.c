@@ -65,6 +65,7 @@ export_log(void *data)
     struct vh_app_threads *t = data;
     struct vh_app *app = t->app;
     int64_t done = 0;
+    bool idle = false; /* nothing was committed for a while */
     /* With a dead store there is nothing to wait for any more, and no wait would last. */
     while (!atomic_load(&t->stop_export) && !vh_sequencer_dead(app->run.sequencer, NULL)) {
         int64_t seen = vh_sequencer_wait(app->run.sequencer, -1, 0);
@@ -76,7 +77,12 @@ export_log(void *data)
             vh_log(VH_LOG_ERROR, "export", "%s", err.text);
             done = committed; /* said once for each commit */
         }
-        (void)vh_sequencer_wait(app->run.sequencer, seen, app->seam->monotonic_ns(app->seam->data) + EXPORT_EVERY_NS);
+        bool quiet = vh_sequencer_wait(app->run.sequencer, seen,
+                                       app->seam->monotonic_ns(app->seam->data) + EXPORT_EVERY_NS) == seen;
+        if (quiet && !idle) {
+            vh_arena_trim(); /* what the start or the last tasks took */
+        }
+        idle = quiet;
     }
     return NULL;
 }
