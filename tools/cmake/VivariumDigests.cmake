@@ -1,5 +1,5 @@
 # viv_digests: SHA-1 and SHA-256 of libcrypto, the only part of it that is used. From its archive, if there is one: the
-# whole shared library would cost every start 1 ms and every process 1.5 MiB (docs/decisions/0022-start.md).
+# whole shared library would cost every start 0.6 ms and every process 1.5 MiB (docs/decisions/0022-start.md).
 option(VIV_DIGESTS_STATIC "Link the digests from libcrypto's archive, so that libcrypto is not loaded" ON)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 add_library(viv_digests INTERFACE)
