@@ -5,8 +5,9 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "core/fold.h"
+#include "core/cache.h"
 #include "core/chain.h"
+#include "core/fold.h"
 #include "keep/reader.h"
 #include "keep/request.h"
 #include "store_inside.h"
@@ -18,6 +19,7 @@
 
 struct walk {
     struct vh_verify_result *result;
+    struct vh_event_reader reader;
     int64_t expected;
     int64_t time_us;
 };
@@ -32,11 +34,11 @@ bad(struct walk *walk, int64_t seq, const char *problem)
 }
 
 static bool
-check_content(struct walk *walk, struct viv_str line, struct vh_arena *arena)
+check_content(struct walk *walk, struct viv_str line)
 {
     struct vh_event event;
     struct viv_error err = VIV_ERROR_INIT;
-    if (vh_event_decode(arena, line, &event, &err)) {
+    if (vh_event_read(&walk->reader, line, false, &event, &err)) {
         return bad(walk, walk->expected, err.text);
     }
     if (event.seq != walk->expected) {
@@ -61,19 +63,21 @@ check_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *
         memcmp(walk->result->head.bytes, hash->bytes, VH_HASH_BYTES) != 0) {
         return bad(walk, seq, "the hash does not follow from the record and the one before");
     }
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    bool good = arena && check_content(walk, line, arena);
-    vh_arena_destroy(arena);
     walk->result->events = seq;
-    return good;
+    return check_content(walk, line);
 }
 
 viv_status
 vh_verify_log(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err)
 {
     *ret_result = (struct vh_verify_result){ 0 };
-    struct walk walk = { .result = ret_result };
-    return vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, check_event, &walk, err);
+    struct walk walk = { .result = ret_result, .reader = { .arena = vh_arena_create(NULL, 0) } };
+    if (!walk.reader.arena) {
+        return vh_error_set(err, VIV_E_MEMORY, "log", "no memory to verify");
+    }
+    viv_status status = vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, check_event, &walk, err);
+    vh_arena_destroy(walk.reader.arena);
+    return status;
 }
 
 /* ---- rebuild ---- */
@@ -81,16 +85,18 @@ vh_verify_log(struct vh_store *store, struct vh_verify_result *ret_result, struc
 struct rebuild {
     struct vh_store *store;
     struct vh_state_ops state;
+    struct vh_state_ops tasks;
+    struct vh_event_reader reader;
     struct viv_error *err;
     viv_status status;
     int64_t events;
 };
 
 static viv_status
-put_key(struct rebuild *r, struct vh_arena *arena, const struct vh_event *event)
+put_key(struct rebuild *r, const struct vh_event *event)
 {
     struct vh_hash request;
-    viv_status status = vh_request_of_event(arena, event, &request, r->err);
+    viv_status status = vh_request_of_event(r->reader.arena, event, &request, r->err);
     if (status) {
         return status;
     }
@@ -109,16 +115,13 @@ fold_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *h
     struct rebuild *r = data;
     struct vh_event event;
     (void)hash;
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    r->status = arena ? vh_event_decode(arena, line, &event, r->err)
-                      : vh_error_set(r->err, VIV_E_MEMORY, "log", "no memory at event %lld", (long long)seq);
+    r->status = vh_event_read(&r->reader, line, true, &event, r->err);
     if (r->status == VIV_OK) {
-        r->status = vh_fold(&r->state, arena, &event, r->err);
+        r->status = vh_fold_through(&r->state, &r->tasks, r->reader.arena, &event, r->err);
     }
     if (r->status == VIV_OK && event.key.len) {
-        r->status = put_key(r, arena, &event);
+        r->status = put_key(r, &event);
     }
-    vh_arena_destroy(arena);
     r->events = seq;
     return r->status == VIV_OK;
 }
@@ -183,6 +186,25 @@ hash_documents(struct vh_store *store, struct vh_hash *ret_hash, struct viv_erro
 }
 
 static viv_status
+fold_all(struct vh_store *store, struct vh_arena *arena, int64_t *ret_events, struct viv_error *err)
+{
+    struct rebuild r = { .store = store, .state = vh_store_state(store), .err = err };
+    struct vh_cache *cache = vh_cache_create(arena, &r.state, VH_CACHE_ROWS);
+    r.reader.arena = vh_arena_create(arena, 0);
+    if (!cache || !r.reader.arena) {
+        return vh_error_set(err, VIV_E_MEMORY, "log", "no memory to rebuild");
+    }
+    r.tasks = vh_cache_tasks(cache);
+    viv_status status = vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, fold_event, &r, err);
+    status = status ? status : r.status;
+    status = status ? status : vh_cache_flush(cache, err);
+    if (status == VIV_OK) {
+        *ret_events = r.events;
+    }
+    return status;
+}
+
+static viv_status
 fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_result *ret_result, struct viv_error *err)
 {
     struct vh_buf before, after;
@@ -197,19 +219,10 @@ fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_res
                                 "DELETE FROM edges; DELETE FROM keys", err);
         store->may_project = false;
     }
-    struct rebuild r = { .store = store, .state = vh_store_state(store), .err = err };
-    if (status == VIV_OK) {
-        status = vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, fold_event, &r, err);
-    }
-    if (status == VIV_OK) {
-        status = r.status;
-    }
-    if (status == VIV_OK) {
-        status = vh_reader_rows(store, &after, err);
-    }
+    status = status ? status : fold_all(store, arena, &ret_result->events, err);
+    status = status ? status : vh_reader_rows(store, &after, err);
     status = status ? status : hash_documents(store, &has, err);
     if (status == VIV_OK) {
-        ret_result->events = r.events;
         ret_result->same_documents = memcmp(had.bytes, has.bytes, VH_HASH_BYTES) == 0;
         ret_result->same = vh_str_equal(vh_buf_view(&before), vh_buf_view(&after));
         if (!ret_result->same) {
