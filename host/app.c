@@ -195,16 +195,22 @@ vh_app_open(struct vh_app *app, enum vh_app_need need, int workers, struct viv_e
         status = VIV_OK;
     }
     if (status == VIV_OK) {
+        status = vh_app_build_store(app, err);
+    }
+    app->control.run = &app->run;
+    app->control.store = app->store;
+    if (status == VIV_OK) {
+        status = vh_app_spawner_start(app, need == VH_APP_WORK && workers > 0, err);
+    }
+    if (status == VIV_OK) {
         status = vh_app_build(app, need, err);
     }
     if (status == VIV_OK) {
         status = vh_app_recover(app, err);
     }
     if (status == VIV_OK) {
-        status = vh_app_threads_start(app, need == VH_APP_WORK ? workers : 0, err);
+        status = vh_app_threads_start(app, need, workers, err);
     }
-    app->control.run = &app->run;
-    app->control.store = app->store;
     if (status == VIV_OK) {
         status = vh_socket_start(&app->control, app->arena, app->home, &app->socket, err);
     }

@@ -113,7 +113,11 @@ viv_status vh_app_check_home(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_error *err);
 
 /* app_threads.c */
-viv_status vh_app_threads_start(struct vh_app *app, int workers, struct viv_error *err);
+/* The spawner; with `early` it starts launcher and zygote and tries the sandbox at once, beside what follows. The
+ * store is open and no workspace is left. */
+viv_status vh_app_spawner_start(struct vh_app *app, bool early, struct viv_error *err);
+/* The others, when everything is built. */
+viv_status vh_app_threads_start(struct vh_app *app, enum vh_app_need need, int workers, struct viv_error *err);
 void vh_app_threads_stop(struct vh_app *app);
 /* The last lines, once the sequencer has written its last event. */
 void vh_app_export(struct vh_app *app);
@@ -123,7 +127,11 @@ viv_status vh_app_need_sandbox(struct vh_app *app, struct viv_error *err);
 /* app_parts.c */
 /* The user's store and the bundled plugins, without a home, and the rules for what goes in. */
 viv_status vh_app_user_registry(struct vh_app *app, struct viv_error *err);
+/* The store with its sequencer, and no workspace of an earlier host; then the registry and, to work, the plugins. */
+viv_status vh_app_build_store(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err);
+/* For one thread; it goes with the app's. NULL: no memory. */
+struct vh_arena *vh_app_arena(struct vh_app *app);
 /* The parts a reader needs: `store` is open already. */
 viv_status vh_app_build_view(struct vh_app *app, struct viv_error *err);
 /* Whether the project's policy `text` can be used, at any time after vh_app_find: loads the safety plugin alone when no

@@ -20,6 +20,7 @@
 #include "run/router.h"
 #include "run/runner_plan.h"
 #include "run/skill_file.h"
+#include "run/switch.h"
 #include "run/workspace.h"
 #include <viv_interfaces.h>
 
@@ -79,20 +80,31 @@ open_store(struct vh_app *app, struct viv_error *err)
 {
     struct vh_sequencer_options options = { .pid = app->user.pid, .uid = app->user.uid };
     char *path = vh_arena_format(app->arena, "%s/vivarium.db", app->home_path);
-    if (!path) {
-        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
-    }
-    viv_status status = vh_migrate(app->seam, app->arena, path, err);
+    viv_status status = path ? vh_migrate(app->seam, app->arena, path, err)
+                             : vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     status = status ? status : vh_store_open(app->arena, path, NULL, &app->store, err);
     status = status ? status : find_places(app, path, err);
-    return status ? status
-                  : vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);
+    if (status == VIV_OK) {
+        status = vh_sequencer_start(app->seam, app->store, app->arena, &options, &app->run.sequencer, err);
+    }
+    return status ? status : vh_switch_load(&app->run, err);
 }
 
 static void
 end_arena(void *data)
 {
     vh_arena_destroy(data);
+}
+
+struct vh_arena *
+vh_app_arena(struct vh_app *app)
+{
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    if (arena && vh_arena_on_end(app->arena, end_arena, arena)) {
+        vh_arena_destroy(arena);
+        arena = NULL;
+    }
+    return arena;
 }
 
 /* `store`: the home's, or NULL. */
@@ -114,8 +126,8 @@ open_places(struct vh_app *app, const char *store, struct viv_error *err)
         .bundled_count = vh_bundled_count,
     };
     /* Its own memory: it grows under the registry's lock, whoever asks. */
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    if (!arena || vh_arena_on_end(app->arena, end_arena, arena)) {
+    struct vh_arena *arena = vh_app_arena(app);
+    if (!arena) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     return status ? status : vh_registry_open(app->seam, arena, &places, &run->registry, err);
@@ -306,10 +318,7 @@ load_plugins(struct vh_app *app, struct viv_error *err)
     for (size_t i = 0; i < sizeof others / sizeof *others && status == VIV_OK; i++) {
         status = load_for(app, set, others[i].interface, others[i].place, err);
     }
-    if (status == VIV_OK) {
-        status = load_gates(app, set, err);
-    }
-    return status ? status : vh_policy_load(&app->run, err);
+    return status ? status : load_gates(app, set, err);
 }
 
 static viv_status
@@ -358,15 +367,20 @@ prepare_run(struct vh_app *app, struct viv_error *err)
 }
 
 viv_status
-vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err)
+vh_app_build_store(struct vh_app *app, struct viv_error *err)
 {
     viv_status status = prepare_run(app, err);
+    vh_map_reserve(app->lock); /* the store's thread is the first */
     if (status == VIV_OK) {
         status = open_store(app, err);
     }
-    if (status == VIV_OK) {
-        status = open_registry(app, err);
-    }
+    return status ? status : vh_workspace_clean(&app->run, err);
+}
+
+viv_status
+vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err)
+{
+    viv_status status = open_registry(app, err);
     if (status == VIV_OK && need == VH_APP_WORK) {
         status = load_plugins(app, err);
     }
@@ -482,5 +496,5 @@ vh_app_recover(struct vh_app *app, struct viv_error *err)
         status = expire(app, held.arena, held.id[i], held.lease[i], err);
     }
     vh_arena_destroy(held.arena);
-    return status ? status : vh_workspace_clean(&app->run, err);
+    return status;
 }

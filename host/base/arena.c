@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arena.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,6 +292,12 @@ vh_arena_on_end(struct vh_arena *arena, void (*clean)(void *data), void *data)
     *cleanup = (struct cleanup){ arena->cleanups, clean, data };
     arena->cleanups = cleanup;
     return 0;
+}
+
+void
+vh_arena_trim(void)
+{
+    (void)malloc_trim(0);
 }
 
 size_t

@@ -34,6 +34,9 @@ int vh_arena_on_end(struct vh_arena *arena, void (*clean)(void *data), void *dat
 
 size_t vh_arena_used(const struct vh_arena *arena);
 
+/* Give what ended arenas and libraries left to the system. For who has nothing to do: it takes a moment. */
+void vh_arena_trim(void);
+
 /* How often there was no memory for this thread so far; bounds of arenas do not count. */
 uint64_t vh_arena_lacks(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All commands, their options and what is said about them: help, usage, completion, nearest words and the test of the
  * man page all read this table. What the verbs do stands in the cmd_*.c. */
-#include "cli.h"
+#include "cmd_switch.h"
 
 #define END { NULL, NULL, NULL }
 
@@ -52,6 +52,16 @@ static const struct vh_cli_option work_options[] = {
     END,
 };
 
+static const struct vh_cli_option policy_options[] = {
+    { "--goal", "GOAL", "explain: the words of the task that the command would be of" },
+    END,
+};
+
+static const struct vh_cli_option stop_options[] = {
+    { "--pause", NULL, "only let nothing new begin; what runs goes on to its end" },
+    END,
+};
+
 static const struct vh_cli_option queue_options[] = {
     { "--state", "STATE", "list only these" },
     END,
@@ -78,6 +88,9 @@ static const struct vh_cli_option log_options[] = {
     { "--task", "TASK", "only its events" },
     { "--after", "N", "only events after this number" },
     { "--check", NULL, "rebuild: compare only, keep what is there" },
+    { "--recent", NULL, "verify: only events that are not archived" },
+    { "--keep", "DAYS", "archive: events of the last days stay (default 365)" },
+    { "--shrink", NULL, "archive: give the room back; the log is written anew, nothing else happens meanwhile" },
     END,
 };
 
@@ -109,6 +122,14 @@ const struct vh_cli_command vh_cli_commands[] = {
       submit_options, NULL, vh_cli_submit },
     { "work", "work on queued tasks", "[--workers N] [--drain] [--grace TIME]",
       "vivhost work --workers 4\nvivhost work --drain\nvivhost work --grace 5m", work_options, NULL, vh_cli_work },
+    { "policy", "check a policy, or ask what it says of a command", NULL,
+      "vivhost policy check\nvivhost policy explain -- git push origin main", policy_options, vh_cli_policy_verbs,
+      NULL },
+    { "stop", "hold all work: nothing begins, and what runs is given back", "[REASON] [--pause]",
+      "vivhost stop \"looking into the spending\"\nvivhost stop --pause \"upgrading\"", stop_options, NULL,
+      vh_cli_stop_all },
+    { "resume", "let work go on", "[REASON]", "vivhost resume", NULL, NULL, vh_cli_resume },
+    { "status", "whether work runs, who works on it, what waits", "", "vivhost status", NULL, NULL, vh_cli_status },
     { "workers", "show live workers", "", "vivhost workers", NULL, NULL, vh_cli_workers },
     { "queue", "list, show or export tasks", NULL,
       "vivhost queue list\nvivhost queue list --state failed\nvivhost queue export queue.json", queue_options,

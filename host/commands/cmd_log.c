@@ -14,6 +14,8 @@
 #include "follow.h"
 #include "keep/verify.h"
 
+#define ARCHIVE_DAYS 365
+
 /* ---- show, follow ---- */
 
 static void
@@ -111,16 +113,21 @@ static int
 verify(struct vh_cli *cli)
 {
     int code = VH_EXIT_SYSTEM;
+    struct vh_json *request = vh_cli_request(cli, "verify");
+    bool recent = vh_cli_flag(cli, "--recent");
     if (!vh_cli_no_more_options(cli, 0, 0)) {
         return VH_EXIT_USAGE;
     }
-    struct vh_json *response = vh_cli_query(cli, vh_cli_request(cli, "verify"), &code);
+    vh_json_set_int(cli->arena, request, "recent", recent);
+    struct vh_json *response = vh_cli_query(cli, request, &code);
+    int64_t archived = vh_json_int(response, "archived", 0);
     int64_t bad = vh_json_int(response, "bad", 0);
     if (response && !cli->json && bad) {
         printf("event %lld is bad: %.*s\n", (long long)bad, VH_STR_ARGS(vh_json_str(response, "problem")));
     } else if (response && !cli->json) {
-        printf("%lld events, chain unbroken, head %.*s\n", (long long)vh_json_int(response, "events", 0),
-               VH_STR_ARGS(vh_json_str(response, "head")));
+        printf("%lld events%s, chain unbroken%s, head %.*s\n", (long long)vh_json_int(response, "events", 0),
+               !archived ? "" : recent ? ", the archived ones not looked at" : ", archived ones with them",
+               recent && archived ? " from there on" : "", VH_STR_ARGS(vh_json_str(response, "head")));
     }
     vh_cli_close(cli);
     return response && bad ? VH_EXIT_FAILED : code;
@@ -158,6 +165,47 @@ rebuild(struct vh_cli *cli)
                check ? "; 'vivhost log rebuild' puts it right" : " and was put right", result.found, result.rebuilt);
     }
     return result.same || !check ? VH_EXIT_OK : VH_EXIT_FAILED;
+}
+
+/* ---- archive ---- */
+
+static void
+tell_archived(const struct vh_json *response, int64_t days)
+{
+    int64_t bytes = vh_json_int(response, "bytes", 0), files = vh_json_int(response, "segments", 0);
+    if (files) {
+        printf("%lld events archived in %lld file%s of log/archive, %lld KiB; events 1 to %lld are there now\n",
+               (long long)vh_json_int(response, "events", 0), (long long)files, files == 1 ? "" : "s",
+               (long long)(bytes + 1023) / 1024, (long long)vh_json_int(response, "archived", 0));
+    } else {
+        printf("nothing to archive: events leave by the 8192, when all of them are older than %lld days\n",
+               (long long)days);
+    }
+}
+
+static int
+archive(struct vh_cli *cli)
+{
+    int code = VH_EXIT_SYSTEM;
+    int64_t days = 0;
+    bool shrink = vh_cli_flag(cli, "--shrink");
+    if (!vh_cli_number(cli, "--keep", ARCHIVE_DAYS, 0, 36500, &days) || !vh_cli_no_more_options(cli, 0, 0)) {
+        return VH_EXIT_USAGE;
+    }
+    if (!vh_cli_open(cli, VH_APP_WRITE, 0, &code)) {
+        return code;
+    }
+    struct vh_json *request = vh_cli_request(cli, "archive");
+    vh_json_set_int(cli->arena, request, "keep_days", days);
+    vh_json_set_int(cli->arena, request, "shrink", shrink);
+    struct vh_json *response = vh_cli_ask(cli, request, &code);
+    if (response && cli->json) {
+        vh_cli_print_json(cli, response);
+    } else if (response) {
+        tell_archived(response, days);
+    }
+    vh_cli_close(cli);
+    return response ? VH_EXIT_OK : code;
 }
 
 /* ---- export ---- */
@@ -263,8 +311,9 @@ export_log(struct vh_cli *cli)
 const struct vh_cli_verb vh_cli_log_verbs[] = {
     { "show", "[--task TASK] [--after N]", "events in words", show },
     { "follow", "[--task TASK] [--after N]", "the same, and what comes", follow },
-    { "verify", "", "whether chain, numbers and causes hold", verify },
+    { "verify", "[--recent]", "whether chain, numbers and causes hold", verify },
     { "rebuild", "[--check]", "fold the log again and compare", rebuild },
     { "export", "[FILE]", "all events as lines of JSON with their hashes", export_log },
+    { "archive", "[--keep DAYS] [--shrink]", "move old events from the database to log/archive", archive },
     { NULL, NULL, NULL, NULL },
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run, submit: putting work in. */
-#include "cli.h"
+#include "cmd_run.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,16 +10,27 @@
 #include "base/str.h"
 #include "cli_scope.h"
 #include "cmd_import.h"
+#include "cmd_switch.h"
 #include "cmd_work.h"
 #include "follow.h"
 #include "run/workers.h"
 
 #define WORKERS_DEFAULT 2
 
-/* The words after "--" as an exec document; NULL when there are none. */
-static struct vh_json *
-command_json(struct vh_cli *cli, int dash)
+static int
+dash_of(const struct vh_cli *cli)
 {
+    int dash = 0;
+    while (dash < cli->argc && strcmp(cli->argv[dash], "--") != 0) {
+        dash++;
+    }
+    return dash;
+}
+
+struct vh_json *
+vh_cli_command_words(struct vh_cli *cli)
+{
+    int dash = dash_of(cli);
     if (dash + 1 >= cli->argc) {
         return NULL;
     }
@@ -100,10 +111,6 @@ task_of(struct vh_cli *cli)
     for (const char *after; (after = vh_cli_option(cli, "--after")) != NULL;) {
         vh_json_push(depends, vh_json_string(cli->arena, vh_str(after)));
     }
-    int dash = 0;
-    while (dash < cli->argc && strcmp(cli->argv[dash], "--") != 0) {
-        dash++;
-    }
     if (is_queue_file(cli)) {
         (void)vh_cli_usage(cli,
                            "'%.200s' is a file and no goal; its tasks are queued by 'vivhost submit --queue %.200s'",
@@ -113,7 +120,7 @@ task_of(struct vh_cli *cli)
     if (!vh_cli_no_more_options(cli, 1, 1)) {
         return NULL;
     }
-    struct vh_json *command = command_json(cli, dash);
+    struct vh_json *command = vh_cli_command_words(cli);
     vh_json_set_text(cli->arena, task, "goal", cli->argv[0]);
     if (command) {
         vh_json_set(task, "command", command);
@@ -160,7 +167,7 @@ vh_cli_run(struct vh_cli *cli)
     if (!vh_work_open(cli, (int)workers, &code)) {
         return code;
     }
-    struct vh_json *response = submit(cli, task, key, &code);
+    struct vh_json *response = vh_cli_held(cli, &code) ? NULL : submit(cli, task, key, &code);
     if (response) {
         code = vh_follow_task(cli, vh_json_str(response, "task"), 0, true);
     }

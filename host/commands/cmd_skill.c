@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "cmd_switch.h"
 #include "cli_scope.h"
 
 int
@@ -160,7 +161,7 @@ skill_call(struct vh_cli *cli)
         vh_json_set_str(cli->arena, request, "scope", scope);
     }
     vh_json_set_text(cli->arena, request, "skill", cli->argv[0]);
-    struct vh_json *response = vh_cli_ask(cli, request, &code);
+    struct vh_json *response = vh_cli_held(cli, &code) ? NULL : vh_cli_ask(cli, request, &code);
     if (response && cli->json) {
         vh_cli_print_json(cli, response);
     } else if (response) {

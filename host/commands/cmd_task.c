@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "cmd_switch.h"
 #include "follow.h"
 
 #define LINE_BYTES 400
@@ -269,7 +270,7 @@ vh_cli_rollback(struct vh_cli *cli)
     }
     struct vh_json *request = vh_cli_request(cli, "rollback");
     vh_json_set_text(cli->arena, request, "task", cli->argv[0]);
-    struct vh_json *response = vh_cli_ask(cli, request, &code);
+    struct vh_json *response = vh_cli_held(cli, &code) ? NULL : vh_cli_ask(cli, request, &code);
     if (response) {
         int64_t after = vh_json_int(response, "seq", 1) - 1;
         code = vh_follow_task(cli, vh_str(cli->argv[0]), after, false);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cmd_switch.h"
 #include "load/options.h"
 #include "run/policy.h"
 #include "run/socket.h"
@@ -79,6 +80,10 @@ drained(struct vh_cli *cli, int *ret_exit)
         return true; /* said, and the exit code is set */
     }
     vh_cli_progress(cli, "%lld task%s left", (long long)open, open == 1 ? "" : "s");
+    if (open && !vh_str_is(vh_json_str(vh_json_get(response, "switch"), "state"), "run") &&
+        vh_json_get(response, "switch")) {
+        return count_workers(cli, &workers, &busy) && busy == 0 && vh_cli_held(cli, ret_exit);
+    }
     return open == 0 && count_workers(cli, &workers, &busy) && busy == 0;
 }
 

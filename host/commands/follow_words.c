@@ -353,6 +353,7 @@ words_of_people(struct vh_cli *cli, const struct vh_json *event, struct viv_str 
         { "calls.made", "skill called" },               { "clock.stepped", "the clock went back" },
         { "home.created", "home made" },                { "home.moved", "project moved" },
         { "home.restored", "home restored" },           { "backup.made", "backup made" },
+        { "log.archived", "old events archived" },      { "switch.set", "all work held, or let go on" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (vh_str_is(kind, rows[i][0])) {

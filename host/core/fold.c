@@ -176,6 +176,9 @@ fold_fact(struct vh_folding *fold)
     if (vh_str_is(kind, "queue.imported")) {
         return note(fold, "queue", vh_fold_str(fold, "file"), false); /* for a queue that is written out again */
     }
+    if (vh_str_is(kind, "switch.set")) {
+        return put_print(fold, "switch", vh_json_print(fold->arena, fold->event->data));
+    }
     if (vh_str_is(kind, "trust.changed")) {
         return put_print(fold, "trust", vh_json_print(fold->arena, fold->event->data));
     }

@@ -19,6 +19,8 @@ static const struct handler {
     { "policy.loaded", vh_step_record },
     { "trust.changed", vh_step_record },
     { "content.pruned", vh_step_record },
+    { "log.archived", vh_step_record },
+    { "switch.set", vh_step_switch_set },
     { "queue.imported", vh_step_record },
     { "plugin.installed", vh_step_record },
     { "plugin.removed", vh_step_record },

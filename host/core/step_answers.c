@@ -205,6 +205,7 @@ viv_status
 vh_step_effect(struct vh_stepping *step)
 {
     viv_status status = vh_step_fence(step, VH_PHASE_IDLE);
+    status = status ? status : vh_step_switched(step, true, VIV_E_CANCELLED);
     if (status) {
         return status;
     }

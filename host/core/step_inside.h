@@ -117,5 +117,9 @@ viv_status vh_step_approval_refused(struct vh_stepping *step);
 viv_status vh_step_answer_given(struct vh_stepping *step);
 viv_status vh_step_rollback_requested(struct vh_stepping *step);
 viv_status vh_step_record(struct vh_stepping *step);
+viv_status vh_step_switch_set(struct vh_stepping *step);
+
+/* `refusal` with a text while people hold all work; with `halt_only` a mere pause is no matter. */
+viv_status vh_step_switched(struct vh_stepping *step, bool halt_only, viv_status refusal);
 
 #endif

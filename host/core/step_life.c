@@ -115,8 +115,8 @@ viv_status
 vh_step_task_claimed(struct vh_stepping *step)
 {
     struct viv_str id = step->command->task;
-    viv_status status = VIV_OK;
-    if (id.len == 0) {
+    viv_status status = vh_step_switched(step, false, id.len ? VIV_E_BUSY : VIV_E_NOT_FOUND);
+    if (status == VIV_OK && id.len == 0) {
         status = step->state->next_claimable(step->state->data, step->arena, step->time_us, &id, step->err);
     }
     if (status == VIV_OK && id.len == 0) {

@@ -27,6 +27,7 @@ static const struct root {
     { "store/folder-sha256.git/objects", VH_BACKUP_LINE },
     { "store/plugins", VH_BACKUP_PLUGINS },
     { "store/blobs", VH_BACKUP_REST },
+    { "log/archive", VH_BACKUP_REST },
     { "home.json", VH_BACKUP_REST },
     { DATABASE, 0 },
 };

@@ -2,13 +2,14 @@
 #include "export.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/str.h"
-#include "keep/reader.h"
+#include "keep/segments.h"
+#include <viv/limits.h>
 
 #define CHUNK_BYTES (256u << 10)
-#define LINE_MAX_BYTES (80u << 20)
 #define TAIL_BYTES ((size_t)4 * CHUNK_BYTES) /* more than is ever written without a sync, but for one long line */
 
 struct writer {
@@ -38,12 +39,12 @@ drain(struct writer *w)
     if (!w->arena && w->status == VIV_OK) {
         w->status = vh_error_set(w->err, VIV_E_MEMORY, "export", "no memory");
     }
-    vh_buf_init(&w->buf, w->arena, LINE_MAX_BYTES);
+    vh_buf_init(&w->buf, w->arena, VH_EXPORT_LINE_MAX);
     return w->status == VIV_OK;
 }
 
-static void
-write_line(struct vh_buf *buf, struct viv_str line, const struct vh_hash *hash)
+void
+vh_export_line(struct vh_buf *buf, struct viv_str line, const struct vh_hash *hash)
 {
     char hex[VH_HASH_HEX];
     vh_hash_hex(hash, hex);
@@ -58,7 +59,7 @@ static bool
 write_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
 {
     struct writer *w = data;
-    write_line(&w->buf, line, hash);
+    vh_export_line(&w->buf, line, hash);
     w->seq = seq;
     return w->buf.len < CHUNK_BYTES || drain(w);
 }
@@ -141,9 +142,9 @@ compare(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash
     }
     struct vh_arena *arena = vh_arena_create(tail->arena, 0);
     struct vh_buf buf;
-    vh_buf_init(&buf, arena, LINE_MAX_BYTES);
+    vh_buf_init(&buf, arena, VH_EXPORT_LINE_MAX);
     if (arena) {
-        write_line(&buf, line, hash);
+        vh_export_line(&buf, line, hash);
     }
     bool same = false;
     if (!arena || buf.failed) {
@@ -177,14 +178,15 @@ static viv_status
 find_end(struct vh_store *store, struct tail *tail, bool from_start)
 {
     bool whole = false;
-    int64_t first = 1;
-    if (!from_start) {
-        struct viv_str line = line_at(tail, &whole);
-        first = whole ? number_of(tail->arena, line) : 0;
-        if (first < 1) {
-            (void)bad_line(tail, 0, "has a line that is not one of its own");
-            return tail->status;
-        }
+    int64_t archived = 0;
+    viv_status read = vh_archive_end(store, &archived, NULL, tail->err);
+    struct viv_str line = line_at(tail, &whole);
+    int64_t first = whole ? number_of(tail->arena, line) : 0;
+    bool begins = first > 0 && (first - 1) % VH_SEGMENT_EVENTS == 0 && first - 1 <= archived;
+    first = begins || !from_start ? first : archived + 1; /* where it must begin: what else is there is told below */
+    if (read || first < 1) {
+        (void)(read || bad_line(tail, 0, "has a line that is not one of its own"));
+        return read ? read : tail->status;
     }
     tail->seq = first - 1;
     viv_status status =
@@ -234,12 +236,12 @@ cut(const struct vh_seam *seam, struct vh_store *store, int fd, int64_t *ret_seq
     viv_status status = tail.arena ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "export", "no memory");
     size_t want = 0;
     for (size_t next = TAIL_BYTES; status == VIV_OK && want < size && tail.bytes.len == 0; next *= 8) {
-        if (want == LINE_MAX_BYTES) {
-            status = vh_error_set(err, VIV_E_CORRUPT, "export", "the exported log ends in a line of more than %u bytes",
-                                  LINE_MAX_BYTES);
+        if (want == VH_EXPORT_LINE_MAX) {
+            status = vh_error_set(err, VIV_E_CORRUPT, "export",
+                                  "the exported log ends in a line of more than %zu bytes", VH_EXPORT_LINE_MAX);
             break;
         }
-        want = next < LINE_MAX_BYTES ? next : LINE_MAX_BYTES;
+        want = next < VH_EXPORT_LINE_MAX ? next : VH_EXPORT_LINE_MAX;
         want = want < size ? want : size;
         status = read_tail(seam, fd, size, want, &tail);
     }
@@ -270,4 +272,31 @@ vh_export_update(const struct vh_seam *seam, struct vh_store *store, int dir, co
     }
     seam->close(seam->data, fd);
     return status ? vh_error_extend(err, status, "'%s'", path) : VIV_OK;
+}
+
+viv_status
+vh_export_trim(const struct vh_seam *seam, struct vh_store *store, int dir, const char *path, struct viv_error *err)
+{
+    char draft[VIV_PATH_MAX + 1];
+    int64_t after = 0;
+    snprintf(draft, sizeof draft, "%s.new", path);
+    viv_status status = vh_archive_end(store, &after, NULL, err);
+    if (status) {
+        return status;
+    }
+    (void)seam->unlink(seam->data, dir, draft, 0); /* of one that was cut short */
+    int fd = seam->open(seam->data, dir, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return vh_error_errno(err, VIV_E_IO, "export", "cannot make '%s'", draft);
+    }
+    status = vh_export_append(seam, store, fd, after, &after, err); /* synced */
+    seam->close(seam->data, fd);
+    VH_PLACE(seam, "export.before-trim");
+    if (status == VIV_OK && seam->rename(seam->data, dir, draft, dir, path, 0)) {
+        status = vh_error_errno(err, VIV_E_IO, "export", "cannot rename '%s' to '%s'", draft, path);
+    }
+    if (status) {
+        (void)seam->unlink(seam->data, dir, draft, 0); /* the error at hand matters more */
+    }
+    return status;
 }

@@ -107,7 +107,8 @@ copy_log(const struct migration *m, struct vh_store *store)
     sqlite3_finalize(sql);
     return done ? run(m, store,
                       "BEGIN IMMEDIATE; INSERT INTO main.batches SELECT * FROM old.batches;"
-                      "INSERT INTO main.events SELECT * FROM old.events; COMMIT")
+                      "INSERT INTO main.events SELECT seq, (SELECT number FROM old.tasks WHERE id=task), line, hash"
+                      " FROM old.events; COMMIT")
                 : failed(m, store->db, "the old file");
 }
 
@@ -125,6 +126,9 @@ static const struct same {
     {2, "tasks", "id, doc"},
     {2, "effects", "key, doc"},
 };
+
+/* What of the log lies outside of `events`: an older file has none of it. */
+_Static_assert(VH_STORE_SCHEMA == 3, "a newer schema copies segments and archived_tasks too, and events as they are");
 
 /* Rows that are in one of the two only. */
 static viv_status

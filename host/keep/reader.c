@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "keep/segments.h"
 #include "store_inside.h"
 
 static viv_status
@@ -26,13 +27,16 @@ finish(struct vh_store *store, sqlite3_stmt *sql, int code, struct viv_error *er
     return status;
 }
 
-viv_status
-vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each, void *data,
-                 struct viv_error *err)
+static viv_status
+events_here(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each, void *data,
+            struct viv_error *err)
 {
     sqlite3_stmt *sql = NULL;
-    const char *text = task.len ? "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=?2 ORDER BY seq"
-                                : "SELECT seq, line, hash FROM events WHERE seq>?1 ORDER BY seq";
+    const char *text = !task.len ? "SELECT seq, line, hash FROM events WHERE seq>?1 ORDER BY seq"
+                       : store->schema < VH_STORE_NUMBERED
+                           ? "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=?2 ORDER BY seq"
+                           : "SELECT seq, line, hash FROM events WHERE seq>?1 AND task=" VH_STORE_TASK("?2")
+                             " ORDER BY seq";
     viv_status status = prepare(store, text, &sql, err);
     if (status) {
         return status;
@@ -53,6 +57,25 @@ vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_
         }
     }
     return finish(store, sql, code, err);
+}
+
+viv_status
+vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each, void *data,
+                 struct viv_error *err)
+{
+    bool stopped = false;
+    bool begun = sqlite3_get_autocommit(store->db) != 0; /* else a batch is open, or a walk around this one */
+    if (begun && sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL)) {
+        return vh_store_failed(store, err);
+    }
+    viv_status status = vh_archive_events(store, after, task, each, data, &stopped, err);
+    if (status == VIV_OK && !stopped) {
+        status = events_here(store, after, task, each, data, err);
+    }
+    if (begun) {
+        (void)sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
+    }
+    return status;
 }
 
 viv_status
@@ -158,23 +181,4 @@ vh_reader_rows(struct vh_store *store, struct vh_buf *buf, struct viv_error *err
         { "keys", "SELECT quote(key), 'seq=' || quote(seq), 'request=' || quote(request) FROM keys ORDER BY key" },
     };
     return dump_all(store, tables, buf, err);
-}
-
-viv_status
-vh_reader_hash(struct vh_store *store, int64_t seq, struct vh_hash *ret_hash, struct viv_error *err)
-{
-    sqlite3_stmt *sql = NULL;
-    viv_status status = prepare(store, "SELECT hash FROM events WHERE seq=?1", &sql, err);
-    if (status) {
-        return status;
-    }
-    sqlite3_bind_int64(sql, 1, seq);
-    int code = sqlite3_step(sql);
-    struct viv_str bytes = code == SQLITE_ROW ? column(sql, 0) : (struct viv_str){ NULL, 0 };
-    if (bytes.len == VH_HASH_BYTES) {
-        memcpy(ret_hash->bytes, bytes.data, VH_HASH_BYTES);
-    }
-    status = bytes.len == VH_HASH_BYTES ? VIV_OK : VIV_E_NOT_FOUND;
-    viv_status ended = finish(store, sql, code, err);
-    return ended ? ended : status;
 }

@@ -8,7 +8,8 @@
 /* One event as stored. `line` and `hash` are valid until the next call of `each`. Return false to stop. */
 typedef bool (*vh_reader_each)(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash);
 
-/* Events after `after` in order; `task` empty for all. */
+/* Events after `after` in order, archived ones first, all as they were at one moment; `task` empty for all. Archived
+ * ones are read from their files: VIV_E_NOT_FOUND and VIV_E_CORRUPT name the file that is not as it must be. */
 viv_status vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each,
                             void *data, struct viv_error *err);
 
@@ -26,8 +27,5 @@ viv_status vh_reader_dump(struct vh_store *store, struct vh_buf *buf, struct viv
 /* Every column of every row of the projections, with its type: what a statement may find or sort by is in columns of
  * its own, beside the row's document. */
 viv_status vh_reader_rows(struct vh_store *store, struct vh_buf *buf, struct viv_error *err);
-
-/* Hash stored with event `seq`; VIV_E_NOT_FOUND when there is none. */
-viv_status vh_reader_hash(struct vh_store *store, int64_t seq, struct vh_hash *ret_hash, struct viv_error *err);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define BATCH_MAX 128
 #define FLUSH_US INT64_C(1000000)
-#define CHECKPOINT_PAGES 4096 /* 16 MiB */
+#define CHECKPOINT_PAGES 4096 /* 4 MiB; 16 in a home that was made with larger pages */
 
 static int64_t
 now_ns(const struct vh_sequencer *s)
@@ -21,13 +21,19 @@ now_ns(const struct vh_sequencer *s)
     return s->seam->monotonic_ns(s->seam->data);
 }
 
+/* The request is its sender's again and may be gone at once. */
 static void
-answer(struct vh_sequencer *s, struct vh_request *request)
+answer(struct vh_request *request)
 {
-    pthread_mutex_lock(&s->mutex);
-    request->done = true;
-    pthread_cond_signal(&request->ready);
-    pthread_mutex_unlock(&s->mutex);
+    (void)sem_post(&request->answered); /* fails for a count that nobody reaches */
+}
+
+/* Of a worker without a task no command of the others is to take a moment: it waits for `opened`. */
+static void
+wake_all(struct vh_sequencer *s)
+{
+    pthread_cond_broadcast(&s->changed);
+    pthread_cond_broadcast(&s->opened);
 }
 
 static void
@@ -39,7 +45,7 @@ die(struct vh_sequencer *s, const struct viv_error *err)
         s->death = *err;
         vh_log(VH_LOG_ERROR, "store", "%s; no further work is admitted", err->text);
     }
-    pthread_cond_broadcast(&s->changed);
+    wake_all(s);
     pthread_mutex_unlock(&s->mutex);
 }
 
@@ -95,7 +101,10 @@ changed(struct vh_sequencer *s, int64_t committed)
     int64_t openings = vh_store_openings(s->store);
     pthread_mutex_lock(&s->mutex);
     s->changes++;
-    s->openings += openings != s->openings_seen;
+    if (openings != s->openings_seen) {
+        s->openings++;
+        pthread_cond_broadcast(&s->opened);
+    }
     if (committed) {
         s->committed = committed;
     }
@@ -147,7 +156,7 @@ run_batch(struct vh_sequencer *s, struct vh_request **batch, size_t count)
             if (request->kind == COMMAND && request->status == VIV_OK) {
                 changed(s, 0);
             }
-            answer(s, request);
+            answer(request);
         }
     }
     viv_status status = (sync || s->broken) && !s->dead ? commit(s, &err) : VIV_OK;
@@ -164,7 +173,7 @@ run_batch(struct vh_sequencer *s, struct vh_request **batch, size_t count)
                 batch[i]->status = vh_error_set(&batch[i]->err, VIV_E_STORE, "store", "%s", err.text);
             }
             batch[i]->answer.synced = status == VIV_OK;
-            answer(s, batch[i]);
+            answer(batch[i]);
         }
     }
 }
@@ -224,20 +233,22 @@ run(void *data)
 static viv_status
 submit(struct vh_sequencer *s, struct vh_request *request, struct viv_error *err)
 {
-    pthread_cond_init(&request->ready, NULL);
+    (void)sem_init(&request->answered, 0, 0); /* cannot fail within one process */
     pthread_mutex_lock(&s->mutex);
-    if (s->stop) {
-        request->status = vh_error_set(&request->err, VIV_E_CANCELLED, "host", "the host is stopping");
-    } else {
+    bool taken = !s->stop;
+    if (taken) {
         *s->last = request;
         s->last = &request->next;
-        pthread_cond_signal(&s->arrived);
-        while (!request->done) {
-            pthread_cond_wait(&request->ready, &s->mutex);
-        }
     }
     pthread_mutex_unlock(&s->mutex);
-    pthread_cond_destroy(&request->ready);
+    if (taken) {
+        pthread_cond_signal(&s->arrived); /* without the lock: whom it wakes wants that */
+        while (sem_wait(&request->answered)) { /* a signal came */
+        }
+    } else {
+        request->status = vh_error_set(&request->err, VIV_E_CANCELLED, "host", "the host is stopping");
+    }
+    (void)sem_destroy(&request->answered); /* cannot fail: nobody waits */
     if (request->status && err) {
         *err = request->err;
     }
@@ -297,16 +308,16 @@ vh_sequencer_committed(struct vh_sequencer *sequencer)
     return committed;
 }
 
-/* `number` is guarded by the mutex. */
+/* `number` is guarded by the mutex; whoever raises it signals `raised`. */
 static int64_t
-wait_for(struct vh_sequencer *s, const int64_t *number, int64_t seen, int64_t deadline_ns)
+wait_for(struct vh_sequencer *s, const int64_t *number, pthread_cond_t *raised, int64_t seen, int64_t deadline_ns)
 {
     struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000),
                               .tv_nsec = (long)(deadline_ns % 1000000000) };
     pthread_mutex_lock(&s->mutex);
     int waited = 0;
     while (*number == seen && !s->dead && !s->stop && waited == 0) {
-        waited = pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+        waited = pthread_cond_timedwait(raised, &s->mutex, &until);
     }
     int64_t now = *number;
     pthread_mutex_unlock(&s->mutex);
@@ -316,13 +327,13 @@ wait_for(struct vh_sequencer *s, const int64_t *number, int64_t seen, int64_t de
 int64_t
 vh_sequencer_wait(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
 {
-    return wait_for(sequencer, &sequencer->changes, seen, deadline_ns);
+    return wait_for(sequencer, &sequencer->changes, &sequencer->changed, seen, deadline_ns);
 }
 
 int64_t
 vh_sequencer_wait_task(struct vh_sequencer *sequencer, int64_t seen, int64_t deadline_ns)
 {
-    return wait_for(sequencer, &sequencer->openings, seen, deadline_ns);
+    return wait_for(sequencer, &sequencer->openings, &sequencer->opened, seen, deadline_ns);
 }
 
 void
@@ -331,7 +342,7 @@ vh_sequencer_wake(struct vh_sequencer *sequencer)
     pthread_mutex_lock(&sequencer->mutex);
     sequencer->changes++;
     sequencer->openings++;
-    pthread_cond_broadcast(&sequencer->changed);
+    wake_all(sequencer);
     pthread_mutex_unlock(&sequencer->mutex);
 }
 
@@ -407,6 +418,7 @@ vh_sequencer_start(const struct vh_seam *seam, struct vh_store *store, struct vh
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->arrived, &monotonic);
     pthread_cond_init(&s->changed, &monotonic);
+    pthread_cond_init(&s->opened, &monotonic);
     pthread_condattr_destroy(&monotonic);
     viv_status status = next_epoch(s, arena, err);
     if (status == VIV_OK) {
@@ -429,7 +441,7 @@ vh_sequencer_stop(struct vh_sequencer *sequencer, struct viv_error *err)
     pthread_mutex_lock(&s->mutex);
     s->stop = true;
     pthread_cond_signal(&s->arrived);
-    pthread_cond_broadcast(&s->changed);
+    wake_all(s);
     pthread_mutex_unlock(&s->mutex);
     pthread_join(s->thread, NULL);
     struct viv_error own = VIV_ERROR_INIT;

@@ -5,6 +5,7 @@
 #define VH_SEQUENCER_INSIDE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "keep/sequencer.h"
 #include <viv/limits.h>
@@ -24,8 +25,7 @@ struct vh_request {
     viv_status status;
     struct viv_error err;
     bool sync;
-    bool done;
-    pthread_cond_t ready;
+    sem_t answered; /* no lock is wanted by who wakes up from it */
 };
 
 struct vh_sequencer {
@@ -37,6 +37,7 @@ struct vh_sequencer {
     pthread_mutex_t mutex;
     pthread_cond_t arrived; /* requests, or stop */
     pthread_cond_t changed;
+    pthread_cond_t opened; /* when `openings` grew */
     struct vh_request *first;
     struct vh_request **last;
     int64_t changes;

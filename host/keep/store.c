@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "core/chain.h"
+#include "keep/segments.h"
 
 static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -14,7 +15,7 @@ static const char *const statements[VH_SQL_COUNT] = {
     [VH_SQL_KEEP] = "RELEASE command",
     [VH_SQL_UNDO] = "ROLLBACK TO command",
     [VH_SQL_COMMIT] = "COMMIT",
-    [VH_SQL_EVENT_ADD] = "INSERT INTO events(seq, task, line, hash) VALUES(?1, ?2, ?3, ?4)",
+    [VH_SQL_EVENT_ADD] = "INSERT INTO events(seq, task, line, hash) VALUES(?1, " VH_STORE_TASK("?2") ", ?3, ?4)",
     [VH_SQL_EVENT_LINE] = "SELECT line FROM events WHERE seq=?1",
     [VH_SQL_BATCH_ADD] = "INSERT INTO batches VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [VH_SQL_KEY_ADD] = "INSERT INTO keys VALUES(?1, ?2, ?3)",
@@ -352,6 +353,9 @@ vh_store_append(struct vh_store *store, struct vh_arena *arena, const struct vh_
         bind_blob(sql, 3, line.data, (size_t)line.len);
         bind_blob(sql, 4, store->head.bytes, VH_HASH_BYTES);
         viv_status status = vh_store_run(store, sql, err);
+        if (status == VIV_OK && vh_str_is(events[i].kind, "log.archived")) {
+            status = vh_archive_take(store, events[i].data, err);
+        }
         if (status) {
             return status;
         }
@@ -399,26 +403,9 @@ vh_store_line(struct vh_store *store, struct vh_arena *arena, int64_t seq, struc
     int code = sqlite3_step(sql);
     viv_status status = code == SQLITE_ROW    ? vh_store_column(sql, 0, arena, ret_line, err)
                         : code != SQLITE_DONE ? vh_store_failed(store, err)
-                                              : vh_error_set(err, VIV_E_NOT_FOUND, "store", "there is no event %lld",
-                                                             (long long)seq);
+                                              : VIV_OK;
     sqlite3_reset(sql);
-    return status;
-}
-
-viv_status
-vh_store_checkpoint(struct vh_store *store, struct viv_error *err)
-{
-    if (store->dead || store->open) {
-        return VIV_OK;
-    }
-    int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return code == SQLITE_OK || code == SQLITE_BUSY ? VIV_OK : vh_store_failed(store, err);
-}
-
-int
-vh_store_wal_pages(const struct vh_store *store)
-{
-    return store->wal_pages;
+    return status || code == SQLITE_ROW ? status : vh_archive_line(store, arena, seq, ret_line, err);
 }
 
 int64_t

@@ -12,8 +12,9 @@
 
 /* Of the projections; a newer file is refused, an older one is folded into a new one (migrate.h).
  *   1  effects by task, attempt and ordinal
- *   2  effects by task, round and ordinal; tasks have a round */
-#define VH_STORE_SCHEMA 2
+ *   2  effects by task, round and ordinal; tasks have a round
+ *   3  old events may lie in segments outside of the file; events name tasks by number; small pages */
+#define VH_STORE_SCHEMA 3
 #define VH_STORE_APPLICATION_ID 0x56697661 /* "Viva": the file is one of ours */
 
 struct vh_store;
@@ -59,7 +60,7 @@ bool vh_store_open_batch(const struct vh_store *store);
 bool vh_store_dead(const struct vh_store *store);
 
 /* Append folded events of one command, in order, with the idempotency record of the first. `request` is the digest of
- * what the command said. */
+ * what the command said. With `log.archived` the events that it names leave the file (segments.h). */
 viv_status vh_store_append(struct vh_store *store, struct vh_arena *arena, const struct vh_event *events, size_t count,
                            const struct vh_hash *request, struct viv_error *err);
 
@@ -75,6 +76,9 @@ viv_status vh_store_line(struct vh_store *store, struct vh_arena *arena, int64_t
  * log, which bounds what a start after a crash reads again. */
 viv_status vh_store_checkpoint(struct vh_store *store, struct viv_error *err);
 int vh_store_wal_pages(const struct vh_store *store);
+/* Give the room of what left the file back to the file system: the whole file is written anew, which takes as much
+ * room meanwhile. Not inside a batch. VIV_E_BUSY when somebody reads. */
+viv_status vh_store_shrink(struct vh_store *store, struct viv_error *err);
 
 /* Counters for tests and benchmarks: commits, bytes of event lines. */
 int64_t vh_store_commits(const struct vh_store *store);

@@ -37,6 +37,8 @@ enum vh_sql {
 struct vh_store {
     sqlite3 *db;
     sqlite3_stmt *sql[VH_SQL_COUNT];
+    const char *archive; /* folder of archived segments */
+    int64_t schema;
     struct vh_arena *scratch; /* for encodings of one put; emptied by its owner */
     int64_t seq;
     int64_t batch;
@@ -75,6 +77,10 @@ viv_status vh_store_handle(const char *path, int flags, const char *vfs, sqlite3
 /* In debug builds: from now on SQLite refuses every statement that writes a projection, unless `may_project` is set
  * while it is prepared. Only the putters of projection.c, the keys and the rebuild set it. */
 void vh_store_guard(struct vh_store *store);
+
+#define VH_STORE_NUMBERED 3
+/* How an event names the task of that id, since schema 3; before, by the id itself. */
+#define VH_STORE_TASK(id) "(SELECT number FROM tasks WHERE id=" id ")"
 
 /* The tables of the projections, as SQL that makes them; used by open and by rebuild. */
 extern const char vh_store_tables[];

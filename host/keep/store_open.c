@@ -7,16 +7,20 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "keep/segments.h"
 #include <viv/limits.h>
 
 #define BUSY_MS 10000             /* readers never block a writer in WAL; this covers a checkpoint's end */
 
+/* A commit writes whole pages. So they are small, and tasks, which have random ids, lie in the order of their numbers:
+ * those that change together are neighbours. */
+#define PAGE_BYTES "1024"
+
 const char vh_store_tables[] =
-    "CREATE TABLE tasks(id TEXT PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL, claimable INTEGER NOT NULL,"
-    " retry_at_us INTEGER NOT NULL, parent TEXT, doc BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE UNIQUE INDEX tasks_number ON tasks(number);"
+    "CREATE TABLE tasks(id TEXT NOT NULL UNIQUE, number INTEGER PRIMARY KEY, state TEXT NOT NULL,"
+    " claimable INTEGER NOT NULL, retry_at_us INTEGER NOT NULL, parent TEXT, doc BLOB NOT NULL);"
     "CREATE INDEX tasks_claimable ON tasks(number) WHERE claimable=1;"
-    "CREATE INDEX tasks_parent ON tasks(parent, number) WHERE parent IS NOT NULL;"
+    "CREATE INDEX tasks_parent ON tasks(parent) WHERE parent IS NOT NULL;"
     "CREATE TABLE scopes(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE effects(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE facts(key TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;"
@@ -24,11 +28,12 @@ const char vh_store_tables[] =
     "CREATE INDEX edges_to ON edges(dependency);"
     "CREATE TABLE keys(key TEXT PRIMARY KEY, seq INTEGER NOT NULL, request BLOB NOT NULL) WITHOUT ROWID;";
 
+/* An event has its task's number, for the same reason. */
 static const char log_tables[] =
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,"
     " epoch INTEGER NOT NULL, time_us INTEGER NOT NULL, version TEXT NOT NULL);"
-    "CREATE TABLE events(seq INTEGER PRIMARY KEY, task TEXT, line BLOB NOT NULL, hash BLOB NOT NULL);"
-    "CREATE INDEX events_task ON events(task, seq) WHERE task IS NOT NULL;";
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, task INTEGER, line BLOB NOT NULL, hash BLOB NOT NULL);"
+    "CREATE INDEX events_task ON events(task) WHERE task IS NOT NULL;";
 
 /* The one number that a statement answers with. After false, vh_store_reason says why. */
 static bool
@@ -58,12 +63,14 @@ make_tables(struct vh_store *store, struct viv_error *err)
     char pragmas[128];
     snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%d;", VH_STORE_APPLICATION_ID,
              VH_STORE_SCHEMA);
-    const char *const parts[] = { "BEGIN IMMEDIATE", log_tables, vh_store_tables, pragmas, "COMMIT" };
+    const char *const parts[] = { "PRAGMA page_size=" PAGE_BYTES, "BEGIN IMMEDIATE", log_tables, vh_archive_tables,
+                                  vh_store_tables, pragmas, "COMMIT" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (sqlite3_exec(store->db, parts[i], NULL, NULL, NULL)) {
             return vh_store_failed(store, err);
         }
     }
+    store->schema = VH_STORE_SCHEMA;
     return VIV_OK;
 }
 
@@ -77,6 +84,7 @@ check_file(struct vh_store *store, const char *path, struct viv_error *err)
         !number(store->db, "PRAGMA application_id", &id) || !number(store->db, "PRAGMA user_version", &schema)) {
         return unreadable(store, path, err);
     }
+    store->schema = schema;
     if (tables == 0 && id == 0 && sqlite3_db_readonly(store->db, "main") == 1) {
         return vh_error_set(err, VIV_E_CORRUPT, "store", "'%s' holds no event log; 'vivhost init' makes one", path);
     }
@@ -186,15 +194,26 @@ note_pages(void *data, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* Where archived segments lie: in log/archive beside the file. */
+static const char *
+archive_of(struct vh_arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return vh_arena_format(arena, "%.*s" VH_SEGMENT_FOLDER, slash ? (int)(slash - path) + 1 : 0, path);
+}
+
+/* `name`: the path, or how SQLite wants it said. */
 static viv_status
-open_file(struct vh_arena *arena, const char *path, int flags, const char *vfs, struct vh_store **ret_store,
-          struct viv_error *err)
+open_file(struct vh_arena *arena, const char *path, const char *name, int flags, const char *vfs,
+          struct vh_store **ret_store, struct viv_error *err)
 {
     struct vh_store *store = vh_arena_alloc(arena, sizeof *store);
-    if (!store) {
+    const char *archive = archive_of(arena, path);
+    if (!store || !archive) {
         return vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
     }
-    viv_status status = vh_store_handle(path, flags, vfs, &store->db, err);
+    store->archive = archive;
+    viv_status status = vh_store_handle(name, flags, vfs, &store->db, err);
     if (status) {
         return status;
     }
@@ -240,13 +259,13 @@ viv_status
 vh_store_open(struct vh_arena *arena, const char *path, const char *vfs, struct vh_store **ret_store,
               struct viv_error *err)
 {
-    return open_file(arena, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs, ret_store, err);
+    return open_file(arena, path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs, ret_store, err);
 }
 
 viv_status
 vh_store_open_read(struct vh_arena *arena, const char *path, struct vh_store **ret_store, struct viv_error *err)
 {
-    return open_file(arena, path, SQLITE_OPEN_READONLY, NULL, ret_store, err);
+    return open_file(arena, path, path, SQLITE_OPEN_READONLY, NULL, ret_store, err);
 }
 
 /* A path as SQLite wants it in a URI. */
@@ -274,7 +293,7 @@ viv_status
 vh_store_open_immutable(struct vh_arena *arena, const char *path, struct vh_store **ret_store, struct viv_error *err)
 {
     char *uri = immutable_uri(arena, path);
-    return uri ? open_file(arena, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL, ret_store, err)
+    return uri ? open_file(arena, path, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL, ret_store, err)
                : vh_error_set(err, VIV_E_MEMORY, "store", "no memory to open '%s'", path);
 }
 

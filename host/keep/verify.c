@@ -10,6 +10,7 @@
 #include "core/fold.h"
 #include "keep/reader.h"
 #include "keep/request.h"
+#include "keep/segments.h"
 #include "store_inside.h"
 
 #define DUMP_MAX ((size_t)1 << 31)
@@ -20,8 +21,12 @@
 struct walk {
     struct vh_verify_result *result;
     struct vh_event_reader reader;
+    struct vh_store *store;
     int64_t expected;
     int64_t time_us;
+    struct vh_merkle merkle; /* of the segment that is walked through */
+    viv_status status;
+    struct viv_error *err;
 };
 
 static bool
@@ -31,6 +36,35 @@ bad(struct walk *walk, int64_t seq, const char *problem)
     int room = (int)sizeof walk->result->problem - 1;
     snprintf(walk->result->problem, sizeof walk->result->problem, "%.*s", room, problem);
     return false;
+}
+
+/* The database knows the segment as the log says. */
+static bool
+check_archived(struct walk *walk, struct viv_str line)
+{
+    struct vh_event event; /* with its data, this time */
+    bool has = false;
+    walk->status = vh_event_read(&walk->reader, line, true, &event, walk->err);
+    walk->status = walk->status ? walk->status : vh_archive_has(walk->store, event.data, &has, walk->err);
+    return walk->status == VIV_OK &&
+           (has || bad(walk, walk->expected, "the database knows of other archived events than the record says"));
+}
+
+/* At the end of a segment the root over its events is the one that the database knows. */
+static bool
+check_root(struct walk *walk, int64_t seq, const struct vh_hash *hash)
+{
+    struct vh_segment segment;
+    if (!vh_merkle_add(&walk->merkle, hash)) {
+        return bad(walk, seq, "SHA-256 failed");
+    }
+    if (seq % VH_SEGMENT_EVENTS) {
+        return true;
+    }
+    walk->status = vh_archive_at(walk->store, seq - VH_SEGMENT_EVENTS + 1, &segment, walk->err);
+    const struct vh_hash *root = &walk->merkle.level[VH_SEGMENT_LEVELS];
+    return walk->status == VIV_OK && (memcmp(root->bytes, segment.root.bytes, VH_HASH_BYTES) == 0 ||
+                                      bad(walk, seq, "the root of the archived events up to it is another"));
 }
 
 static bool
@@ -48,7 +82,7 @@ check_content(struct walk *walk, struct viv_str line)
         return bad(walk, walk->expected, "recorded time goes back");
     }
     walk->time_us = event.time_us;
-    return true;
+    return !vh_str_is(event.kind, "log.archived") || check_archived(walk, line);
 }
 
 static bool
@@ -64,20 +98,40 @@ check_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *
         return bad(walk, seq, "the hash does not follow from the record and the one before");
     }
     walk->result->events = seq;
-    return check_content(walk, line);
+    return check_content(walk, line) && (seq > walk->result->archived || check_root(walk, seq, hash));
+}
+
+static viv_status
+verify(struct vh_store *store, bool recent, struct vh_verify_result *ret_result, struct viv_error *err)
+{
+    struct vh_hash head = { { 0 } };
+    *ret_result = (struct vh_verify_result){ 0 };
+    viv_status status = vh_archive_end(store, &ret_result->archived, &head, err);
+    struct walk walk = { .result = ret_result, .store = store, .err = err };
+    walk.reader.arena = vh_arena_create(NULL, 0);
+    if (status == VIV_OK && !walk.reader.arena) {
+        status = vh_error_set(err, VIV_E_MEMORY, "log", "no memory to verify");
+    }
+    if (recent) {
+        ret_result->head = head;
+        walk.expected = ret_result->archived;
+    }
+    status = status ? status : vh_reader_events(store, walk.expected, (struct viv_str){ NULL, 0 }, check_event, &walk,
+                                                err);
+    vh_arena_destroy(walk.reader.arena);
+    return status ? status : walk.status;
 }
 
 viv_status
 vh_verify_log(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err)
 {
-    *ret_result = (struct vh_verify_result){ 0 };
-    struct walk walk = { .result = ret_result, .reader = { .arena = vh_arena_create(NULL, 0) } };
-    if (!walk.reader.arena) {
-        return vh_error_set(err, VIV_E_MEMORY, "log", "no memory to verify");
-    }
-    viv_status status = vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, check_event, &walk, err);
-    vh_arena_destroy(walk.reader.arena);
-    return status;
+    return verify(store, false, ret_result, err);
+}
+
+viv_status
+vh_verify_recent(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err)
+{
+    return verify(store, true, ret_result, err);
 }
 
 /* ---- rebuild ---- */

@@ -7,13 +7,16 @@
 
 struct vh_verify_result {
     int64_t events;
+    int64_t archived; /* of them */
     struct vh_hash head;
     int64_t bad_seq;       /* 0: nothing wrong */
     char problem[256];     /* of the first bad record */
 };
 
-/* Chain, numbering, canonical form, causes. A bad record is a result, not a failed call. */
+/* Chain, numbering, canonical form, what is archived and its roots. A bad record is a result, not a failed call. */
 viv_status vh_verify_log(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err);
+/* The same of what is not archived, from the archived end on. */
+viv_status vh_verify_recent(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err);
 
 struct vh_rebuild_result {
     int64_t events;

@@ -16,6 +16,7 @@
 #include "base/error.h"
 
 #define FIRST_NUMBER 256 /* above what a process has open when it loads, below the usual limit of 1,024 */
+#define RESERVED_NUMBER 511
 #define TRIES_MAX 4096
 
 #ifndef MFD_EXEC
@@ -64,6 +65,15 @@ vh_map_seal(const void *bytes, size_t len, const char *name, int *ret_fd, struct
     }
     *ret_fd = fd;
     return VIV_OK;
+}
+
+void
+vh_map_reserve(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, RESERVED_NUMBER);
+    if (copy >= 0) {
+        close(copy);
+    }
 }
 
 /* A copy of `fd` under a number that no plugin of this process had, or -1. A number somebody else holds right now is

@@ -17,6 +17,10 @@ struct vh_map {
  * it may be sent to a runner. VIV_E_IO. */
 viv_status vh_map_seal(const void *bytes, size_t len, const char *name, int *ret_fd, struct viv_error *err);
 
+/* Before the first thread: room for the numbers that mapping takes. The kernel lets a table of descriptors that threads
+ * share grow only after a wait of some milliseconds. `fd` is any open one; without room nothing is lost but time. */
+void vh_map_reserve(int fd);
+
 /* Map a sealed memory file and look up viv_plugin_entry. `fd` stays the caller's and may be closed afterwards.
  * VIV_E_DENIED: not sealed; VIV_E_LIMIT: no unused descriptor number is left; VIV_E_PLUGIN: the loader's own words,
  * or no entry. */

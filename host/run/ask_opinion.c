@@ -170,22 +170,31 @@ strictest(struct vh_work *work, const struct vh_json *checks, int64_t verdict)
 }
 
 viv_status
-vh_ask_safety(struct vh_work *work, struct viv_error *err)
+vh_ask_judge_task(struct vh_work *work, struct viv_str *ret_task, struct viv_safety_judge_task_answer *ret_answer,
+                  struct viv_error *err)
 {
-    const struct vh_plugin *plugin = work->run->plugins.safety;
     struct viv_safety_judge_task_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
         .policy_json = work->policy->layers,
         .task_json = task_json(work),
     };
-    struct viv_safety_judge_task_answer answer = { 0 };
-    struct vh_guard_call call = { .plugin = plugin,
+    struct vh_guard_call call = { .plugin = work->run->plugins.safety,
                                   .interface = VIV_INDEX_SAFETY,
                                   .method = VIV_METHOD_SAFETY_JUDGE_TASK,
                                   .request = &request };
+    *ret_task = request.task_json;
+    return vh_guard_call(work, &call, ret_answer, err);
+}
+
+viv_status
+vh_ask_safety(struct vh_work *work, struct viv_error *err)
+{
+    const struct vh_plugin *plugin = work->run->plugins.safety;
+    struct viv_safety_judge_task_answer answer = { 0 };
+    struct viv_str task;
     struct viv_error fault = VIV_ERROR_INIT;
-    viv_status status = vh_guard_call(work, &call, &answer, &fault);
+    viv_status status = vh_ask_judge_task(work, &task, &answer, &fault);
     struct vh_json *data = vh_json_object(work->arena);
     vh_run_by(work, data, plugin);
     vh_json_set_str(work->arena, data, "policy", work->policy->digest);
@@ -199,7 +208,7 @@ vh_ask_safety(struct vh_work *work, struct viv_error *err)
         char hex[VH_HASH_HEX];
         struct vh_json *seen = vh_json_object(work->arena);
         vh_json_set(seen, "capability", vh_json_clone(work->arena, capability));
-        vh_json_set(seen, "task", vh_run_tree(work, request.task_json, "{}"));
+        vh_json_set(seen, "task", vh_run_tree(work, task, "{}"));
         vh_hash_text(JSON(work, seen), hex);
         vh_json_set(data, "capability", capability);
         vh_json_set_text(work->arena, data, "digest", vh_arena_text(work->arena, hex));

@@ -3,6 +3,7 @@
 #include "control_inside.h"
 
 #include "run/quota.h"
+#include "run/switch.h"
 
 #define KEY_BYTES 16
 
@@ -240,6 +241,37 @@ op_rollback(struct vh_controlling *c)
     return said_by_person(c, "rollback.requested", members);
 }
 
+/* "state": halt or pause. */
+static viv_status
+op_stop(struct vh_controlling *c)
+{
+    static const char *const members[] = { "note", "state", NULL };
+    struct viv_str state = vh_json_str(c->request, "state");
+    if (!vh_str_is(state, "halt") && !vh_str_is(state, "pause")) {
+        return vh_error_set(&c->err, VIV_E_INVALID, "switch", "'state' is '%.*s', allowed: halt, pause",
+                            VH_STR_ARGS(state));
+    }
+    viv_status status = said_by_person(c, "switch.set", members);
+    if (status == VIV_OK) {
+        vh_switch_obey(c->control, state);
+    }
+    return status;
+}
+
+static viv_status
+op_resume(struct vh_controlling *c)
+{
+    struct vh_json *data = vh_json_object(c->arena);
+    vh_json_set_str(c->arena, data, "note", vh_json_str(c->request, "note"));
+    vh_json_set_text(c->arena, data, "state", "run");
+    viv_status status = vh_switch_remove_files(c->run, &c->err);
+    status = status ? status : vh_control_send(c, "switch.set", (struct viv_str){ NULL, 0 }, data);
+    if (status == VIV_OK) {
+        vh_switch_obey(c->control, VH_STR("run"));
+    }
+    return status;
+}
+
 static const struct op {
     const char *name;
     viv_status (*run)(struct vh_controlling *c);
@@ -251,8 +283,12 @@ static const struct op {
     { "reject", op_reject },
     { "answer", op_answer },
     { "rollback", op_rollback },
+    { "stop", op_stop },
+    { "resume", op_resume },
     { "audit", vh_control_audit },
+    { "archive", vh_control_archive },
     { "collect", vh_control_collect },
+    { "explain", vh_control_explain },
     { "import", vh_control_import },
     { "install", vh_control_install },
     { "backup", vh_control_backup },

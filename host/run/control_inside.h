@@ -35,7 +35,9 @@ viv_status vh_control_scope_said(struct vh_controlling *c, struct viv_str *ret_s
 /* Whether there is a folder of that scope beneath the target. */
 viv_status vh_control_scope(struct vh_controlling *c, struct viv_str target, struct viv_str scope);
 
+viv_status vh_control_archive(struct vh_controlling *c);
 viv_status vh_control_audit(struct vh_controlling *c);
+viv_status vh_control_explain(struct vh_controlling *c);
 viv_status vh_control_import(struct vh_controlling *c);
 viv_status vh_control_collect(struct vh_controlling *c);
 viv_status vh_control_install(struct vh_controlling *c);

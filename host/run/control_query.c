@@ -251,7 +251,12 @@ read_status(void *data, struct vh_store *store, struct viv_error *err)
     int64_t open = 0;
     viv_status status = state.get_fact(state.data, c->arena, "home", &text, err);
     status = status ? status : vh_reader_open_tasks(store, &open, err);
-    struct viv_str files = { NULL, 0 };
+    struct viv_str files = { NULL, 0 }, held = { NULL, 0 };
+    struct vh_json *set = NULL;
+    status = status ? status : state.get_fact(state.data, c->arena, "switch", &held, err);
+    if (status == VIV_OK && held.len && vh_json_read(c->arena, held, &set, err) == VIV_OK) {
+        vh_json_set(c->response, "switch", set);
+    }
     status = status ? status : state.get_fact(state.data, c->arena, "queue", &files, err);
     struct vh_json *list = NULL;
     if (status == VIV_OK && files.len && vh_json_read(c->arena, files, &list, err) == VIV_OK) {
@@ -285,12 +290,14 @@ read_verify(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct vh_controlling *c = data;
     struct vh_verify_result result;
-    viv_status status = vh_verify_log(store, &result, err);
+    viv_status status = vh_json_int(c->request, "recent", 0) ? vh_verify_recent(store, &result, err)
+                                                              : vh_verify_log(store, &result, err);
     char *hex = vh_arena_alloc(c->arena, VH_HASH_HEX);
     if (hex) {
         vh_hash_hex(&result.head, hex);
         vh_json_set_text(c->arena, c->response, "head", hex);
     }
+    vh_json_set_int(c->arena, c->response, "archived", result.archived);
     vh_json_set_int(c->arena, c->response, "bad", result.bad_seq);
     vh_json_set_int(c->arena, c->response, "events", result.events);
     vh_json_set_text(c->arena, c->response, "problem", vh_arena_text(c->arena, result.problem));

@@ -242,6 +242,10 @@ vh_control_call(struct vh_controlling *c)
     if (!c->run->pool) {
         return vh_error_set(&c->err, VIV_E_UNAVAILABLE, "call", "this host has no runners");
     }
+    if (atomic_load(&c->run->held)) {
+        return vh_error_set(&c->err, VIV_E_BUSY, "call", "all work is held, calls with it; 'vivhost status' says by "
+                            "whom, 'vivhost resume' goes on");
+    }
     struct viv_str scope = { NULL, 0 };
     viv_status status = vh_control_scope_said(c, &scope);
     if (status) {
@@ -258,6 +262,7 @@ vh_control_call(struct vh_controlling *c)
         .input_json = input ? vh_json_print(c->arena, input) : VH_STR("{}"),
         .root_fd = reads_all(c) ? fd : -1,
         .now_us = c->run->seam->wall_us(c->run->seam->data),
+        .cancel = &c->run->halted,
     };
     status = vh_skill_run(c->run, c->arena, &call, &result, &c->err);
     c->run->seam->close(c->run->seam->data, fd);

@@ -40,9 +40,8 @@ check_scope(const struct vh_effect *effect, struct viv_error *err)
                         from ? effect->target : effect->path, VH_STR_ARGS(scope));
 }
 
-/* The safety plugin's word. A failure of any kind is a deny. */
-static viv_verdict
-judge(struct vh_work *work, struct viv_str effect_json, struct vh_json **ret_reasons)
+viv_verdict
+vh_effect_judge(struct vh_work *work, struct viv_str effect_json, struct vh_json **ret_reasons)
 {
     struct viv_safety_judge_effect_request request = {
         .size = (uint32_t)sizeof request,
@@ -213,6 +212,18 @@ answered(const struct vh_effect *effect)
     return same;
 }
 
+viv_status
+vh_effect_show(struct vh_work *work, struct viv_str command, struct vh_json **ret_effect, struct viv_error *err)
+{
+    struct viv_effect_request request = {
+        .size = (uint32_t)sizeof request, .rev = 1, .kind = VIV_EFFECT_EXEC, .spec_json = command };
+    struct vh_effect_origin origin = { .work = work, .plugin = VH_STR("person") };
+    struct vh_effect effect = { .origin = &origin, .work = work, .arena = work->arena, .request = &request };
+    viv_status status = vh_effect_read_request(&effect, err);
+    *ret_effect = status ? NULL : vh_effect_json(&effect, work->arena);
+    return status;
+}
+
 /* A question ends the run: no worker waits for a person. */
 static viv_status
 judge_and_record(struct vh_effect *effect, struct viv_error *err)
@@ -226,7 +237,7 @@ judge_and_record(struct vh_effect *effect, struct viv_error *err)
     vh_hash_text(text, effect->digest);
     struct vh_json *reasons = NULL;
     const char *kind = NULL;
-    viv_verdict verdict = judge(work, text, &reasons);
+    viv_verdict verdict = vh_effect_judge(work, text, &reasons);
     struct viv_str reason = reason_of(work, verdict, reasons);
     if (verdict == VIV_VERDICT_ASK && answered(effect)) {
         verdict = VIV_VERDICT_ALLOW;
@@ -417,7 +428,7 @@ judge_path(struct vh_work *work, const struct vh_json *path, viv_verdict *ret_ve
         return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory to judge a change");
     }
     struct vh_json *reasons = NULL;
-    *ret_verdict = judge(work, text, &reasons);
+    *ret_verdict = vh_effect_judge(work, text, &reasons);
     *ret_reason = reason_of(work, *ret_verdict, reasons);
     return VIV_OK;
 }

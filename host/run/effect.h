@@ -27,6 +27,11 @@ viv_status vh_effect_perform(void *data, struct vh_arena *arena, const struct vi
 viv_status vh_effect_announce(struct vh_work *work, const char *kind, struct viv_str what, struct viv_error *err);
 viv_status vh_effect_announced(struct vh_work *work, const char *kind, struct viv_str what, struct viv_error *err);
 
+/* The safety plugin's word about an effect as JSON; a failure of any kind is a deny. */
+viv_verdict vh_effect_judge(struct vh_work *work, struct viv_str effect_json, struct vh_json **ret_reasons);
+/* A command as the safety plugin would be shown it, read and normalised; nothing happens. */
+viv_status vh_effect_show(struct vh_work *work, struct viv_str command, struct vh_json **ret_effect,
+                          struct viv_error *err);
 /* Judge a list of changed paths as writes: strictest verdict and the first reason of that strength. */
 viv_status vh_effect_judge_paths(struct vh_work *work, const struct vh_json *change, viv_verdict *ret_verdict,
                                  struct viv_str *ret_reason, struct viv_error *err);

@@ -5,6 +5,7 @@
 #define VH_PIPELINE_H
 
 #include "run/run.h"
+#include <viv_interfaces.h>
 
 /* How others see what a worker does and tell it to stop. All but `cancel` may be NULL. */
 struct vh_pipeline_watch {
@@ -23,6 +24,9 @@ viv_status vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct v
 viv_status vh_ask_intake(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_plan(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_safety(struct vh_work *work, struct viv_error *err);
+/* The safety plugin's word about the task in work->ask, and what it was shown. */
+viv_status vh_ask_judge_task(struct vh_work *work, struct viv_str *ret_task,
+                             struct viv_safety_judge_task_answer *ret_answer, struct viv_error *err);
 viv_status vh_ask_budget(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_route(struct vh_work *work, struct viv_error *err);
 viv_status vh_ask_base(struct vh_work *work, struct viv_error *err);

@@ -47,6 +47,7 @@ struct vh_run_policy {
 
 struct vh_run {
     const struct vh_seam *seam;
+    atomic_uint held, halted; /* people hold all work; and what runs ends: switch.h */
     struct vh_sequencer *sequencer;
     struct vh_arena *arena; /* the host's */
     int home;               /* descriptor of the home */
@@ -130,7 +131,6 @@ const struct vh_json *vh_run_setting(const struct vh_run_policy *policy, const c
 
 /* JSON text of a plugin as a canonical tree; an empty or unusable text gives `fallback` ("[]" or "{}"). */
 struct vh_json *vh_run_tree(struct vh_work *work, struct viv_str text, const char *fallback);
-
 /* Text for an event or a person: UTF-8, control characters but newline and tab replaced, cut at `max` bytes. */
 struct viv_str vh_run_clean(struct vh_arena *arena, struct viv_str text, size_t max);
 

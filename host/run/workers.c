@@ -141,12 +141,18 @@ vh_workers_pause(struct vh_workers *workers)
 }
 
 void
-vh_workers_hurry(struct vh_workers *workers)
+vh_workers_interrupt(struct vh_workers *workers)
 {
-    atomic_store(&workers->now, 1); /* first: who clears its flag for a new claim looks at this afterwards */
     for (int i = 0; i < workers->count; i++) {
         atomic_store(&workers->worker[i].cancel, 1);
     }
+}
+
+void
+vh_workers_hurry(struct vh_workers *workers)
+{
+    atomic_store(&workers->now, 1); /* first: who clears its flag for a new claim looks at this afterwards */
+    vh_workers_interrupt(workers);
     vh_sequencer_wake(workers->run->sequencer);
 }
 

@@ -24,6 +24,8 @@ struct vh_json *vh_workers_last(struct vh_workers *workers, struct vh_arena *are
 void vh_workers_stop(struct vh_workers *workers, bool now);
 /* Stop what runs for this task, if anything does. */
 void vh_workers_cancel(struct vh_workers *workers, struct viv_str task);
+/* Stop what runs now, by its class infrastructure. What is claimed later is no matter of it. */
+void vh_workers_interrupt(struct vh_workers *workers);
 /* How many hold a task. */
 int vh_workers_busy(struct vh_workers *workers);
 /* [{"name","pid","task","since_us"}] */

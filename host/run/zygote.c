@@ -151,7 +151,6 @@ ask(struct vh_zygote *zygote, struct vh_message *message, const struct rights *r
     return status;
 }
 
-/* An answer to a harmless question tells that filter and socket are in place. */
 static viv_status
 launch(struct vh_zygote *zygote, struct viv_error *err)
 {
@@ -173,6 +172,13 @@ launch(struct vh_zygote *zygote, struct viv_error *err)
     zygote->fd = pair[0];
     atomic_store(&zygote->pid, pid);
     atomic_store(&zygote->alive, 1);
+    return VIV_OK;
+}
+
+/* An answer to a harmless question tells that filter and socket are in place. */
+static viv_status
+greet_locked(struct vh_zygote *zygote, struct viv_error *err)
+{
     struct vh_message question = {.kind = VH_MESSAGE_COLLECT}, answer;
     int fd;
     return ask_locked(zygote, &question, &(struct rights){.count = 0}, &answer, &fd, err);
@@ -194,7 +200,7 @@ bury(struct vh_zygote *zygote)
 }
 
 viv_status
-vh_zygote_start(const struct vh_seam *seam, struct vh_arena *arena, const char *program,
+vh_zygote_spawn(const struct vh_seam *seam, struct vh_arena *arena, const char *program,
                 struct vh_zygote **ret_zygote, struct viv_error *err)
 {
     struct vh_zygote *zygote = vh_arena_alloc(arena, sizeof *zygote);
@@ -216,11 +222,40 @@ vh_zygote_start(const struct vh_seam *seam, struct vh_arena *arena, const char *
 }
 
 viv_status
+vh_zygote_greet(struct vh_zygote *zygote, struct viv_error *err)
+{
+    pthread_mutex_lock(&zygote->lock);
+    viv_status status = greet_locked(zygote, err);
+    pthread_mutex_unlock(&zygote->lock);
+    return status;
+}
+
+viv_status
+vh_zygote_start(const struct vh_seam *seam, struct vh_arena *arena, const char *program,
+                struct vh_zygote **ret_zygote, struct viv_error *err)
+{
+    struct vh_zygote *zygote = NULL;
+    viv_status status = vh_zygote_spawn(seam, arena, program, &zygote, err);
+    if (status == VIV_OK) {
+        status = vh_zygote_greet(zygote, err);
+    }
+    if (status != VIV_OK) {
+        vh_zygote_end(zygote);
+        return status;
+    }
+    *ret_zygote = zygote;
+    return VIV_OK;
+}
+
+viv_status
 vh_zygote_restart(struct vh_zygote *zygote, struct viv_error *err)
 {
     pthread_mutex_lock(&zygote->lock);
     bury(zygote);
     viv_status status = launch(zygote, err);
+    if (status == VIV_OK) {
+        status = greet_locked(zygote, err);
+    }
     if (status != VIV_OK) {
         bury(zygote);
     }

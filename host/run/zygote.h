@@ -23,6 +23,11 @@ struct vh_zygote_fork {
 /* [spawner] Start `program` (path of viv-zygote). VIV_E_UNAVAILABLE when it cannot start or does not answer. */
 viv_status vh_zygote_start(const struct vh_seam *seam, struct vh_arena *arena, const char *program,
                            struct vh_zygote **ret_zygote, struct viv_error *err);
+/* [spawner] The same in two steps, for who has other things to do until it answers: what is spawned is to be ended,
+ * greeted or not. */
+viv_status vh_zygote_spawn(const struct vh_seam *seam, struct vh_arena *arena, const char *program,
+                           struct vh_zygote **ret_zygote, struct viv_error *err);
+viv_status vh_zygote_greet(struct vh_zygote *zygote, struct viv_error *err);
 /* [spawner] End what is left of the old one and start again. Runners of the old one are dead. */
 viv_status vh_zygote_restart(struct vh_zygote *zygote, struct viv_error *err);
 /* [spawner] End it and wait for it. NULL is accepted. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +101,25 @@ add_size(void *data, int64_t seq, struct viv_str line, const struct vh_hash *has
     return true;
 }
 
+static double
+us(struct timeval from, struct timeval to)
+{
+    return (double)(to.tv_sec - from.tv_sec) * 1e6 + (double)(to.tv_usec - from.tv_usec);
+}
+
+/* What a busy machine does not change much: processor time and how often a thread waited, of producers and host. */
+static void
+usage(struct bench *bench, int producers, double tasks, const struct rusage *before, const struct rusage *after)
+{
+    char what[96];
+    snprintf(what, sizeof what, "processor time a task, own: %d producers", producers);
+    bench_value(bench, what, us(before->ru_utime, after->ru_utime) / tasks, "us");
+    snprintf(what, sizeof what, "processor time a task, the system's: %d producers", producers);
+    bench_value(bench, what, us(before->ru_stime, after->ru_stime) / tasks, "us");
+    snprintf(what, sizeof what, "waits of threads a task: %d producers", producers);
+    bench_value(bench, what, (double)(after->ru_nvcsw - before->ru_nvcsw) / tasks, "");
+}
+
 static void
 lifecycle(struct bench *bench, struct home *home, int producers, int64_t tasks)
 {
@@ -111,6 +131,8 @@ lifecycle(struct bench *bench, struct home *home, int producers, int64_t tasks)
         bench->failed = true;
         return;
     }
+    struct rusage before;
+    (void)getrusage(RUSAGE_SELF, &before);
     int64_t from = bench_now_ns();
     for (int i = 0; i < producers; i++) {
         work[i] = (struct work){ .home = home, .number = producers * 100 + i, .tasks = each,
@@ -121,6 +143,8 @@ lifecycle(struct bench *bench, struct home *home, int producers, int64_t tasks)
         pthread_join(work[i].thread, NULL);
     }
     int64_t took = bench_now_ns() - from;
+    struct rusage after;
+    (void)getrusage(RUSAGE_SELF, &after);
     for (int64_t i = 0; i < each * producers; i++) {
         bench->failed = bench->failed || samples[i] < 0;
     }
@@ -133,6 +157,7 @@ lifecycle(struct bench *bench, struct home *home, int producers, int64_t tasks)
     snprintf(what, sizeof what, "tasks in the time of a raw sync: %d producers", producers);
     bench_value(bench, what, (double)(each * producers) * raw_median_ns / (double)took, "");
     free(samples);
+    usage(bench, producers, (double)(each * producers), &before, &after);
 }
 
 /* Counters are read after the sequencer has ended; one commit each for its start and its end is not the tasks'. Syncs

@@ -18,6 +18,7 @@
 #include "live.h"
 
 #define TRACED 10 /* tasks of each kind under strace */
+#define REST_MS 2000 /* a host that did nothing for a second gives memory back */
 
 static const char *const nothing[] = { "true", NULL };
 static const char *const edit[] = { "sh", "-c", "echo x >> one.txt", NULL };
@@ -217,6 +218,8 @@ main(int argc, char **argv)
     bench_run(&bench, "vivhost skill call alone", command_call, NULL);
     at_rest(&bench, bench.rounds);
     live_start(&live, 2, false);
+    bench_value(&bench, "resident when it answers", (double)live_resident_kib(&live) / 1024, "MiB");
+    vh_socket_pause(REST_MS);
     bench_value(&bench, "resident at rest: host, launcher, zygote", (double)live_resident_kib(&live) / 1024, "MiB");
     bench.rounds = rounds * 5;
     bench_run(&bench, "socket: status", socket_status, NULL);

@@ -5,6 +5,7 @@
 usage: look.py field PATH | events KIND PATH | bytes KIND | ask PROJECT REQUEST | stopped MARK HOME | left SCRATCH HOME |
 exported FILE LOG | database SQL FILE | schema FILE NUMBER |
 older BACKUP SCHEMA | row FILE TASK MEMBERS"""
+import gzip
 import hashlib
 import json
 import os
@@ -107,9 +108,16 @@ def left(scratch, home):
 
 
 def exported(file, log):
-    """I13: what the host exported, but for a last line that a crash may have torn, is a beginning of the log."""
+    """I13: what is archived and what the host exported after it, but for a last line that a crash may have torn, is a
+    beginning of the log."""
+    folder, have = os.path.join(os.path.dirname(file), "archive"), b""
     with open(file, "rb") as one, open(log, "rb") as whole:
-        have = one.read()
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if name.endswith(".gz"):
+                with gzip.open(os.path.join(folder, name)) as segment:
+                    have += segment.read()
+        rest = one.read()
+        have = rest if have.startswith(rest[:1000]) else have + rest  # as it was before it was archived
         return 0 if whole.read().startswith(have[:have.rfind(b"\n") + 1]) else 1
 
 

@@ -34,11 +34,11 @@ viv replay -C "$P"
 expect_code 0 "replay of an older home"
 viv log rebuild --check -C "$P"
 expect_code 1 "log rebuild --check, which writes nothing"
-said "has schema 1, this program writes 2; 'vivhost work' brings an older home there"
+said "has schema 1, this program writes 3; 'vivhost work' brings an older home there"
 same "what was only read" "$(state_of_files "$P")" "$before"
 viv task cancel waiting -C "$P"
 expect_code 0 "a command that writes"
-said "was brought from schema 1 to 2; as it was it is '$P/.vivarium/vivarium.db.schema-1', for the vivhost that made it"
+said "was brought from schema 1 to 3; as it was it is '$P/.vivarium/vivarium.db.schema-1', for the vivhost that made it"
 same "a task of before" "$(state_of "$P" published)" ready
 same "the old file" "$(sha256sum <"$P/.vivarium/vivarium.db.schema-1")" "$(python3 "$FLOW/look.py" database \
     "$GOLDEN/schema-1/home.sql" "$SCRATCH/again.db" && sha256sum <"$SCRATCH/again.db")"
@@ -69,7 +69,7 @@ flow_homes=()
 mkdir "$SCRATCH/restored"
 viv restore "$SCRATCH/backup" -C "$SCRATCH/restored"
 expect_code 0 "restore of an older backup"
-said "was brought from schema 1 to 2"
+said "was brought from schema 1 to 3"
 same "a task of before" "$(state_of "$SCRATCH/restored" published)" ready
 flow_homes+=("$SCRATCH/restored")
 
@@ -79,13 +79,13 @@ old_home "$P" 2
 sed -i 's/0123456789abcdef0/0123456789abcdef2/' "$P/.vivarium/home.json"
 viv trust --home -C "$P"
 expect_code 0 "trust"
-python3 "$FLOW/look.py" schema "$P/.vivarium/vivarium.db" 3
+python3 "$FLOW/look.py" schema "$P/.vivarium/vivarium.db" 4
 before=$(state_of_files "$P")
 for command in "queue list" "log show" "work --drain" "submit goal" "log rebuild" "log rebuild --check" "backup $SCRATCH/b"; do
     # shellcheck disable=SC2086
     viv $command -C "$P"
     refute "'$command' in a newer home" [ "$code" = 0 ]
-    said "has schema 3, this program knows up to 2; use the newer vivhost"
+    said "has schema 4, this program knows up to 3; use the newer vivhost"
 done
 sed -i 's/"version":1/"version":2/' "$P/.vivarium/home.json"
 before_home=$(state_of_files "$P")

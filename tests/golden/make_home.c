@@ -162,6 +162,8 @@ about_the_home(void)
     (void)say("home.restored", "", "{\"folder\":\"/srv/backup\",\"last\":9}");
     (void)say("content.pruned", "", "{\"digests\":[\"d-old\"]}");
     (void)say("clock.stepped", "", "{\"back_us\":1500000}");
+    (void)say("switch.set", "", "{\"note\":\"a look first\",\"state\":\"pause\"}");
+    (void)say("switch.set", "", "{\"note\":\"\",\"state\":\"run\"}");
 }
 
 /* A key is told its first answer again, a good one and a bad one. */

@@ -233,7 +233,7 @@ a_log_that_was_altered_is_refused(void **state)
            "BLOB)",
            false);
     refused(p, VIV_E_CORRUPT,
-            "cannot be brought from schema 1 to 2: event 373 of its log is bad: the hash does not "
+            "cannot be brought from schema 1 to 3: event 373 of its log is bad: the hash does not "
             "follow from the record and the one before");
     assert_string_equal(names(p), "vivarium.db ");
 }
@@ -274,7 +274,7 @@ nobody_may_read_meanwhile(void **state)
     assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM events", NULL, NULL, NULL),
                      SQLITE_OK);
     refused(p, VIV_E_BUSY,
-            "is to be brought from schema 1 to 2 and somebody reads it; end that process and try "
+            "is to be brought from schema 1 to 3 and somebody reads it; end that process and try "
             "again");
     assert_int_equal(sqlite3_close(reader), SQLITE_OK);
     assert_int_equal(migrate(p, vh_seam_real()), VIV_OK);
@@ -303,7 +303,7 @@ an_old_home_is_only_read(void **state)
     assert_int_equal(vh_store_open(p->arena, p->path, NULL, &store, &p->err), VIV_E_VERSION);
     assert_non_null(
         strstr(p->err.text,
-               "has schema 1, this program writes 2; 'vivhost work' brings an older home there"));
+               "has schema 1, this program writes 3; 'vivhost work' brings an older home there"));
     same(before, bytes_of(p, p->path));
     assert_int_equal(vh_store_open_read(p->arena, p->path, &store, &p->err), VIV_OK);
     struct vh_task task;

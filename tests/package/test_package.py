@@ -135,6 +135,13 @@ class Package(unittest.TestCase):
             self.skipTest(f"systemd-analyze does not work here: {done.stderr.strip()}")
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
+    def test_the_scripted_model_finds_its_parts(self):
+        examples = sorted(self.prefix.glob("share/vivarium/mock-model.d/*.json"))
+        self.assertGreaterEqual(len(examples), 4)
+        for example in examples:
+            self.assertIn(" turns, models ", run(self.prefix / "bin/viv-mock-model", "--check", example))
+        self.assertEqual(list(self.prefix.rglob("__pycache__")), [])
+
     def test_programs_pages_and_contracts_are_there(self):
         for name in ("share/vivarium/gen/manifest.py", "share/vivarium/verify-log", "share/vivarium/contract/manifest.schema.json"):
             self.assertTrue((self.prefix / name).is_file(), name)

@@ -8,7 +8,7 @@
 #include "cut_folder.h"
 
 #define NONE (-1)
-#define NAME_SIZE 96
+#define NAME_SIZE 128
 #define SWAPS_MAX 2
 
 struct bytes {

@@ -61,6 +61,48 @@ look_and_replay(void *data, int64_t seq, struct viv_str line, const struct vh_ha
     return true;
 }
 
+struct found {
+    struct vh_store *store;
+    struct viv_str task; /* whose events are read; empty: every event */
+    int64_t events;
+};
+
+static bool
+count_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct found *found = data;
+    struct vh_event event;
+    (void)hash;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    assert_int_equal(vh_event_decode(arena, line, &event, NULL), VIV_OK);
+    if (found->task.len && !vh_str_equal(found->task, event.task)) {
+        fail_msg("event %lld is found for task '%.*s' and is about '%.*s'", (long long)seq, VH_STR_ARGS(found->task),
+                 VH_STR_ARGS(event.task));
+    }
+    found->events += event.task.len != 0;
+    vh_arena_destroy(arena);
+    return true;
+}
+
+static bool
+count_of_task(void *data, const struct vh_task *task)
+{
+    struct found *found = data;
+    found->task = task->id;
+    return vh_reader_events(found->store, 0, task->id, count_event, found, NULL) == VIV_OK;
+}
+
+/* Read by tasks, the log has the same events. */
+static void
+check_by_tasks(struct vh_store *store, struct vh_arena *arena)
+{
+    struct found all = { .store = store }, by_task = { .store = store };
+    struct viv_str every = { NULL, 0 };
+    assert_int_equal(vh_reader_events(store, 0, every, count_event, &all, NULL), VIV_OK);
+    assert_int_equal(vh_reader_tasks(store, arena, every, 0, count_of_task, &by_task, NULL), VIV_OK);
+    assert_int_equal(by_task.events, all.events);
+}
+
 /* `home` is NULL for a log alone. */
 static void
 check(struct vh_store *store, struct home *home)
@@ -97,6 +139,7 @@ check(struct vh_store *store, struct home *home)
                  replayed.what, VH_STR_ARGS(replayed.recorded), VH_STR_ARGS(replayed.decided));
     }
     assert_int_equal(replayed.events, verified.events);
+    check_by_tasks(store, checking.arena);
     vh_arena_destroy(checking.arena);
 }
 

@@ -34,6 +34,18 @@ install(DIRECTORY plugin-api/kit/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/viv/ki
 install(FILES tools/gen/manifest.py DESTINATION ${viv_share}/gen)
 install(DIRECTORY docs/contract DESTINATION ${viv_share} FILES_MATCHING PATTERN "*.json")
 install(PROGRAMS tools/verify-log DESTINATION ${viv_share}) # for a machine of its own; no program of the host's
+
+# The scripted endpoint for models; its program finds its parts by the way from one folder to the other.
+file(RELATIVE_PATH viv_mock_parts /${CMAKE_INSTALL_BINDIR} /${viv_share}/mock-model.d)
+file(READ tools/mock-model viv_mock_program)
+string(REPLACE "PARTS = \"mock-model.d\"" "PARTS = \"${viv_mock_parts}\"" viv_mock_program "${viv_mock_program}")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/viv-mock-model CONTENT "${viv_mock_program}" @ONLY)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tools/mock-model)
+install(PROGRAMS ${PROJECT_BINARY_DIR}/viv-mock-model DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY tools/mock-model.d DESTINATION ${viv_share} FILES_MATCHING PATTERN "*.py" PATTERN "*.json"
+    PATTERN "__pycache__" EXCLUDE)
+install(FILES docs/mock-model.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(viv_package ${CMAKE_INSTALL_LIBDIR}/cmake/Vivarium)

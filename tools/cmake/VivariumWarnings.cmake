@@ -10,7 +10,10 @@ if(VIV_WERROR)
     target_compile_options(viv_build_flags INTERFACE -Werror)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_compile_options(viv_build_flags INTERFACE -D_FORTIFY_SOURCE=2)
+    # Programs hold nothing that they do not use. Plugins are what their author linked: their bytes are judged.
+    target_compile_options(viv_build_flags INTERFACE -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections)
+    target_link_options(viv_build_flags INTERFACE
+        $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:LINKER:--gc-sections>)
 endif()
 if(VIV_SANITIZE STREQUAL "address")
     target_compile_options(viv_build_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)

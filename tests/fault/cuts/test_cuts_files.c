@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a power cut loses or damages a file of a home that somebody was told is there:
- * contents in the store, the user's key, what is known of a plain folder. After each cut the same
- * work is done again on what is left, and cut again. */
+ * contents in the store, the user's key, what is known of a plain folder, archived events, which the
+ * database has no more. After each cut the same work is done again on what is left, and cut again. */
 #include "../../support/cm.h"
 
 #include <fcntl.h>
@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "../../support/cut_folder.h"
+#include "../../support/home.h"
 #include "../../support/scratch.h"
 #include "base/str.h"
 #include "cuts.h"
 #include "keep/blob.h"
+#include "keep/segment.h"
 #include "load/trust.h"
 #include "run/folder_cache.h"
 #include "run/target.h"
@@ -27,7 +29,7 @@
 #define CUTS 8000
 #endif
 
-enum kind { BLOB, KEY, CACHE };
+enum kind { BLOB, KEY, CACHE, SEGMENT };
 
 struct ack {
     enum kind kind;
@@ -41,6 +43,7 @@ struct world {
     struct scratch scratch;
     struct cut_folder cut;
     struct cut_record *record;
+    struct home log; /* whose first events are archived; the folder that is cut has only the files */
     int home;
     uint64_t random;
     struct ack ack[ACKS_MAX];
@@ -134,15 +137,30 @@ write_cache(struct world *w, struct ack *ack, struct viv_error *err)
 }
 
 static void
+write_segment(struct world *w, struct ack *ack, struct viv_error *err)
+{
+    struct vh_segment segment;
+    if (vh_segment_write(&w->cut.seam, w->log.store, w->home, 1, &segment, err)) {
+        (void)wrong(w, "events cannot be archived:", err->text);
+    }
+    memcpy(ack->bytes, &segment, sizeof segment);
+    ack->len = sizeof segment;
+}
+
+static void
 live(struct world *w)
 {
     uint64_t rounds = 1 + draw(w, 6);
     for (uint64_t i = 0; i < rounds && w->acks < ACKS_MAX; i++) {
         struct viv_error err = VIV_ERROR_INIT;
-        static const enum kind kinds[] = {BLOB, BLOB, BLOB, KEY, CACHE, CACHE};
+        static const enum kind kinds[] = {BLOB, BLOB, BLOB, BLOB, BLOB, BLOB, KEY, CACHE, CACHE, SEGMENT};
         struct ack *ack = &w->ack[w->acks];
         *ack = (struct ack){.kind = kinds[draw(w, sizeof kinds / sizeof *kinds)]};
-        (ack->kind == BLOB ? put_blob : ack->kind == KEY ? make_key : write_cache)(w, ack, &err);
+        ack->kind = ack->kind == SEGMENT && draw(w, 8) ? BLOB : ack->kind; /* as dear as hundreds of the others */
+        (ack->kind == BLOB    ? put_blob
+         : ack->kind == KEY   ? make_key
+         : ack->kind == CACHE ? write_cache
+                              : write_segment)(w, ack, &err);
         ack->at = cut_record_operations(w->record);
         w->acks++;
     }
@@ -207,15 +225,43 @@ check_cache(struct world *w, uint64_t at)
 }
 
 static bool
+count_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    (void)line;
+    (void)hash;
+    *(int64_t *)data = seq;
+    return true;
+}
+
+static bool
+check_segment(struct world *w, const struct ack *ack, bool promised)
+{
+    char folder[sizeof w->cut.root + sizeof VH_SEGMENT_FOLDER];
+    struct vh_segment segment;
+    int64_t last = 0;
+    struct vh_segment_reading reading = {.each = count_event, .data = &last};
+    struct viv_error err = VIV_ERROR_INIT;
+    memcpy(&segment, ack->bytes, sizeof segment);
+    snprintf(folder, sizeof folder, "%s/" VH_SEGMENT_FOLDER, w->cut.root);
+    viv_status status = vh_segment_read(&w->cut.seam, folder, &segment, &reading, &err);
+    bool same = status == VIV_OK && last == VH_SEGMENT_EVENTS;
+    bool good = same || (!promised && status == VIV_E_NOT_FOUND);
+    kept += same && promised;
+    gone += !same && good;
+    return good || wrong(w, promised ? "archived events are lost:" : "a segment is damaged:", err.text);
+}
+
+static bool
 check(struct world *w, uint64_t at)
 {
     bool good = check_cache(w, at);
     for (size_t i = 0; i < w->acks && good; i++) {
         const struct ack *ack = &w->ack[i];
         bool promised = ack->at <= at;
-        good = ack->kind == BLOB  ? check_blob(w, ack, promised)
-               : ack->kind == KEY ? check_key(w, ack, promised)
-                                  : true;
+        good = ack->kind == BLOB      ? check_blob(w, ack, promised)
+               : ack->kind == KEY     ? check_key(w, ack, promised)
+               : ack->kind == SEGMENT ? check_segment(w, ack, promised)
+                                      : true;
     }
     return good;
 }
@@ -295,6 +341,10 @@ begin(void)
     assert_true(world.home >= 0);
     assert_int_equal(mkdirat(world.home, "store", 0700), 0); /* 'vivhost init' made it */
     cut_folder_init(&world.cut, root, vh_seam_real());
+    home_new(&world.log);
+    for (int i = 0; i < VH_SEGMENT_EVENTS; i++) {
+        (void)home_must(&world.log, "calls.made", "", "{}");
+    }
 }
 
 static bool
@@ -310,6 +360,7 @@ end(void)
 {
     close(world.home);
     cut_folder_end(&world.cut);
+    home_end(&world.log);
     scratch_remove(&world.scratch);
 }
 

@@ -177,7 +177,7 @@ class Verifier(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
         done = subprocess.run([sys.executable, VERIFY, "--help"], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0)
-        self.assertIn("cut short", done.stdout)
+        self.assertIn("kept elsewhere", done.stdout)
 
     def test_one_line_whatever_is_quoted(self):
         self.events[6]["kind"] = "a\n\x1b[31m" + "b" * 1000

@@ -2,6 +2,7 @@
 /* If this fails, one greedy task could take the host's memory, or what a plugin was lent would outlive its call. */
 #include "../../support/cm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -216,6 +217,41 @@ an_arena_that_could_not_be_made_gives_nothing(void **state)
     vh_arena_destroy(NULL);
 }
 
+#ifndef VH_SANITIZED /* their memory is not the C library's */
+static long
+resident_pages(void)
+{
+    char text[128];
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    assert_int_equal(sscanf(text, "%*d %ld", &pages), 1);
+    fclose(file);
+    return pages;
+}
+
+/* One small arena at the end must not hold what thousands before it had. */
+static void
+ended_arenas_go_back_to_the_system(void **state)
+{
+    (void)state;
+    static struct vh_arena *arenas[2000];
+    for (size_t i = 0; i < 2000; i++) {
+        arenas[i] = vh_arena_create(NULL, 0);
+        assert_non_null(vh_arena_alloc(arenas[i], 4000));
+    }
+    for (size_t i = 0; i < 1999; i++) {
+        vh_arena_destroy(arenas[i]);
+    }
+    long before = resident_pages();
+    vh_arena_trim();
+    assert_true(resident_pages() < before - 1000);
+    assert_non_null(vh_arena_alloc(arenas[1999], 1));
+    vh_arena_destroy(arenas[1999]);
+}
+#endif
+
 int
 main(void)
 {
@@ -231,6 +267,9 @@ main(void)
         cmocka_unit_test(copies_end_in_nul),
         cmocka_unit_test(the_nth_allocation_fails),
         cmocka_unit_test(a_reset_is_as_good_as_new),
+#ifndef VH_SANITIZED
+        cmocka_unit_test(ended_arenas_go_back_to_the_system),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,9 +6,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "../../support/cut_vfs.h"
 #include "../../support/home.h"
@@ -428,6 +430,49 @@ only_a_task_to_take_wakes_a_worker(void **state)
     home_end(&home);
 }
 
+struct idle {
+    pthread_t thread;
+    struct vh_sequencer *sequencer;
+    atomic_bool waits;
+    int64_t seen;
+    long woken; /* how often its thread went to sleep again, and once for the first time */
+};
+
+static void *
+wait_idle(void *data)
+{
+    struct idle *idle = data;
+    struct rusage before, after;
+    idle->seen = vh_sequencer_wait_task(idle->sequencer, -1, 0);
+    (void)getrusage(RUSAGE_THREAD, &before);
+    atomic_store(&idle->waits, true);
+    (void)vh_sequencer_wait_task(idle->sequencer, idle->seen, INT64_MAX / 2);
+    (void)getrusage(RUSAGE_THREAD, &after);
+    idle->woken = after.ru_nvcsw - before.ru_nvcsw;
+    return NULL;
+}
+
+/* Nor are they to be woken just to sleep again: with eight of them each command would cost eight times that. */
+static void
+an_idle_worker_sleeps_through_the_work_of_others(void **state)
+{
+    (void)state;
+    struct home home;
+    home_new(&home);
+    struct idle idle = { .sequencer = home.sequencer };
+    assert_int_equal(pthread_create(&idle.thread, NULL, wait_idle, &idle), 0);
+    while (!atomic_load(&idle.waits)) {
+        (void)sched_yield();
+    }
+    for (int i = 0; i < 300; i++) {
+        (void)home_must(&home, "policy.loaded", "", "{}");
+    }
+    (void)home_must(&home, "task.submitted", "a", SUBMIT);
+    pthread_join(idle.thread, NULL);
+    assert_in_range(idle.woken, 1, 30); /* and for the lock, now and then */
+    home_end(&home);
+}
+
 int
 main(void)
 {
@@ -435,6 +480,7 @@ main(void)
         cmocka_unit_test(one_holder_and_one_first_answer),
         cmocka_unit_test(a_busy_host_stops_and_keeps_its_word),
         cmocka_unit_test(only_a_task_to_take_wakes_a_worker),
+        cmocka_unit_test(an_idle_worker_sleeps_through_the_work_of_others),
         cmocka_unit_test(a_failed_store_never_says_done),
         cmocka_unit_test(nobody_of_a_dying_batch_is_told_done),
     };

@@ -86,6 +86,34 @@ no_entry_is_said(void **state)
     vh_arena_destroy(arena);
 }
 
+/* Of the kernel's table of descriptors: it grows in steps, and only when it must. */
+static long
+table_size(void)
+{
+    char line[128];
+    long size = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && size == 0 && fgets(line, sizeof line, file)) {
+        (void)sscanf(line, "FDSize: %ld", &size);
+    }
+    assert_non_null(file);
+    fclose(file);
+    return size;
+}
+
+/* A table that grows under threads makes every start wait. This test comes first: what was mapped has made room. */
+static void
+room_is_made_once(void **state)
+{
+    (void)state;
+    assert_in_range(table_size(), 1, 256);
+    vh_map_reserve(-1); /* nothing to copy is no harm */
+    assert_in_range(table_size(), 1, 256);
+    vh_map_reserve(0);
+    assert_int_equal(table_size(), 512);
+    assert_int_equal(fcntl(511, F_GETFD), -1);
+}
+
 static void
 numbers_run_out(void **state)
 {
@@ -110,6 +138,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(room_is_made_once),
         cmocka_unit_test(sealed_bytes_stay),
         cmocka_unit_test(unsealed_bytes_are_refused),
         cmocka_unit_test(each_plugin_gets_its_own_code),

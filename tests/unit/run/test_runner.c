@@ -442,6 +442,12 @@ a_zygote_that_cannot_start_says_so(void **state)
     assert_int_equal(vh_zygote_start(vh_seam_real(), tier1->arena, "/bin/true", &zygote, &err), VIV_E_UNAVAILABLE);
     assert_non_null(strstr(err.text, "has ended"));
     assert_null(zygote);
+    /* In two steps the second one says it, and what was spawned is there to be ended. */
+    assert_int_equal(vh_zygote_spawn(vh_seam_real(), tier1->arena, "/bin/true", &zygote, &err), VIV_OK);
+    assert_int_equal(vh_zygote_greet(zygote, &err), VIV_E_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "has ended"));
+    assert_false(vh_zygote_alive(zygote));
+    vh_zygote_end(zygote);
 }
 
 int
