@@ -111,6 +111,30 @@ vh_arena_create(struct vh_arena *parent, size_t max_bytes)
     return arena;
 }
 
+/* All that is in it, but for one block that is not a large one, to be used again. */
+static void
+empty(struct vh_arena *arena, struct block **ret_kept)
+{
+    while (arena->children) {
+        vh_arena_destroy(arena->children);
+    }
+    for (struct cleanup *c = arena->cleanups; c; c = c->next) {
+        c->clean(c->data);
+    }
+    for (struct vh_arena *a = arena->parent; a; a = a->parent) {
+        a->used -= arena->used;
+    }
+    while (arena->blocks) {
+        struct block *block = arena->blocks;
+        arena->blocks = block->next;
+        if (ret_kept && !*ret_kept && block->size == BLOCK_BYTES - sizeof *block) {
+            *ret_kept = block;
+        } else {
+            free(block);
+        }
+    }
+}
+
 static void
 unlink_from_parent(struct vh_arena *arena)
 {
@@ -125,30 +149,31 @@ unlink_from_parent(struct vh_arena *arena)
     if (arena->next) {
         arena->next->previous = arena->previous;
     }
-    for (struct vh_arena *a = arena->parent; a; a = a->parent) {
-        a->used -= arena->used;
-    }
 }
 
 void
 vh_arena_destroy(struct vh_arena *arena)
 {
-    if (!arena) {
-        return;
+    if (arena) {
+        empty(arena, NULL);
+        unlink_from_parent(arena);
+        free(arena);
     }
-    while (arena->children) {
-        vh_arena_destroy(arena->children);
+}
+
+void
+vh_arena_reset(struct vh_arena *arena)
+{
+    struct block *kept = NULL;
+    empty(arena, EXACT ? NULL : &kept);
+    if (kept) {
+        memset(kept + 1, 0, kept->used);
+        kept->used = 0;
+        kept->next = NULL;
     }
-    for (struct cleanup *c = arena->cleanups; c; c = c->next) {
-        c->clean(c->data);
-    }
-    unlink_from_parent(arena);
-    while (arena->blocks) {
-        struct block *next = arena->blocks->next;
-        free(arena->blocks);
-        arena->blocks = next;
-    }
-    free(arena);
+    arena->blocks = kept;
+    arena->cleanups = NULL;
+    arena->used = 0;
 }
 
 static void *

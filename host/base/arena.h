@@ -15,6 +15,8 @@ struct vh_arena;
  * NULL when memory is out. */
 struct vh_arena *vh_arena_create(struct vh_arena *parent, size_t max_bytes);
 void vh_arena_destroy(struct vh_arena *arena);
+/* As ended and made anew, without a word to the system: for what is done once for each of very many. */
+void vh_arena_reset(struct vh_arena *arena);
 
 /* Zeroed and aligned for any type; NULL at the bound or out of memory, and from an arena that could not be made
  * (NULL). size 0 gives a valid pointer. */

@@ -10,6 +10,7 @@
 #define VH_JSON_H
 
 #include <stdbool.h>
+#include <string.h>
 #include "arena.h"
 #include "buf.h"
 #include <viv/status.h>
@@ -59,6 +60,21 @@ bool vh_json_canonical(const struct vh_json *value);
 
 /* Strict reader of canonical text. VIV_E_CORRUPT names the byte at fault. */
 viv_status vh_json_read(struct vh_arena *arena, struct viv_str text, struct vh_json **ret_value, struct viv_error *err);
+
+/* The same reader piece by piece, for who knows what comes next: each begins at `at` and gives where it ended, or NULL
+ * when it is not there, or not canonical, or `at` is NULL. */
+struct vh_json_reader {
+    struct vh_arena *arena; /* of trees and of texts with escapes; NULL: neither is wanted */
+    const char *end;        /* of the whole text */
+    const char *at;         /* of the problem, when there was one */
+    const char *problem;
+    bool memory; /* it was too little */
+};
+
+const char *vh_json_take_string(struct vh_json_reader *r, const char *at, struct viv_str *ret_text);
+const char *vh_json_take_integer(struct vh_json_reader *r, const char *at, int64_t *ret_integer);
+/* An object `depth` levels below the top. `ret_value` NULL: it is only looked at. */
+const char *vh_json_take_object(struct vh_json_reader *r, const char *at, int depth, struct vh_json **ret_value);
 
 /* Foreign JSON, bounded in depth (VIV_JSON_DEPTH_MAX), duplicate keys refused. VIV_E_INVALID. */
 viv_status vh_json_import(struct vh_arena *arena, struct viv_str text, struct vh_json **ret_value,

@@ -2,41 +2,38 @@
 /* The strict reader of canonical JSON and the import of foreign JSON by jansson. */
 #include "json.h"
 
+#include <endian.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "error.h"
 #include "str.h"
 #include <viv/limits.h>
 
-struct reader {
-    struct vh_arena *arena;
-    const char *data;
-    size_t len;
-    size_t at;
-    const char *problem;
-    bool memory;
-};
+/* Each of these begins at `at` and gives where it ended, or NULL. What is found goes to `*ret_value`; NULL: it is only
+ * looked at, and takes no memory. */
+static const char *read_value(struct vh_json_reader *r, const char *at, int depth, struct vh_json **ret_value);
 
-static struct vh_json *read_value(struct reader *r, int depth);
-
-static struct vh_json *
-bad(struct reader *r, const char *problem)
+static const char *
+bad(struct vh_json_reader *r, const char *at, const char *problem)
 {
-    if (!r->problem) {
-        r->problem = problem;
-    }
+    r->at = at;
+    r->problem = problem;
     return NULL;
 }
 
-static bool
-take(struct reader *r, char c)
+static const char *
+no_memory(struct vh_json_reader *r, const char *at)
 {
-    if (r->at < r->len && r->data[r->at] == c) {
-        r->at++;
-        return true;
-    }
-    return false;
+    r->memory = true;
+    return bad(r, at, "out of memory");
+}
+
+static bool
+is(const struct vh_json_reader *r, const char *at, char c)
+{
+    return at < r->end && *at == c;
 }
 
 static int
@@ -47,25 +44,25 @@ hex(char c)
 
 /* One escape after the backslash; -1 when it is not the canonical form of its character. */
 static int
-read_escape(struct reader *r)
+read_escape(const struct vh_json_reader *r, const char **at)
 {
     static const char letters[] = "\"\\btnfr";
     static const char values[] = "\"\\\b\t\n\f\r";
-    if (r->at >= r->len) {
+    if (*at >= r->end) {
         return -1;
     }
-    char c = r->data[r->at++];
+    char c = *(*at)++;
     for (int i = 0; letters[i]; i++) {
         if (c == letters[i]) {
             return values[i];
         }
     }
-    if (c != 'u' || r->len - r->at < 4 || r->data[r->at] != '0' || r->data[r->at + 1] != '0') {
+    if (c != 'u' || r->end - *at < 4 || (*at)[0] != '0' || (*at)[1] != '0') {
         return -1;
     }
-    int high = hex(r->data[r->at + 2]);
-    int low = hex(r->data[r->at + 3]);
-    r->at += 4;
+    int high = hex((*at)[2]);
+    int low = hex((*at)[3]);
+    *at += 4;
     int value = high * 16 + low;
     bool short_form = value == 8 || value == 9 || value == 10 || value == 12 || value == 13;
     return high < 0 || low < 0 || value >= 0x20 || short_form ? -1 : value;
@@ -77,201 +74,247 @@ struct looked {
     bool wide;    /* something other than ASCII */
 };
 
-/* Where the closing quote of the string that starts at `r->at` is, or r->len when there is none. */
+/* How many of eight characters stand before the first that is a quote, a backslash, a control character or beyond
+ * ASCII. */
 static size_t
-string_end(const struct reader *r, struct looked *ret_looked)
+plain_of_eight(const char *text)
 {
-    size_t at = r->at;
-    unsigned char c, all = 0;
-    *ret_looked = (struct looked){ 0 };
-    for (; at < r->len && (c = (unsigned char)r->data[at]) != '"'; at++) {
-        all |= c;
-        ret_looked->control = ret_looked->control || c < 0x20;
-        if (c == '\\') {
-            ret_looked->escaped = true;
-            at++;
-        }
-    }
-    ret_looked->wide = all >= 0x80;
-    return at < r->len ? at : r->len;
+    static const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t eight;
+    memcpy(&eight, text, sizeof eight);
+    eight = le64toh(eight); /* so that what is borrowed is borrowed from those behind */
+    uint64_t quote = eight ^ each * '"', slash = eight ^ each * '\\';
+    uint64_t found = ((eight - each * 0x20) | (quote - each) | (slash - each) | eight) & each * 0x80;
+    return found ? (size_t)__builtin_ctzll(found) / 8 : 8;
 }
 
-/* Decode up to `end` into `to`, which has room for it. False when a character is not in its canonical form. */
-static bool
-decode(struct reader *r, size_t end, char *to, size_t *ret_len)
+/* Where the closing quote of the string that starts at `at` is, or r->end when there is none. */
+static const char *
+string_end(const struct vh_json_reader *r, const char *at, struct looked *ret_looked)
+{
+    struct looked looked = { 0 };
+    while (at < r->end) {
+        size_t plain = r->end - at < 8 ? 0 : plain_of_eight(at);
+        at += plain;
+        if (plain == 8) {
+            continue;
+        }
+        unsigned char c = (unsigned char)*at;
+        if (c == '"') {
+            break;
+        }
+        looked.control = looked.control || c < 0x20;
+        looked.wide = looked.wide || c >= 0x80;
+        looked.escaped = looked.escaped || c == '\\';
+        at += c == '\\' ? 2 : 1;
+    }
+    *ret_looked = looked;
+    return at < r->end ? at : r->end;
+}
+
+/* Decode up to `end` into `to`, which has room for it; NULL: only look. */
+static const char *
+decode(struct vh_json_reader *r, const char *at, const char *end, char *to, size_t *ret_len)
 {
     size_t len = 0;
-    while (r->at < end) {
-        unsigned char c = (unsigned char)r->data[r->at++];
-        int value = c == '\\' ? read_escape(r) : c;
+    while (at < end) {
+        unsigned char c = (unsigned char)*at++;
+        int value = c == '\\' ? read_escape(r, &at) : c;
         if (value < 0 || c < 0x20) {
-            return false;
+            return bad(r, at, "a character is not in its canonical form");
         }
-        to[len++] = (char)value;
+        if (to) {
+            to[len] = (char)value;
+        }
+        len++;
     }
     *ret_len = len;
-    return true;
+    return end;
 }
 
 /* The text between quotes. Without escapes it is a view of the input; with them a copy no longer than the string, so
  * that reading takes memory in proportion to the document. */
-static bool
-read_string(struct reader *r, struct viv_str *ret_text)
+const char *
+vh_json_take_string(struct vh_json_reader *r, const char *at, struct viv_str *ret_text)
 {
-    if (!take(r, '"')) {
-        bad(r, "a string was expected");
-        return false;
+    if (!at || !is(r, at, '"')) {
+        return bad(r, at, "a string was expected");
     }
     struct looked looked;
-    size_t start = r->at;
-    size_t end = string_end(r, &looked);
-    struct viv_str text = { r->data + start, end - start };
+    const char *end = string_end(r, ++at, &looked);
+    struct viv_str text = { at, (uint64_t)(end - at) };
     if (looked.control) {
-        while ((unsigned char)r->data[r->at] >= 0x20) {
-            r->at++; /* the byte at fault is named */
+        while ((unsigned char)*at >= 0x20) {
+            at++; /* the byte at fault is named */
         }
-        bad(r, "a character is not in its canonical form");
-        return false;
+        return bad(r, at, "a character is not in its canonical form");
     }
     if (looked.escaped) {
-        char *copy = vh_arena_alloc(r->arena, end - start + 1);
+        char *copy = ret_text ? vh_arena_alloc(r->arena, (size_t)text.len + 1) : NULL;
         size_t len = 0;
-        if (!copy) {
-            r->memory = true;
-            bad(r, "out of memory");
-            return false;
+        if (ret_text && !copy) {
+            return no_memory(r, at);
         }
-        if (!decode(r, end, copy, &len)) {
-            bad(r, "a character is not in its canonical form");
-            return false;
+        if (!decode(r, at, end, copy, &len)) {
+            return NULL;
         }
-        text = (struct viv_str){ copy, len };
+        text = copy ? (struct viv_str){ copy, len } : text;
     }
-    r->at = end;
-    if (!take(r, '"')) {
-        bad(r, "a string does not end");
-        return false;
+    if (end == r->end) {
+        return bad(r, end, "a string does not end");
     }
-    if (looked.wide && !vh_str_utf8(text)) {
-        bad(r, "a string is not UTF-8");
-        return false;
+    if (looked.wide && !vh_str_utf8(text)) { /* with its escapes or without: those are ASCII */
+        return bad(r, end + 1, "a string is not UTF-8");
     }
-    *ret_text = text;
-    return true;
+    if (ret_text) {
+        *ret_text = text;
+    }
+    return end + 1;
 }
 
-static struct vh_json *
-read_integer(struct reader *r)
+const char *
+vh_json_take_integer(struct vh_json_reader *r, const char *at, int64_t *ret_integer)
 {
-    size_t start = r->at;
-    bool negative = take(r, '-');
+    if (!at) {
+        return NULL;
+    }
+    const char *start = at;
+    bool negative = is(r, at, '-');
+    const char *first = at += negative;
     int64_t value = 0;
-    size_t digits = 0;
-    bool zero_first = r->at < r->len && r->data[r->at] == '0';
-    while (r->at < r->len && r->data[r->at] >= '0' && r->data[r->at] <= '9' && digits < 17) {
-        value = value * 10 + (r->data[r->at++] - '0');
-        digits++;
+    while (at < r->end && *at >= '0' && *at <= '9' && at - first < 17) {
+        value = value * 10 + (*at++ - '0');
     }
-    if (digits == 0 || (zero_first && (digits > 1 || negative)) || value > VH_JSON_INTEGER_MAX) {
-        r->at = start;
-        return bad(r, "a value is not a canonical integer, string, array or object");
+    if (at == first || (*first == '0' && (at - first > 1 || negative)) || value > VH_JSON_INTEGER_MAX) {
+        return bad(r, start, "a value is not a canonical integer, string, array or object");
     }
-    struct vh_json *node = vh_json_integer(r->arena, negative ? -value : value);
-    r->memory = r->memory || !node;
-    return node ? node : bad(r, "out of memory");
+    *ret_integer = negative ? -value : value;
+    return at;
 }
 
-static struct vh_json *
-read_object(struct reader *r, int depth)
+/* An empty value of a kind, when one is wanted. */
+static bool
+make(struct vh_json_reader *r, enum vh_json_type type, struct vh_json **ret_value)
 {
-    struct vh_json *object = vh_json_object(r->arena);
-    if (!object) {
-        r->memory = true;
-        return bad(r, "out of memory");
+    if (ret_value) {
+        *ret_value = vh_arena_alloc(r->arena, sizeof **ret_value);
+        if (*ret_value) {
+            (*ret_value)->type = type;
+        }
     }
-    if (take(r, '}')) {
-        return object;
-    }
-    do {
-        struct viv_str key;
-        if (!read_string(r, &key)) {
-            return NULL;
-        }
-        if (object->last && vh_str_compare(object->last->key, key) >= 0) {
-            return bad(r, "keys are not sorted and unique");
-        }
-        struct vh_json *value = take(r, ':') ? read_value(r, depth) : bad(r, "a colon was expected");
-        if (!value) {
-            return NULL;
-        }
-        value->key = key;
-        if (object->last) {
-            object->last->next = value;
-        } else {
-            object->child = value;
-        }
-        object->last = value;
-        object->count++;
-    } while (take(r, ','));
-    return take(r, '}') ? object : bad(r, "an object does not end");
+    return !ret_value || *ret_value;
 }
 
-static struct vh_json *
-read_array(struct reader *r, int depth)
+static const char *
+read_object(struct vh_json_reader *r, const char *at, int depth, struct vh_json **ret_value)
 {
-    struct vh_json *array = vh_json_array(r->arena);
-    if (!array) {
-        r->memory = true;
-        return bad(r, "out of memory");
+    struct vh_json *value = NULL;
+    struct viv_str before = { NULL, 0 }, key;
+    if (!make(r, VH_JSON_OBJECT, ret_value)) {
+        return no_memory(r, at);
     }
-    if (take(r, ']')) {
-        return array;
+    if (is(r, at, '}')) {
+        return at + 1;
     }
-    do {
-        struct vh_json *value = read_value(r, depth);
-        if (!value) {
+    for (;; at++) {
+        at = vh_json_take_string(r, at, &key);
+        if (!at) {
             return NULL;
         }
-        vh_json_push(array, value);
-    } while (take(r, ','));
-    return take(r, ']') ? array : bad(r, "an array does not end");
+        if (before.data && vh_str_compare(before, key) >= 0) {
+            return bad(r, at, "keys are not sorted and unique");
+        }
+        if (!is(r, at, ':')) {
+            return bad(r, at, "a colon was expected");
+        }
+        at = read_value(r, at + 1, depth, ret_value ? &value : NULL);
+        if (!at) {
+            return NULL;
+        }
+        before = key;
+        if (ret_value) {
+            vh_json_push(*ret_value, value);
+            value->key = key;
+        }
+        if (!is(r, at, ',')) {
+            return is(r, at, '}') ? at + 1 : bad(r, at, "an object does not end");
+        }
+    }
 }
 
-static struct vh_json *
-read_value(struct reader *r, int depth)
+static const char *
+read_array(struct vh_json_reader *r, const char *at, int depth, struct vh_json **ret_value)
 {
+    struct vh_json *value = NULL;
+    if (!make(r, VH_JSON_ARRAY, ret_value)) {
+        return no_memory(r, at);
+    }
+    if (is(r, at, ']')) {
+        return at + 1;
+    }
+    for (;; at++) {
+        at = read_value(r, at, depth, ret_value ? &value : NULL);
+        if (!at) {
+            return NULL;
+        }
+        if (ret_value) {
+            vh_json_push(*ret_value, value);
+        }
+        if (!is(r, at, ',')) {
+            return is(r, at, ']') ? at + 1 : bad(r, at, "an array does not end");
+        }
+    }
+}
+
+static const char *
+read_value(struct vh_json_reader *r, const char *at, int depth, struct vh_json **ret_value)
+{
+    int64_t integer;
+    struct viv_str text;
     if (depth >= VIV_JSON_DEPTH_MAX) {
-        return bad(r, "too deeply nested");
+        return bad(r, at, "too deeply nested");
     }
-    if (take(r, '{')) {
-        return read_object(r, depth + 1);
+    if (is(r, at, '{')) {
+        return read_object(r, at + 1, depth + 1, ret_value);
     }
-    if (take(r, '[')) {
-        return read_array(r, depth + 1);
+    if (is(r, at, '[')) {
+        return read_array(r, at + 1, depth + 1, ret_value);
     }
-    if (r->at < r->len && r->data[r->at] == '"') {
-        struct viv_str text;
-        if (!read_string(r, &text)) {
-            return NULL;
-        }
-        struct vh_json *node = vh_json_string(r->arena, text);
-        r->memory = r->memory || !node;
-        return node ? node : bad(r, "out of memory");
+    bool string = is(r, at, '"');
+    at = string ? vh_json_take_string(r, at, ret_value ? &text : NULL) : vh_json_take_integer(r, at, &integer);
+    if (!at || !ret_value) {
+        return at;
     }
-    return read_integer(r);
+    if (!make(r, string ? VH_JSON_STRING : VH_JSON_INTEGER, ret_value)) {
+        return no_memory(r, at);
+    }
+    if (string) {
+        (*ret_value)->text = text;
+    } else {
+        (*ret_value)->integer = integer;
+    }
+    return at;
+}
+
+const char *
+vh_json_take_object(struct vh_json_reader *r, const char *at, int depth, struct vh_json **ret_value)
+{
+    return at && is(r, at, '{') ? read_value(r, at, depth, ret_value) : NULL;
 }
 
 viv_status
 vh_json_read(struct vh_arena *arena, struct viv_str text, struct vh_json **ret_value, struct viv_error *err)
 {
-    struct reader r = { .arena = arena, .data = text.data, .len = (size_t)text.len };
-    struct vh_json *value = read_value(&r, 0);
-    if (value && r.at != r.len) {
-        value = bad(&r, "something follows the value");
+    const char *start = text.len ? text.data : "";
+    struct vh_json_reader r = { .arena = arena, .end = start + text.len };
+    struct vh_json *value = NULL;
+    const char *end = read_value(&r, start, 0, &value);
+    if (end && end != r.end) {
+        end = bad(&r, end, "something follows the value");
     }
-    if (!value) {
+    if (!end) {
         viv_status status = r.memory ? VIV_E_MEMORY : VIV_E_CORRUPT;
-        return vh_error_set(err, status, "json", "%s at byte %zu", r.problem ? r.problem : "unreadable", r.at);
+        return vh_error_set(err, status, "json", "%s at byte %zu", r.problem, (size_t)(r.at - start));
     }
     *ret_value = value;
     return VIV_OK;

@@ -15,6 +15,16 @@ vh_str_compare(struct viv_str a, struct viv_str b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
+uint64_t
+vh_str_hash(struct viv_str key)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (uint64_t i = 0; i < key.len; i++) {
+        hash = (hash ^ (unsigned char)key.data[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash ^ (hash >> 29);
+}
+
 /* Length of the sequence at `p`, or 0 when it is not well formed. */
 static size_t
 sequence(const unsigned char *p, size_t left)

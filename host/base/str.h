@@ -39,6 +39,9 @@ vh_str_starts(struct viv_str a, const char *prefix)
 /* Order by bytes, shorter first when one starts the other. */
 int vh_str_compare(struct viv_str a, struct viv_str b);
 
+/* For tables in memory; not stored anywhere. */
+uint64_t vh_str_hash(struct viv_str text);
+
 /* Well-formed UTF-8 without surrogates and over-long forms. */
 bool vh_str_utf8(struct viv_str text);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/str.h"
 
@@ -133,8 +135,71 @@ vh_event_encode(struct vh_arena *arena, const struct vh_event *event)
     return vh_json_print(arena, line);
 }
 
-viv_status
-vh_event_decode(struct vh_arena *arena, struct viv_str text, struct vh_event *ret_event, struct viv_error *err)
+/* ---- reading ---- */
+
+/* Where the word that is to stand at `at` ends; NULL when it does not stand there, or `at` is NULL. */
+static inline __attribute__((always_inline)) const char *
+word(const struct vh_json_reader *r, const char *at, const char *literal)
+{
+    size_t len = strlen(literal);
+    return at && (size_t)(r->end - at) >= len && memcmp(at, literal, len) == 0 ? at + len : NULL;
+}
+
+/* A kind has one place among those that were met. `met` may be NULL. */
+static bool
+is_known(struct viv_str kind, struct viv_str met[VH_EVENT_MET])
+{
+    if (!met || kind.len == 0) {
+        return vh_event_kind_of(kind) != NULL;
+    }
+    const unsigned char *name = (const unsigned char *)kind.data;
+    struct viv_str *place = &met[(kind.len + name[0] * 3u + name[kind.len / 2] * 5u + name[kind.len - 1] * 7u) %
+                                 VH_EVENT_MET];
+    if (vh_str_equal(kind, *place)) {
+        return true;
+    }
+    const struct vh_event_kind *found = vh_event_kind_of(kind);
+    *place = found ? vh_str(found->name) : *place;
+    return found != NULL;
+}
+
+static bool
+is_ours(const struct vh_event *event, struct viv_str met[VH_EVENT_MET])
+{
+    return event->seq >= 1 && event->cause >= 1 && event->cause <= event->seq && is_known(event->kind, met);
+}
+
+_Static_assert(EVENT_VERSION == 1, "read_written takes version 1");
+
+/* An event just as vh_event_encode writes it: nearly all are, and need no tree but that of their data. */
+static bool
+read_written(struct vh_arena *arena, struct viv_str text, struct vh_event *event, struct vh_json **ret_data)
+{
+    const char *at = text.len ? text.data : NULL;
+    struct vh_json_reader reader = { .arena = arena, .end = at ? at + text.len : NULL }, *r = &reader;
+    at = vh_json_take_string(r, word(r, at, "{\"actor\":{\"name\":"), &event->actor.name);
+    at = vh_json_take_integer(r, word(r, at, ",\"pid\":"), &event->actor.pid);
+    at = vh_json_take_string(r, word(r, at, ",\"role\":"), &event->actor.role);
+    at = vh_json_take_integer(r, word(r, at, ",\"uid\":"), &event->actor.uid);
+    at = word(r, at, "}");
+    const char *more = word(r, at, ",\"attempt\":");
+    at = more ? vh_json_take_integer(r, more, &event->attempt) : at;
+    at = vh_json_take_integer(r, word(r, at, ",\"batch\":"), &event->batch);
+    at = vh_json_take_integer(r, word(r, at, ",\"cause\":"), &event->cause);
+    at = vh_json_take_object(r, word(r, at, ",\"data\":"), 1, ret_data);
+    more = word(r, at, ",\"key\":");
+    at = more ? vh_json_take_string(r, more, &event->key) : at;
+    at = vh_json_take_string(r, word(r, at, ",\"kind\":"), &event->kind);
+    at = vh_json_take_integer(r, word(r, at, ",\"seq\":"), &event->seq);
+    more = word(r, at, ",\"task\":");
+    at = more ? vh_json_take_string(r, more, &event->task) : at;
+    at = vh_json_take_integer(r, word(r, at, ",\"time_us\":"), &event->time_us);
+    return word(r, at, ",\"v\":1}") == r->end && at;
+}
+
+/* Any form an event may have had, or the reason why it is none. */
+static viv_status
+read_any(struct vh_arena *arena, struct viv_str text, struct vh_event *ret_event, struct viv_error *err)
 {
     struct vh_json *line = NULL;
     viv_status status = vh_json_read(arena, text, &line, err);
@@ -166,10 +231,36 @@ vh_event_decode(struct vh_arena *arena, struct viv_str text, struct vh_event *re
         .key = vh_json_str(line, "key"),
         .data = data,
     };
-    if (event.seq < 1 || event.cause < 1 || event.cause > event.seq || !data || !vh_event_kind_of(event.kind)) {
+    if (!data || !is_ours(&event, NULL)) {
         return vh_error_set(err, VIV_E_CORRUPT, "event", "event %lld of kind '%.*s' is not one this program wrote",
                             (long long)event.seq, VH_STR_ARGS(event.kind));
     }
     *ret_event = event;
     return VIV_OK;
+}
+
+static viv_status
+decode(struct vh_arena *arena, struct viv_str text, struct viv_str met[VH_EVENT_MET], bool data,
+       struct vh_event *ret_event, struct viv_error *err)
+{
+    struct vh_event event = { 0 };
+    if (!read_written(data ? arena : NULL, text, &event, data ? &event.data : NULL) || !is_ours(&event, met)) {
+        return read_any(arena, text, ret_event, err);
+    }
+    *ret_event = event;
+    return VIV_OK;
+}
+
+viv_status
+vh_event_decode(struct vh_arena *arena, struct viv_str text, struct vh_event *ret_event, struct viv_error *err)
+{
+    return decode(arena, text, NULL, true, ret_event, err);
+}
+
+viv_status
+vh_event_read(struct vh_event_reader *reader, struct viv_str text, bool data, struct vh_event *ret_event,
+              struct viv_error *err)
+{
+    vh_arena_reset(reader->arena);
+    return decode(reader->arena, text, reader->met, data, ret_event, err);
 }

@@ -35,6 +35,17 @@ struct viv_str vh_event_encode(struct vh_arena *arena, const struct vh_event *ev
 viv_status vh_event_decode(struct vh_arena *arena, struct viv_str text, struct vh_event *ret_event,
                            struct viv_error *err);
 
+/* The same for who reads very many events, one after another: what was read before is gone from the arena, and kinds
+ * that were met (all empty at first) need not be looked up. Without `data` the verdict is the same and the data may be
+ * left out. */
+#define VH_EVENT_MET 64
+struct vh_event_reader {
+    struct vh_arena *arena;
+    struct viv_str met[VH_EVENT_MET];
+};
+viv_status vh_event_read(struct vh_event_reader *reader, struct viv_str text, bool data, struct vh_event *ret_event,
+                         struct viv_error *err);
+
 /* Every kind there is: name, whether it is an input event, whether its command must be on disk before it is answered,
  * and one sentence for docs/reference/events.md. */
 struct vh_event_kind {

@@ -90,12 +90,12 @@ count_child(struct vh_folding *fold)
     if (fold->task.parent.len == 0 || fold->task.state != VH_STATE_READY) {
         return VIV_OK;
     }
-    viv_status status = fold->state->get_task(fold->state->data, fold->arena, fold->task.parent, &parent, fold->err);
+    viv_status status = fold->tasks->get_task(fold->tasks->data, fold->arena, fold->task.parent, &parent, fold->err);
     if (status) {
         return status;
     }
     parent.children_left--;
-    return fold->state->put_task(fold->state->data, &parent, fold->err);
+    return fold->tasks->put_task(fold->tasks->data, &parent, fold->err);
 }
 
 /* ---- events about no task ---- */
@@ -186,9 +186,10 @@ fold_fact(struct vh_folding *fold)
 }
 
 viv_status
-vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_event *event, struct viv_error *err)
+vh_fold_through(const struct vh_state_ops *state, const struct vh_state_ops *tasks, struct vh_arena *arena,
+                const struct vh_event *event, struct viv_error *err)
 {
-    struct vh_folding fold = { .state = state, .arena = arena, .event = event, .err = err };
+    struct vh_folding fold = { .state = state, .tasks = tasks, .arena = arena, .event = event, .err = err };
     vh_fold_fn function = vh_fold_row(event->kind);
     if (event->task.len == 0) {
         return fold_fact(&fold);
@@ -201,7 +202,7 @@ vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
                             (long long)event->seq, VH_STR_ARGS(event->kind));
     }
     if (!vh_fold_is_new_task(function)) {
-        viv_status status = state->get_task(state->data, arena, event->task, &fold.task, err);
+        viv_status status = tasks->get_task(tasks->data, arena, event->task, &fold.task, err);
         if (status == VIV_E_NOT_FOUND) {
             return vh_error_set(err, VIV_E_CORRUPT, "fold", "event %lld is about task '%.*s', which does not exist",
                                 (long long)event->seq, VH_STR_ARGS(event->task));
@@ -210,17 +211,24 @@ vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct v
             return status;
         }
     }
+    struct vh_task had = fold.task;
     viv_status status = function(&fold);
     if (status == VIV_OK && fold.failed) {
         status = vh_error_set(err, VIV_E_MEMORY, "fold", "no memory to fold event %lld", (long long)event->seq);
     }
-    if (status == VIV_OK && !vh_task_fits(&fold.task)) {
+    if (status == VIV_OK && !vh_task_fits(&fold.task, &had)) {
         status = vh_error_set(err, VIV_E_CORRUPT, "fold",
                               "event %lld of kind '%.*s' gives a task a value no row can hold", (long long)event->seq,
                               VH_STR_ARGS(event->kind));
     }
     if (status == VIV_OK) {
-        status = state->put_task(state->data, &fold.task, err);
+        status = tasks->put_task(tasks->data, &fold.task, err);
     }
     return status == VIV_OK && vh_fold_is_move(function) ? count_child(&fold) : status;
+}
+
+viv_status
+vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_event *event, struct viv_error *err)
+{
+    return vh_fold_through(state, state, arena, event, err);
 }

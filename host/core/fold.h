@@ -10,5 +10,8 @@
 /* VIV_E_CORRUPT when the event cannot follow the state that is there. `arena` is scratch. */
 viv_status vh_fold(const struct vh_state_ops *state, struct vh_arena *arena, const struct vh_event *event,
                    struct viv_error *err);
+/* The same with rows of tasks taken from elsewhere: see cache.h. */
+viv_status vh_fold_through(const struct vh_state_ops *state, const struct vh_state_ops *tasks, struct vh_arena *arena,
+                           const struct vh_event *event, struct viv_error *err);
 
 #endif

@@ -8,6 +8,7 @@
 
 struct vh_folding {
     const struct vh_state_ops *state;
+    const struct vh_state_ops *tasks; /* of rows of tasks; all others are state's */
     struct vh_arena *arena;
     const struct vh_event *event;
     struct viv_error *err;

@@ -9,16 +9,6 @@
 
 static const char *const names[VH_MEMORY_TABLES] = { "tasks", "scopes", "effects", "facts", "edges" };
 
-static uint64_t
-hash_of(struct viv_str key)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (uint64_t i = 0; i < key.len; i++) {
-        hash = (hash ^ (unsigned char)key.data[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash ^ (hash >> 29);
-}
-
 struct vh_memory_row *
 vh_memory_rows_find(const struct vh_memory *memory, enum vh_memory_which which, struct viv_str key)
 {
@@ -26,7 +16,7 @@ vh_memory_rows_find(const struct vh_memory *memory, enum vh_memory_which which, 
     if (table->bucket_count == 0) {
         return NULL;
     }
-    struct vh_memory_row *row = table->buckets[hash_of(key) & (table->bucket_count - 1)];
+    struct vh_memory_row *row = table->buckets[vh_str_hash(key) & (table->bucket_count - 1)];
     while (row && !vh_str_equal(row->key, key)) {
         row = row->next;
     }
@@ -45,7 +35,7 @@ grow(struct vh_memory *memory, struct vh_memory_table *table)
         while (table->buckets[i]) {
             struct vh_memory_row *row = table->buckets[i];
             table->buckets[i] = row->next;
-            struct vh_memory_row **place = &buckets[hash_of(row->key) & (count - 1)];
+            struct vh_memory_row **place = &buckets[vh_str_hash(row->key) & (count - 1)];
             row->next = *place;
             *place = row;
         }
@@ -140,7 +130,7 @@ add(struct vh_memory *memory, enum vh_memory_which which, struct viv_str key, st
         memory->spare = row;
         return false;
     }
-    struct vh_memory_row **place = &table->buckets[hash_of(key) & (table->bucket_count - 1)];
+    struct vh_memory_row **place = &table->buckets[vh_str_hash(key) & (table->bucket_count - 1)];
     row->next = *place;
     *place = row;
     table->count++;
@@ -194,7 +184,7 @@ vh_memory_undo(struct vh_memory *memory)
             row->claim_at_us = change->claim_at_us;
             continue;
         }
-        struct vh_memory_row **place = &table->buckets[hash_of(row->key) & (table->bucket_count - 1)];
+        struct vh_memory_row **place = &table->buckets[vh_str_hash(row->key) & (table->bucket_count - 1)];
         while (*place != row) {
             place = &(*place)->next;
         }

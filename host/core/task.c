@@ -161,12 +161,14 @@ vh_task_encode(struct vh_arena *arena, const struct vh_task *task)
 }
 
 bool
-vh_task_fits(const struct vh_task *task)
+vh_task_fits(const struct vh_task *task, const struct vh_task *had)
 {
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         const void *member = (const char *)task + fields[i].offset;
         if (fields[i].kind == TEXT) {
-            if (!vh_str_utf8(*(const struct viv_str *)member)) {
+            struct viv_str text = *(const struct viv_str *)member;
+            struct viv_str old = *(const struct viv_str *)(const void *)((const char *)had + fields[i].offset);
+            if ((text.data != old.data || text.len != old.len) && !vh_str_utf8(text)) {
                 return false;
             }
             continue;
@@ -177,6 +179,31 @@ vh_task_fits(const struct vh_task *task)
         }
     }
     return true;
+}
+
+viv_status
+vh_task_copy(struct vh_arena *arena, const struct vh_task *task, struct vh_task *ret_task, struct viv_error *err)
+{
+    size_t texts[FIELD_COUNT], count = 0, len = 0;
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        const void *member = (const char *)task + fields[i].offset;
+        if (fields[i].kind == TEXT && ((const struct viv_str *)member)->len) {
+            texts[count++] = fields[i].offset;
+            len += (size_t)((const struct viv_str *)member)->len;
+        }
+    }
+    char *bytes = vh_arena_alloc(arena, len);
+    if (!bytes) {
+        return vh_error_set(err, VIV_E_MEMORY, "task", "no memory for a task row");
+    }
+    *ret_task = *task;
+    for (size_t i = 0; i < count; i++) {
+        struct viv_str *text = (struct viv_str *)(void *)((char *)ret_task + texts[i]);
+        memcpy(bytes, text->data, (size_t)text->len);
+        text->data = bytes;
+        bytes += text->len;
+    }
+    return VIV_OK;
 }
 
 static void

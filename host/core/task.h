@@ -133,8 +133,11 @@ bool vh_task_ended(const struct vh_task *task);
 /* Canonical JSON of the row, empty and zero members left out; { NULL, 0 } when memory is out. */
 struct viv_str vh_task_encode(struct vh_arena *arena, const struct vh_task *task);
 /* Whether a row can hold it: UTF-8 texts, numbers within VH_JSON_INTEGER_MAX. Looked at before a row is made of what a
- * log says; an encoding that then gives nothing lacks memory. */
-bool vh_task_fits(const struct vh_task *task);
+ * log says; an encoding that then gives nothing lacks memory. Texts that are the row's of before are not looked at. */
+bool vh_task_fits(const struct vh_task *task, const struct vh_task *had);
+/* With its texts. */
+viv_status vh_task_copy(struct vh_arena *arena, const struct vh_task *task, struct vh_task *ret_task,
+                        struct viv_error *err);
 viv_status vh_task_decode(struct vh_arena *arena, struct viv_str text, struct vh_task *ret_task, struct viv_error *err);
 
 #endif

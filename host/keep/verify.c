@@ -5,11 +5,12 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "core/fold.h"
+#include "core/cache.h"
 #include "core/chain.h"
-#include "keep/segments.h"
+#include "core/fold.h"
 #include "keep/reader.h"
 #include "keep/request.h"
+#include "keep/segments.h"
 #include "store_inside.h"
 
 #define DUMP_MAX ((size_t)1 << 31)
@@ -19,6 +20,7 @@
 
 struct walk {
     struct vh_verify_result *result;
+    struct vh_event_reader reader;
     struct vh_store *store;
     int64_t expected;
     int64_t time_us;
@@ -38,10 +40,12 @@ bad(struct walk *walk, int64_t seq, const char *problem)
 
 /* The database knows the segment as the log says. */
 static bool
-check_archived(struct walk *walk, const struct vh_json *data)
+check_archived(struct walk *walk, struct viv_str line)
 {
+    struct vh_event event; /* with its data, this time */
     bool has = false;
-    walk->status = vh_archive_has(walk->store, data, &has, walk->err);
+    walk->status = vh_event_read(&walk->reader, line, true, &event, walk->err);
+    walk->status = walk->status ? walk->status : vh_archive_has(walk->store, event.data, &has, walk->err);
     return walk->status == VIV_OK &&
            (has || bad(walk, walk->expected, "the database knows of other archived events than the record says"));
 }
@@ -64,11 +68,11 @@ check_root(struct walk *walk, int64_t seq, const struct vh_hash *hash)
 }
 
 static bool
-check_content(struct walk *walk, struct viv_str line, struct vh_arena *arena)
+check_content(struct walk *walk, struct viv_str line)
 {
     struct vh_event event;
     struct viv_error err = VIV_ERROR_INIT;
-    if (vh_event_decode(arena, line, &event, &err)) {
+    if (vh_event_read(&walk->reader, line, false, &event, &err)) {
         return bad(walk, walk->expected, err.text);
     }
     if (event.seq != walk->expected) {
@@ -78,7 +82,7 @@ check_content(struct walk *walk, struct viv_str line, struct vh_arena *arena)
         return bad(walk, walk->expected, "recorded time goes back");
     }
     walk->time_us = event.time_us;
-    return !vh_str_is(event.kind, "log.archived") || check_archived(walk, event.data);
+    return !vh_str_is(event.kind, "log.archived") || check_archived(walk, line);
 }
 
 static bool
@@ -93,16 +97,8 @@ check_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *
         memcmp(walk->result->head.bytes, hash->bytes, VH_HASH_BYTES) != 0) {
         return bad(walk, seq, "the hash does not follow from the record and the one before");
     }
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    if (!arena) {
-        walk->status = vh_error_set(walk->err, VIV_E_MEMORY, "log", "no memory at event %lld", (long long)seq);
-        return false;
-    }
-    bool good = check_content(walk, line, arena) &&
-                (seq > walk->result->archived || check_root(walk, seq, hash));
-    vh_arena_destroy(arena);
     walk->result->events = seq;
-    return good;
+    return check_content(walk, line) && (seq > walk->result->archived || check_root(walk, seq, hash));
 }
 
 static viv_status
@@ -112,12 +108,17 @@ verify(struct vh_store *store, bool recent, struct vh_verify_result *ret_result,
     *ret_result = (struct vh_verify_result){ 0 };
     viv_status status = vh_archive_end(store, &ret_result->archived, &head, err);
     struct walk walk = { .result = ret_result, .store = store, .err = err };
+    walk.reader.arena = vh_arena_create(NULL, 0);
+    if (status == VIV_OK && !walk.reader.arena) {
+        status = vh_error_set(err, VIV_E_MEMORY, "log", "no memory to verify");
+    }
     if (recent) {
         ret_result->head = head;
         walk.expected = ret_result->archived;
     }
     status = status ? status : vh_reader_events(store, walk.expected, (struct viv_str){ NULL, 0 }, check_event, &walk,
                                                 err);
+    vh_arena_destroy(walk.reader.arena);
     return status ? status : walk.status;
 }
 
@@ -138,16 +139,18 @@ vh_verify_recent(struct vh_store *store, struct vh_verify_result *ret_result, st
 struct rebuild {
     struct vh_store *store;
     struct vh_state_ops state;
+    struct vh_state_ops tasks;
+    struct vh_event_reader reader;
     struct viv_error *err;
     viv_status status;
     int64_t events;
 };
 
 static viv_status
-put_key(struct rebuild *r, struct vh_arena *arena, const struct vh_event *event)
+put_key(struct rebuild *r, const struct vh_event *event)
 {
     struct vh_hash request;
-    viv_status status = vh_request_of_event(arena, event, &request, r->err);
+    viv_status status = vh_request_of_event(r->reader.arena, event, &request, r->err);
     if (status) {
         return status;
     }
@@ -166,16 +169,13 @@ fold_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *h
     struct rebuild *r = data;
     struct vh_event event;
     (void)hash;
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    r->status = arena ? vh_event_decode(arena, line, &event, r->err)
-                      : vh_error_set(r->err, VIV_E_MEMORY, "log", "no memory at event %lld", (long long)seq);
+    r->status = vh_event_read(&r->reader, line, true, &event, r->err);
     if (r->status == VIV_OK) {
-        r->status = vh_fold(&r->state, arena, &event, r->err);
+        r->status = vh_fold_through(&r->state, &r->tasks, r->reader.arena, &event, r->err);
     }
     if (r->status == VIV_OK && event.key.len) {
-        r->status = put_key(r, arena, &event);
+        r->status = put_key(r, &event);
     }
-    vh_arena_destroy(arena);
     r->events = seq;
     return r->status == VIV_OK;
 }
@@ -240,6 +240,25 @@ hash_documents(struct vh_store *store, struct vh_hash *ret_hash, struct viv_erro
 }
 
 static viv_status
+fold_all(struct vh_store *store, struct vh_arena *arena, int64_t *ret_events, struct viv_error *err)
+{
+    struct rebuild r = { .store = store, .state = vh_store_state(store), .err = err };
+    struct vh_cache *cache = vh_cache_create(arena, &r.state, VH_CACHE_ROWS);
+    r.reader.arena = vh_arena_create(arena, 0);
+    if (!cache || !r.reader.arena) {
+        return vh_error_set(err, VIV_E_MEMORY, "log", "no memory to rebuild");
+    }
+    r.tasks = vh_cache_tasks(cache);
+    viv_status status = vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, fold_event, &r, err);
+    status = status ? status : r.status;
+    status = status ? status : vh_cache_flush(cache, err);
+    if (status == VIV_OK) {
+        *ret_events = r.events;
+    }
+    return status;
+}
+
+static viv_status
 fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_result *ret_result, struct viv_error *err)
 {
     struct vh_buf before, after;
@@ -254,19 +273,10 @@ fold_again(struct vh_store *store, struct vh_arena *arena, struct vh_rebuild_res
                                 "DELETE FROM edges; DELETE FROM keys", err);
         store->may_project = false;
     }
-    struct rebuild r = { .store = store, .state = vh_store_state(store), .err = err };
-    if (status == VIV_OK) {
-        status = vh_reader_events(store, 0, (struct viv_str){ NULL, 0 }, fold_event, &r, err);
-    }
-    if (status == VIV_OK) {
-        status = r.status;
-    }
-    if (status == VIV_OK) {
-        status = vh_reader_rows(store, &after, err);
-    }
+    status = status ? status : fold_all(store, arena, &ret_result->events, err);
+    status = status ? status : vh_reader_rows(store, &after, err);
     status = status ? status : hash_documents(store, &has, err);
     if (status == VIV_OK) {
-        ret_result->events = r.events;
         ret_result->same_documents = memcmp(had.bytes, has.bytes, VH_HASH_BYTES) == 0;
         ret_result->same = vh_str_equal(vh_buf_view(&before), vh_buf_view(&after));
         if (!ret_result->same) {

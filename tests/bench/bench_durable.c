@@ -20,6 +20,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "bench.h"
+#include "core/cache.h"
 #include "core/chain.h"
 #include "core/fold.h"
 #include "core/memory.h"
@@ -211,7 +212,9 @@ one_home(struct bench *bench, int producers, int64_t tasks)
 /* ---- reading ---- */
 
 struct reading {
+    struct vh_event_reader reader;
     struct vh_state_ops state;
+    struct vh_state_ops tasks;
     struct vh_hash head;
     bool fold;
     bool failed;
@@ -223,13 +226,12 @@ read_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *h
     struct reading *reading = data;
     struct vh_event event;
     (void)seq;
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
     bool good = vh_chain_add(&reading->head, line) &&
                 memcmp(reading->head.bytes, hash->bytes, VH_HASH_BYTES) == 0;
     if (good && reading->fold) {
-        good = !vh_event_decode(arena, line, &event, NULL) && !vh_fold(&reading->state, arena, &event, NULL);
+        good = !vh_event_read(&reading->reader, line, true, &event, NULL) &&
+               !vh_fold_through(&reading->state, &reading->tasks, reading->reader.arena, &event, NULL);
     }
-    vh_arena_destroy(arena);
     reading->failed = reading->failed || !good;
     return good;
 }
@@ -260,12 +262,14 @@ reading_rates(struct bench *bench, int64_t events)
             "verify and fold into arrays, the same" };
     for (int fold = 0; fold < 2; fold++) {
         struct vh_arena *arena = vh_arena_create(NULL, 0);
-        struct vh_memory *memory = vh_memory_create(arena);
-        struct reading reading = { .state = vh_memory_state(memory), .fold = fold };
+        struct reading reading = { .reader = { .arena = vh_arena_create(arena, 0) },
+                                   .state = vh_memory_state(vh_memory_create(arena)), .fold = fold };
+        struct vh_cache *cache = vh_cache_create(arena, &reading.state, VH_CACHE_ROWS); /* as `log rebuild` does */
+        reading.tasks = vh_cache_tasks(cache);
         int64_t from = bench_cpu_ns();
         struct viv_str all = { NULL, 0 };
         bench->failed = bench->failed || vh_reader_events(home.store, 0, all, read_event, &reading, NULL) ||
-                        reading.failed;
+                        reading.failed || vh_cache_flush(cache, NULL);
         bench_value(bench, what[fold], count * 1e9 / (double)(bench_cpu_ns() - from), "events/s");
         vh_arena_destroy(arena);
     }

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "core/cache.h"
 #include "core/chain.h"
 #include "core/fold.h"
 #include "core/memory.h"
@@ -160,37 +161,73 @@ static const char *const tables[][2] = {
     {"edges", "SELECT task || ' ' || dependency, '1' FROM edges ORDER BY 1"},
 };
 
-struct viv_str
-golden_folded(struct vh_arena *arena, const char *path)
+void
+golden_each(const char *path, void (*each)(void *data, struct viv_str line), void *data)
 {
     sqlite3 *db = open_read(path);
     sqlite3_stmt *sql = NULL;
-    struct viv_error err = VIV_ERROR_INIT;
-    struct vh_buf text, dump;
-    vh_buf_init(&text, arena, ROOM);
-    vh_buf_init(&dump, arena, ROOM);
-    struct vh_memory *memory = vh_memory_create(arena);
-    struct vh_state_ops state = vh_memory_state(memory);
     assert_int_equal(sqlite3_prepare_v2(db, "SELECT line FROM events ORDER BY seq", -1, &sql, NULL),
                      SQLITE_OK);
     while (sqlite3_step(sql) == SQLITE_ROW) {
-        struct vh_event event;
-        struct vh_arena *one = vh_arena_create(arena, 0);
-        if (vh_event_decode(one, column(sql, 0), &event, &err) ||
-            vh_fold(&state, one, &event, &err)) {
-            fail_msg("%s", err.text);
-        }
-        vh_arena_destroy(one);
+        each(data, column(sql, 0));
     }
     sqlite3_finalize(sql);
     sqlite3_close(db);
+}
+
+struct folding {
+    struct vh_state_ops state;
+    struct vh_state_ops tasks;
+    struct vh_arena *arena;
+};
+
+static void
+fold_line(void *data, struct viv_str line)
+{
+    struct folding *fold = data;
+    struct vh_event event;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_arena *one = vh_arena_create(fold->arena, 0);
+    if (vh_event_decode(one, line, &event, &err) ||
+        vh_fold_through(&fold->state, &fold->tasks, one, &event, &err)) {
+        fail_msg("%s", err.text);
+    }
+    vh_arena_destroy(one);
+}
+
+/* Every row, after a fold through a cache of so many rows; 0: without one. */
+static struct viv_str
+fold_through(struct vh_arena *arena, const char *path, size_t rows)
+{
+    struct vh_buf dump;
+    vh_buf_init(&dump, arena, ROOM);
+    struct vh_memory *memory = vh_memory_create(arena);
+    struct folding fold = {.state = vh_memory_state(memory), .arena = arena};
+    struct vh_cache *cache = rows ? vh_cache_create(arena, &fold.state, rows) : NULL;
+    fold.tasks = cache ? vh_cache_tasks(cache) : fold.state;
+    golden_each(path, fold_line, &fold);
+    assert_true(!cache || vh_cache_flush(cache, NULL) == VIV_OK);
     vh_memory_dump(memory, &dump);
+    assert_false(dump.failed);
+    return vh_buf_view(&dump);
+}
+
+struct viv_str
+golden_folded(struct vh_arena *arena, const char *path)
+{
+    static const size_t rows[] = {1, 2, VH_CACHE_ROWS};
+    struct vh_buf text;
+    vh_buf_init(&text, arena, ROOM);
+    struct viv_str dump = fold_through(arena, path, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_true(vh_str_equal(dump, fold_through(arena, path, rows[i])));
+    }
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         char name[64], prefix[32];
         snprintf(name, sizeof name, "fold-%d %s", VH_STORE_SCHEMA, tables[i][0]);
         snprintf(prefix, sizeof prefix, "%s\t", tables[i][0]);
-        struct viv_str rows = golden_lines(arena, vh_buf_view(&dump), prefix);
-        say_hash(&text, name, rows.data, (size_t)rows.len);
+        struct viv_str rows_of = golden_lines(arena, dump, prefix);
+        say_hash(&text, name, rows_of.data, (size_t)rows_of.len);
     }
     return finish(&text);
 }

@@ -28,4 +28,7 @@ struct viv_str golden_log(struct vh_arena *arena, const char *path);
 struct viv_str golden_folded(struct vh_arena *arena, const char *path);
 struct viv_str golden_stored(struct vh_arena *arena, const char *path);
 
+/* Every line of the log in the file. */
+void golden_each(const char *path, void (*each)(void *data, struct viv_str line), void *data);
+
 #endif

@@ -174,6 +174,37 @@ the_nth_allocation_fails(void **state)
     assert_string_equal(order, "");
 }
 
+/* What was there before must not shine through, or one event's text stands in the next one's row. */
+static void
+a_reset_is_as_good_as_new(void **state)
+{
+    (void)state;
+    struct vh_arena *parent = vh_arena_create(NULL, 200000);
+    struct vh_arena *arena = vh_arena_create(parent, 0);
+    char a[] = "a", b[] = "b";
+    for (int round = 0; round < 3; round++) {
+        order[0] = '\0';
+        assert_int_equal(vh_arena_on_end(arena, note, a), 0);
+        assert_int_equal(vh_arena_on_end(vh_arena_create(arena, 0), note, b), 0);
+        for (size_t i = 0; i < 300; i++) {
+            size_t size = i == 7 ? 100000 : i;
+            char *bytes = vh_arena_alloc(arena, size);
+            assert_non_null(bytes);
+            for (size_t j = 0; j < size; j++) {
+                assert_int_equal(bytes[j], 0);
+            }
+            memset(bytes, 'x', size);
+        }
+        vh_arena_reset(arena);
+        assert_string_equal(order, "ba"); /* children first, and once */
+        assert_int_equal(vh_arena_used(arena), 0);
+        assert_int_equal(vh_arena_used(parent), 0);
+    }
+    vh_arena_destroy(arena);
+    assert_string_equal(order, "ba");
+    vh_arena_destroy(parent);
+}
+
 /* Out of memory once means out of memory from there on, not a crash. */
 static void
 an_arena_that_could_not_be_made_gives_nothing(void **state)
@@ -235,6 +266,7 @@ main(void)
         cmocka_unit_test(a_middle_child_can_go_alone),
         cmocka_unit_test(copies_end_in_nul),
         cmocka_unit_test(the_nth_allocation_fails),
+        cmocka_unit_test(a_reset_is_as_good_as_new),
 #ifndef VH_SANITIZED
         cmocka_unit_test(ended_arenas_go_back_to_the_system),
 #endif

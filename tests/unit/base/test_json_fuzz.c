@@ -69,12 +69,30 @@ any_value(struct vh_arena *arena, uint32_t depth)
     }
 }
 
+/* Without a tree the verdict is the same, but for a key with an escape, which needs memory to be compared. */
+static void
+looking_alone_says_the_same(struct vh_arena *arena, struct viv_str text)
+{
+    struct vh_buf buf;
+    struct vh_json *value = NULL;
+    vh_buf_init(&buf, arena, 1 << 20);
+    vh_buf_text(&buf, "{\"a\":");
+    vh_buf_str(&buf, text);
+    vh_buf_char(&buf, '}');
+    struct vh_json_reader r = { .end = buf.data + buf.len };
+    bool looked = vh_json_take_object(&r, buf.data, 0, NULL) == r.end;
+    bool read = vh_json_read(arena, vh_buf_view(&buf), &value, NULL) == VIV_OK;
+    assert_true(read || !looked);
+    assert_true(looked || !read || memchr(text.data, '\\', (size_t)text.len));
+}
+
 /* The property: what the strict reader takes is printed as the very same bytes. Returns whether it was taken. */
 static bool
 taken_means_the_same_bytes(struct vh_arena *arena, struct viv_str text)
 {
     struct vh_json *value = NULL;
     struct viv_error err = VIV_ERROR_INIT;
+    looking_alone_says_the_same(arena, text);
     if (vh_json_read(arena, text, &value, &err)) {
         assert_null(value);
         assert_int_equal(err.status, VIV_E_CORRUPT);

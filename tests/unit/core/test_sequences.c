@@ -14,6 +14,7 @@
 #include "../../support/sequence.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "core/cache.h"
 #include "core/fold.h"
 #include "keep/reader.h"
 #include "keep/store.h"
@@ -250,6 +251,34 @@ same_in_sql(struct sequence *run)
     assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, folder, NULL), VIV_OK);
 }
 
+/* Few rows and many, so that each is thrown out at every moment it can be. */
+static void
+same_through_a_cache(struct sequence *run)
+{
+    static const size_t rows[] = { 1, 16 };
+    struct viv_str mine = life_dump(&run->life);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct vh_arena *arena = vh_arena_create(NULL, 0);
+        struct vh_event_reader reader = { .arena = vh_arena_create(arena, 0) };
+        struct vh_memory *memory = vh_memory_create(arena);
+        struct vh_state_ops state = vh_memory_state(memory);
+        struct vh_cache *cache = vh_cache_create(arena, &state, rows[i]);
+        struct vh_state_ops tasks = vh_cache_tasks(cache);
+        struct viv_error err = VIV_ERROR_INIT;
+        for (size_t j = 0; j < run->count; j++) {
+            struct vh_event event;
+            assert_int_equal(vh_event_read(&reader, run->lines[j], true, &event, &err), VIV_OK);
+            assert_int_equal(vh_fold_through(&state, &tasks, reader.arena, &event, &err), VIV_OK);
+        }
+        assert_int_equal(vh_cache_flush(cache, &err), VIV_OK);
+        struct vh_buf dump;
+        vh_buf_init(&dump, arena, DUMP_MAX);
+        vh_memory_dump(memory, &dump);
+        assert_true(vh_str_equal(vh_buf_view(&dump), mine));
+        vh_arena_destroy(arena);
+    }
+}
+
 static void
 same_in_replay(struct sequence *run)
 {
@@ -303,6 +332,7 @@ run_seed(uint64_t seed, int commands)
     assert_string_equal(invariants_effects(run->life.invariants), "");
     same_in_sql(run);
     same_in_replay(run);
+    same_through_a_cache(run);
     life_end(&run->life);
     vh_arena_destroy(run->arena);
     free(run);
