@@ -13,7 +13,7 @@
 
 #define BATCH_MAX 128
 #define FLUSH_US INT64_C(1000000)
-#define CHECKPOINT_PAGES 4096 /* 4 MiB; 16 in a home that was made with larger pages */
+#define CHECKPOINT_PAGES 4096 /* 8 MiB */
 
 static int64_t
 now_ns(const struct vh_sequencer *s)

@@ -14,7 +14,7 @@
 
 /* A commit writes whole pages. So they are small, and tasks, which have random ids, lie in the order of their numbers:
  * those that change together are neighbours. */
-#define PAGE_BYTES "1024"
+#define PAGE_BYTES "2048"
 
 const char vh_store_tables[] =
     "CREATE TABLE tasks(id TEXT NOT NULL UNIQUE, number INTEGER PRIMARY KEY, state TEXT NOT NULL,"
