@@ -20,7 +20,7 @@ import time
 
 import points
 
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "unit")
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
 HANG_S = 60  # and so many times what the test takes by itself:
 HANG_TIMES = 10
 GRACE_S = 10  # for processes that end by themselves once their parent is gone
@@ -32,19 +32,30 @@ BROKEN = re.compile(r".*(would break invariant|broken invariant|Assertion `).*")
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def tests_of(program):
-    """Names of the test functions of a unit test, by its source."""
-    paths = glob.glob(os.path.join(SOURCE, "**", program + ".c"), recursive=True)
-    if not paths:
+def folder_of(build, program):
+    """Where a unit test lies below the build: those of a plugin lie beside it. None: there is none."""
+    paths = [path for pattern in ("tests/unit", "plugins/*")
+             for path in glob.glob(os.path.join(build, pattern, program)) if os.path.isfile(path) and os.access(path, os.X_OK)]
+    return os.path.relpath(os.path.dirname(paths[0]), build) if paths else None
+
+
+def tests_of(build, program):
+    """Names of the test functions of a unit test, by its sources and its symbols."""
+    folder, text = folder_of(build, program), ""
+    if not folder:
         return []
-    with open(paths[0], encoding="utf-8") as file:
-        return sorted(set(re.findall(r"\bcmocka_unit_test\w*\(\s*(\w+)", file.read())))
+    for path in glob.glob(os.path.join(SOURCE, folder, "**", "test_*.c"), recursive=True):
+        with open(path, encoding="utf-8") as file:
+            text += file.read()
+    symbols = subprocess.run(["nm", os.path.join(build, folder, program)], capture_output=True, text=True, check=True).stdout
+    there = set(re.findall(r" [tT] (\w+)$", symbols, re.M))
+    return sorted(there & set(re.findall(r"\bcmocka_unit_test\w*\(\s*(\w+)", text)))
 
 
 def programs(build):
-    paths = glob.glob(os.path.join(SOURCE, "**", "test_*.c"), recursive=True)
-    names = sorted(os.path.basename(path)[:-2] for path in paths)
-    return [name for name in names if os.path.exists(os.path.join(build, "tests", "unit", name))]
+    paths = [path for pattern in ("tests/unit", "plugins/*") for path in glob.glob(os.path.join(build, pattern, "test_*"))]
+    names = sorted(os.path.basename(path) for path in paths if "." not in os.path.basename(path))
+    return [name for name in names if folder_of(build, name)]
 
 
 def units(options, build, seed):
@@ -52,7 +63,7 @@ def units(options, build, seed):
     wanted = [name.split(":") for name in options.test] or [[name] for name in programs(build)]
     found = []
     for program, *test in wanted:
-        there = tests_of(program)
+        there = tests_of(build, program)
         if not there or set(test) - set(there):
             raise SystemExit(f"torture: {':'.join([program] + test)} is no unit test; they are {', '.join(there or programs(build))}")
         names = test or there
@@ -92,7 +103,8 @@ class Ranges:
 
     @staticmethod
     def is_hosts(name):
-        return name is not None and ("tests/" not in name or bool(re.search(r"/(toy_host|wrong)\.c$", name)))
+        tests = name is None or "tests/" in name or re.search(r"/test_\w+\.c$", name)
+        return not tests or bool(re.search(r"/(toy_host|wrong)\.c$", name or ""))
 
     def write(self, path, program):
         """What a test takes from an arena itself does not fail, unless arenas are what it tests."""
@@ -147,10 +159,10 @@ def end_children(grace):
 class Unit:
     """One test function of a program, and what a run of it came to."""
 
-    def __init__(self, build, program, test, scratch, folder=os.path.join("tests", "unit")):
+    def __init__(self, build, program, test, scratch, folder=None):
         self.program, self.test, self.scratch = program, test, scratch
         self.torture = points.Torture(build, program)
-        self.path = os.path.join(build, folder, program)
+        self.path = os.path.join(build, folder or folder_of(build, program), program)
         self.ranges = Ranges(self.path)
         self.within, self.report = os.path.join(scratch, "within"), os.path.join(scratch, "report")
         self.ranges.write(self.within, program)
