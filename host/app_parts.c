@@ -39,13 +39,17 @@ is_folder(struct vh_app *app, const char *path)
     return path && app->seam->stat(app->seam->data, AT_FDCWD, path, &stat, 0) == 0 && S_ISDIR(stat.st_mode);
 }
 
-/* Installed beside the program, or in the build tree; what cannot be looked at is told when a plugin is needed. */
-static const char *
-plugin_folder(struct vh_app *app)
+/* Installed beside the program, or in the build tree. What cannot be looked at is neither. */
+static viv_status
+plugin_folder(struct vh_app *app, const char **ret_path, struct viv_error *err)
 {
     char *path = vh_arena_format(app->arena, "%s/../lib/vivarium/1", app->program_folder);
-    bool here = is_folder(app, path) || errno == EIO;
-    return here ? path : vh_arena_format(app->arena, "%s/../plugins", app->program_folder);
+    bool here = is_folder(app, path);
+    if (path && !here && errno == EIO) {
+        return vh_error_errno(err, VIV_E_IO, "host", "cannot look at '%s'", path);
+    }
+    *ret_path = here ? path : vh_arena_format(app->arena, "%s/../plugins", app->program_folder);
+    return *ret_path ? VIV_OK : vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
 }
 
 /* A project that was moved says so once; its tasks follow it: see vh_run_place. */
@@ -118,10 +122,12 @@ open_places(struct vh_app *app, const char *store, struct viv_error *err)
     viv_status status = keys && is_folder(app, keys)
                             ? vh_trust_read_key(app->seam, AT_FDCWD, keys, &run->rules.trust, err)
                             : VIV_OK;
+    const char *bundled = NULL;
+    status = status ? status : plugin_folder(app, &bundled, err);
     struct vh_registry_places places = {
         .store = store,
         .user_store = app->user.plugins,
-        .plugin_folder = plugin_folder(app),
+        .plugin_folder = bundled,
         .bundled = vh_bundled,
         .bundled_count = vh_bundled_count,
     };

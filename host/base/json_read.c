@@ -4,10 +4,10 @@
 
 #include <endian.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "error.h"
+#include "json_load.h"
 #include "str.h"
 #include <viv/limits.h>
 
@@ -411,42 +411,6 @@ import_value(struct import *in, json_t *from, const char *key, int depth)
     return value ? value : refuse(in, VIV_E_MEMORY, key, "does not fit into memory");
 }
 
-/* Where its buffer cannot grow, jansson leaves bytes of a text out and goes on; so it is seen who gives it memory. */
-static json_malloc_t plain;
-static _Thread_local bool lacked;
-
-static void *
-get(size_t size)
-{
-    void *memory = plain(size);
-    lacked = lacked || !memory;
-    return memory;
-}
-
-static void
-stand_between(void)
-{
-    json_free_t give_back;
-    json_get_alloc_funcs(&plain, &give_back);
-    json_set_alloc_funcs(get, give_back);
-}
-
-/* NULL with *ret_memory: there was too little of it. */
-static json_t *
-load(struct viv_str text, json_error_t *ret_fault, bool *ret_memory)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    static const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    (void)pthread_once(&once, stand_between);
-    lacked = false;
-    json_t *root = json_loadb(text.len ? text.data : "", (size_t)text.len, flags, ret_fault);
-    *ret_memory = lacked;
-    if (lacked) {
-        json_decref(root);
-    }
-    return lacked ? NULL : root;
-}
-
 viv_status
 vh_json_import(struct vh_arena *arena, struct viv_str text, struct vh_json **ret_value, struct viv_error *err)
 {
@@ -457,7 +421,7 @@ vh_json_import(struct vh_arena *arena, struct viv_str text, struct vh_json **ret
                             (unsigned long long)nul);
     }
     bool memory = false;
-    json_t *root = load(text, &fault, &memory);
+    json_t *root = vh_json_load(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault, &memory);
     if (memory) {
         return vh_error_set(err, VIV_E_MEMORY, "json", "no memory to read JSON");
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backup_list.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -137,7 +138,9 @@ take_file(const struct taking *t, int to, const struct vh_backup_file *listed)
     struct vh_backup_file file;
     const char *path = listed->path.data;
     if (t->seam->stat(t->seam->data, t->from, path, &stat, AT_SYMLINK_NOFOLLOW)) {
-        return other(t, path, "is missing");
+        return errno == ENOENT || errno == ENOTDIR
+                   ? other(t, path, "is missing")
+                   : vh_error_errno(t->err, VIV_E_IO, "backup", "cannot look at '%s'", path);
     }
     if (stat.st_size != listed->bytes) {
         return other(t, path, "has another size than '" VH_BACKUP_NAME "' says");

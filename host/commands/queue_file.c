@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json_load.h"
 #include "base/str.h"
 #include "queue_entry.h"
 #include <viv/limits.h>
@@ -70,7 +71,11 @@ parse(struct viv_str bytes, json_t **ret_root, struct viv_error *err)
         return vh_error_set(err, VIV_E_INVALID, "queue", "byte %llu of the file is NUL, allowed: JSON text",
                             (unsigned long long)nul);
     }
-    json_t *root = json_loadb(bytes.data, (size_t)bytes.len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &fault);
+    bool memory = false;
+    json_t *root = vh_json_load(bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &fault, &memory);
+    if (memory) {
+        return no_memory(err);
+    }
     if (!root) {
         long entry = vh_scan_entry_at(bytes, fault.position > 0 ? (size_t)fault.position : 0);
         if (entry >= 0) {

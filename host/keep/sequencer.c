@@ -363,12 +363,13 @@ static viv_status
 host_event(struct vh_sequencer *s, struct viv_str kind, struct viv_error *err)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
-    if (!arena) {
-        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
-    }
-    struct vh_json *data = vh_json_object(arena);
+    struct vh_json *data = arena ? vh_json_object(arena) : NULL;
     vh_json_set_int(arena, data, "epoch", s->epoch);
     vh_json_set_int(arena, data, "pid", s->options.pid);
+    if (!data || data->failed) {
+        vh_arena_destroy(arena);
+        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to note a host");
+    }
     struct vh_command command = { .kind = kind, .actor = s->self, .data = data };
     struct vh_answer ignored = { 0 };
     struct vh_hash none = { { 0 } };

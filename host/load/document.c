@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_load.h"
 #include "base/str.h"
 #include "nearest.h"
 #include <viv/limits.h>
@@ -53,13 +54,6 @@ vh_document_own(struct vh_arena *arena, struct json_t *value, struct viv_error *
     return VIV_OK;
 }
 
-static json_t *
-load(struct viv_str text, json_error_t *ret_fault)
-{
-    size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
-    return json_loadb(text.data ? text.data : "", (size_t)text.len, flags, ret_fault);
-}
-
 viv_status
 vh_document_read(struct vh_arena *arena, struct viv_str text, size_t max_bytes, const char *what,
                  struct json_t **ret_value, struct viv_error *err)
@@ -79,9 +73,9 @@ vh_document_read(struct vh_arena *arena, struct viv_str text, size_t max_bytes, 
                             (unsigned long long)nul, what);
     }
     json_error_t fault;
-    json_t *value = load(text, &fault);
-    value = value ? value : load(text, &fault); /* a parser that runs out of memory says anything: ask it twice */
-    if (!value && (!fault.text[0] || !vh_arena_alloc(arena, (size_t)text.len + 1))) {
+    bool memory = false;
+    json_t *value = vh_json_load(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault, &memory);
+    if (memory) {
         return vh_error_set(err, VIV_E_MEMORY, what, "no memory to read %s", what);
     }
     if (!value) {

@@ -81,6 +81,9 @@ vh_control_send(struct vh_controlling *c, const char *kind, struct viv_str task,
     if (!c->run->sequencer) {
         return vh_error_set(&c->err, VIV_E_UNAVAILABLE, "control", "this process only reads the home");
     }
+    if (!data || data->failed) {
+        return vh_error_set(&c->err, VIV_E_MEMORY, "control", "no memory for a command");
+    }
     viv_status status = vh_sequencer_call(c->run->sequencer, &command, false, c->arena, &answer, &c->err);
     if (status == VIV_OK) {
         vh_json_set_text(c->arena, c->response, "durability", answer.synced ? "synced" : "logged");

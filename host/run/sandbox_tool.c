@@ -77,11 +77,15 @@ start(struct vh_launcher *launcher, struct vh_arena *arena, const struct vh_tool
     return status;
 }
 
+/* The launcher reports when it has killed the session too: until then a child of the program still writes, and would
+ * outlive a launcher that is stopped. */
 static viv_status
 end_early(struct running *running, viv_status status, struct viv_error *err, const char *why)
 {
+    struct pollfd polled = {.fd = running->report, .events = POLLIN};
     (void)syscall(SYS_pidfd_send_signal, running->pidfd, SIGKILL, NULL,
                   0); /* ESRCH: gone already */
+    (void)poll(&polled, 1, (int)(VH_SANDBOX_ANSWER_NS / 1000000)); /* whoever cannot be killed is not waited for */
     return vh_error_set(err, status, "tool", "%s", why);
 }
 

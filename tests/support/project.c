@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "git_runner.h"
 #include "run/branch.h"
+#include "scratch.h"
 
 void
 project_make(struct project *project, bool repository)
@@ -44,8 +45,7 @@ project_make(struct project *project, bool repository)
 void
 project_remove(struct project *project)
 {
-    (void)vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, project->scratch,
-                            NULL); /* a leftover in /tmp fails nothing */
+    scratch_clear(project->scratch);
     close(project->home_fd);
     vh_arena_destroy(project->arena);
 }

@@ -58,6 +58,7 @@ world_make(struct world *world, const char *fail_step)
     world_launcher_path(path, sizeof path);
     struct vh_launcher_options options = {fail_step};
     world->launcher = vh_launcher_create(world->arena, world->seam, path, &options);
+    assert_non_null(world->launcher);
     struct viv_error err = VIV_ERROR_INIT;
     if (vh_launcher_start(world->launcher, &err)) {
         fail_msg("%s", err.text);

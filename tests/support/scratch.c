@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void
@@ -51,14 +53,34 @@ remove_one(const char *path, const struct stat *stat, int kind, struct FTW *wher
     return remove(path);
 }
 
+/* Trees may be deeper than a path is long. */
+static int
+remove_deep(const char *path)
+{
+    union {
+        const char *from;
+        char *to;
+    } words[] = { { "rm" }, { "-rf" }, { "--" }, { path }, { NULL } };
+    char *const argv[] = { words[0].to, words[1].to, words[2].to, words[3].to, NULL };
+    int code = -1;
+    pid_t pid = 0;
+    return posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) || waitpid(pid, &code, 0) != pid || code ? -1 : 0;
+}
+
+void
+scratch_clear(const char *path)
+{
+    (void)nftw(path, open_up, 32, FTW_PHYS);
+    if (nftw(path, remove_one, 32, FTW_PHYS | FTW_DEPTH) && remove_deep(path)) {
+        stop("remove", path);
+    }
+}
+
 void
 scratch_remove(struct scratch *scratch)
 {
     close(scratch->fd);
-    (void)nftw(scratch->path, open_up, 32, FTW_PHYS);
-    if (nftw(scratch->path, remove_one, 32, FTW_PHYS | FTW_DEPTH)) {
-        stop("remove", scratch->path);
-    }
+    scratch_clear(scratch->path);
 }
 
 void

@@ -14,6 +14,8 @@ struct scratch {
 
 void scratch_make(struct scratch *scratch);
 void scratch_remove(struct scratch *scratch);
+/* Remove a folder with all that is in it, without the functions of the host: those are what is tested. */
+void scratch_clear(const char *path);
 
 /* Write a file below the folder. */
 void scratch_write(const struct scratch *scratch, const char *path, const char *text);

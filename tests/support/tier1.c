@@ -22,8 +22,7 @@ tier1_setup(void **state)
     struct viv_error err = VIV_ERROR_INIT;
     tier1->arena = arena;
     if (vh_zygote_start(vh_seam_real(), arena, tier1_zygote, &tier1->zygote, &err) != VIV_OK) {
-        print_error("%s\n", err.text);
-        return -1;
+        fail_msg("%s", err.text);
     }
     *state = tier1;
     return 0;

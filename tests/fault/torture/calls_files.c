@@ -59,7 +59,8 @@ on_disk(int fd)
 static bool
 no_disk(const char *path)
 {
-    return strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/sys/", 5) == 0;
+    bool is_device = strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0;
+    return strncmp(path, "/proc/", 6) == 0 || is_device || strncmp(path, "/sys/", 5) == 0;
 }
 
 /* Only a new file needs room. */

@@ -56,6 +56,19 @@ class Wrong(unittest.TestCase):
     def test_shipped_where_the_disk_fills(self):
         self.assertEqual(self.disk_fills(None), [])
 
+    def test_what_cannot_be_looked_at_is_said(self):
+        """Not that a plugin is missing where nobody could look."""
+        flow, torture = tool.flows.FLOWS["run"](), tool.Torture(BUILD)
+        world = self.world(flow, None)
+        report, names = tool.count(torture, flow, world), tool.Names(flow.program(world))
+        places = [place for place, kind, _, _ in report["places"] if tool.KINDS[kind] == "io"
+                  and "is_folder < plugin_folder" in names.chain(report["callers"][place])]
+        if not places:
+            self.skipTest("this build has no such functions of their own")
+        problems, account = tool.hurt(torture, flow, world, tool.Point("io", places[0], 1, "once"))
+        self.assertEqual(problems, [])
+        self.assertIn("cannot look at", account["errors"])
+
     def test_intent_after_effect(self):
         found = self.disk_fills("intent_after_effect")
         self.assertTrue(any("t1 is cancelled: the work of t1 is still there" in text for text in found), found)

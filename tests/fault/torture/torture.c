@@ -31,8 +31,53 @@ static struct {
     uint64_t number;
     bool ever;
 } plan;
+static struct range {
+    uint64_t from, to; /* offsets in the program */
+    uint64_t counts;   /* 0: whoever called it decides */
+} within[4096];        /* sorted; none: every caller is meant */
+static size_t within_count;
 static _Atomic uint64_t at_place;
 static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
+
+static const struct range *
+range_of(uint64_t at)
+{
+    size_t low = 0, high = within_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (at < within[middle].from) {
+            high = middle;
+        } else if (at >= within[middle].to) {
+            low = middle + 1;
+        } else {
+            return &within[middle];
+        }
+    }
+    return NULL;
+}
+
+/* The innermost function of the program among the callers decides. */
+static bool
+is_within(void *const *frames, int count)
+{
+    for (int i = 0; i < count; i++) {
+        uintptr_t frame = (uintptr_t)frames[i];
+        if (frame >= program_from && frame < program_to) {
+            const struct range *range = range_of(frame - 1 - program_from); /* a call's end may be its function's */
+            if (!range || range->counts) {
+                return range;
+            }
+        }
+    }
+    return false;
+}
+
+static bool
+meant_caller(void)
+{
+    void *frames[DEPTH];
+    return !within_count || is_within(frames, backtrace(frames, DEPTH));
+}
 
 static uint64_t
 hash_of(unsigned kind, void *const *frames, int count)
@@ -119,11 +164,14 @@ torture_keeps(int number)
     return is && report && !inside;
 }
 
+/* A sanitizer tells of its crashes itself, but for an abort. */
 static void
 catch_crashes(void)
 {
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
-        signal(crashes[i], on_crash);
+        if (!torture_sanitized() || crashes[i] == SIGABRT) {
+            signal(crashes[i], on_crash);
+        }
     }
 }
 
@@ -159,9 +207,13 @@ torture_fails(unsigned kinds, const char *call)
     if (!report || inside) {
         return false;
     }
+    if (plan.fails && !plan.ever && __atomic_load_n(&report->failed, __ATOMIC_RELAXED)) {
+        return false; /* it was said already */
+    }
     int before = errno;
     int code = 0;
     inside = true;
+    kinds = meant_caller() ? kinds : 0;
     for (unsigned kind = 0; kind < TORTURE_KINDS; kind++) {
         if (kinds & TORTURE_BIT(kind)) {
             uint64_t number = __atomic_fetch_add(&report->calls[kind], 1, __ATOMIC_RELAXED) + 1;
@@ -171,6 +223,25 @@ torture_fails(unsigned kinds, const char *call)
     inside = false;
     errno = code ? code : before;
     return code != 0;
+}
+
+bool
+torture_failed(void)
+{
+    return report && __atomic_load_n(&report->failed, __ATOMIC_RELAXED);
+}
+
+static void
+read_within(const char *path)
+{
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t got = fd < 0 ? 0 : read(fd, within, sizeof within);
+    within_count = got > 0 ? (size_t)got / sizeof *within : 0;
+    if (path && (!within_count || within_count == sizeof within / sizeof *within)) {
+        dprintf(2, "torture: '%s' has no ranges, or too many\n", path);
+        _exit(99);
+    }
+    close(fd);
 }
 
 static void
@@ -242,6 +313,8 @@ begin(void)
     (void)backtrace(frames, DEPTH); /* the first one loads a library */
     (void)dl_iterate_phdr(find_program, NULL);
     read_plan(text ? text : "count");
+    read_within(getenv("VIV_TORTURE_WITHIN"));
+    torture_test(getenv("VIV_TORTURE_TEST"));
     catch_crashes();
     report = memory;
     report->begun = 1;

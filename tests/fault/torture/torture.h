@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A library for LD_PRELOAD that counts what a program asks of the system and lets one such call fail, or it and all
  * that follow. torture.c decides and keeps the account; calls_memory.c and calls_files.c stand in for the functions of
- * libc. tools/torture is what starts programs under it.
+ * libc; tests.c knows programs of cmocka and the sanitizers. tools/torture is what starts programs under it.
  *
  *   VIV_TORTURE_REPORT   a file of TORTURE_REPORT_BYTES zeros, which takes the account; without it nothing happens
  *   VIV_TORTURE_PROGRAM  the name of the one program that is meant, by default vivhost; all others run untouched
@@ -9,6 +9,11 @@
  *                        "KIND@PLACE:N:once" or "...:ever": calls are numbered for each chain of callers by itself;
  *                        PLACE is its hash as an account has it. With "count", or without this, none fails, and calls
  *                        are counted, by places too.
+ *
+ *   VIV_TORTURE_WITHIN   a file of triples of 64 bits, sorted: where a range of the program begins and ends, and
+ *                        whether it counts. Only calls whose innermost function of the program lies in a range that
+ *                        counts are counted and fail; ranges that do not count are looked through
+ *   VIV_TORTURE_TEST     of a program of cmocka, this test alone is run
  *
  * Hashes of places stay the same from run to run only without randomised addresses (setarch -R). */
 #ifndef TORTURE_H
@@ -54,5 +59,12 @@ struct torture_report {
 bool torture_fails(unsigned kinds, const char *call);
 /* Whether this library answers that signal itself: the program's own handler stays out, so that a crash is told. */
 bool torture_keeps(int number);
+/* Whether a call was made to fail. */
+bool torture_failed(void);
+
+/* Of a program of cmocka only this test is run; NULL: all. */
+void torture_test(const char *name);
+/* Whether the program has the sanitizer of addresses, which takes and gives memory and answers signals itself. */
+bool torture_sanitized(void);
 
 #endif

@@ -44,7 +44,7 @@ long_texts_are_cut(void **state)
     memset(many, '\n', sizeof many - 1);
     many[0] = many[sizeof many - 2] = 'x';
     const char *shown = vh_cli_lines(&cli, (struct viv_str){ many, sizeof many - 1 }, 400, 4);
-    assert_true(strlen(shown) < 2000);
+    assert_true(strlen(shown) > 3 && strlen(shown) < 2000);
     assert_string_equal(shown + strlen(shown) - 3, "...");
     vh_arena_destroy(cli.arena);
 }

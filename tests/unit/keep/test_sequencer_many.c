@@ -176,17 +176,20 @@ a_busy_host_stops_and_keeps_its_word(void **state)
 
 /* ---- a store that fails ---- */
 
+static int
+set_up(void **state)
+{
+    (void)state;
+    cut_vfs_register();
+    return 0;
+}
+
 /* A home on the disk that can be told to fail; its folder is nowhere. */
 static void
 open_failing(struct home *home, bool again)
 {
     struct viv_error err = VIV_ERROR_INIT;
     struct vh_sequencer_options options = { .pid = 1 };
-    static bool registered;
-    if (!registered) {
-        cut_vfs_register();
-        registered = true;
-    }
     if (!again) {
         cut_vfs_reset();
     }
@@ -484,5 +487,5 @@ main(void)
         cmocka_unit_test(a_failed_store_never_says_done),
         cmocka_unit_test(nobody_of_a_dying_batch_is_told_done),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -17,6 +17,7 @@
 #include "keep/reader.h"
 #include "keep/store_inside.h"
 #include "keep/verify.h"
+#include "../../support/scratch.h"
 
 static void
 run_foreign(const char *path, const char *sql)
@@ -101,7 +102,7 @@ foreign_newer_and_damaged_files_stay(void **state)
     assert_int_equal(vh_fs_read(vh_seam_real(), arena, AT_FDCWD, path, 4096, &after, NULL), VIV_OK);
     assert_true(vh_str_equal(text, after));
     vh_arena_destroy(arena);
-    assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, folder, NULL), VIV_OK);
+    scratch_clear(folder);
 }
 
 /* Each way to alter the log behind the host's back is told at its record. */
@@ -138,7 +139,7 @@ an_altered_log_does_not_verify(void **state)
         }
         vh_store_close(store);
         vh_arena_destroy(arena);
-        assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, home.folder, NULL), VIV_OK);
+        scratch_clear(home.folder);
     }
 }
 
@@ -219,7 +220,7 @@ every_column_is_compared(void **state)
         assert_true(result.same && result.same_documents);
         vh_store_close(store);
         vh_arena_destroy(arena);
-        assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, home.folder, NULL), VIV_OK);
+        scratch_clear(home.folder);
     }
 }
 

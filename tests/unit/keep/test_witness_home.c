@@ -14,6 +14,7 @@
 #include "keep/export.h"
 #include "keep/reader.h"
 #include "keep/store_inside.h"
+#include "../../support/scratch.h"
 
 struct checked {
     struct home home;
@@ -89,7 +90,7 @@ i1_i15_i16_answers_keys_and_rows_of_a_home(void **state)
     vh_store_close(c.home.store);
     vh_arena_destroy(c.home.arena);
     vh_arena_destroy(c.arena);
-    assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, c.home.folder, NULL), VIV_OK);
+    scratch_clear(c.home.folder);
 }
 
 static void
@@ -128,7 +129,7 @@ i13_the_export_is_a_beginning_of_the_log(void **state)
     vh_arena_destroy(c.arena);
     vh_store_close(c.home.store);
     vh_arena_destroy(c.home.arena);
-    assert_int_equal(vh_fs_remove_tree(vh_seam_real(), AT_FDCWD, c.home.folder, NULL), VIV_OK);
+    scratch_clear(c.home.folder);
 }
 
 int

@@ -153,6 +153,34 @@ nothing_stays_behind(void **state)
     close(fd);
 }
 
+/* The host ends its launcher as soon as its helpers are cancelled. */
+static void
+nothing_of_a_cancelled_one_stays_behind(void **state)
+{
+    (void)state;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_tool_result result;
+    struct vh_tool tool = {.output_max = 100, .cwd = world.scratch};
+    for (int i = 0; i < 5; i++) {
+        struct vh_exec_watch watch = {.deadline_ns = world.seam->monotonic_ns(NULL) + SECOND_NS / 2};
+        assert_int_equal(run_tool("sleep 1000 & echo $! >child; sleep 1000", tool, &watch, &result, &err),
+                         VIV_E_TIMEOUT);
+        vh_launcher_stop(world.launcher);
+        char text[32] = "";
+        char path[400];
+        snprintf(path, sizeof path, "%s/child", world.scratch);
+        FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        assert_non_null(fgets(text, sizeof text, file));
+        fclose(file);
+        int fd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(text, NULL, 10), 0);
+        struct pollfd polled = {.fd = fd, .events = POLLIN};
+        assert_true(fd < 0 || poll(&polled, 1, 5000) == 1);
+        close(fd);
+        assert_int_equal(vh_launcher_start(world.launcher, &err), VIV_OK);
+    }
+}
+
 static void
 requests_are_checked(void **state)
 {
@@ -209,6 +237,7 @@ main(void)
         cmocka_unit_test(answers_are_whole),    cmocka_unit_test(much_goes_both_ways),
         cmocka_unit_test(no_memory_is_no_bound),
         cmocka_unit_test(time_and_cancel),      cmocka_unit_test(nothing_stays_behind),
+        cmocka_unit_test(nothing_of_a_cancelled_one_stays_behind),
         cmocka_unit_test(requests_are_checked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

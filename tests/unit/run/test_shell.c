@@ -36,7 +36,9 @@ compare(struct world *world, struct vh_keeper *keeper, const char *line, const s
     struct vh_exec_result real;
     struct vh_pipelines_result ours;
     struct vh_json *spec = vh_json_object(world->arena);
-    vh_json_set(spec, "pipelines", vh_json_clone(world->arena, vh_json_get(parsed, "pipelines")));
+    struct vh_json *pipelines = vh_json_clone(world->arena, vh_json_get(parsed, "pipelines"));
+    assert_non_null(pipelines);
+    vh_json_set(spec, "pipelines", pipelines);
     vh_json_set_text(world->arena, spec, "cwd", "b");
     struct vh_pipelines what = { .spec = spec, .wall_ns = 30 * SECOND_NS };
     world_expect(world, keeper, fresh, "");
