@@ -179,6 +179,23 @@ open_to_read(struct vh_app *app, struct viv_error *err)
     }
 }
 
+static void
+end_arena(void *data)
+{
+    vh_arena_destroy(data);
+}
+
+struct vh_arena *
+vh_app_arena(struct vh_app *app)
+{
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    if (arena && vh_arena_on_end(app->arena, end_arena, arena)) {
+        vh_arena_destroy(arena);
+        arena = NULL;
+    }
+    return arena;
+}
+
 viv_status
 vh_app_open(struct vh_app *app, enum vh_app_need need, int workers, struct viv_error *err)
 {

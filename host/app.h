@@ -112,6 +112,9 @@ viv_status vh_app_note_home(struct vh_app *app, const char *id, struct viv_error
 viv_status vh_app_check_home(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_home_id(struct vh_app *app, const char **ret_id, struct viv_error *err);
 
+/* For one thread; it goes with the app's. NULL: no memory. */
+struct vh_arena *vh_app_arena(struct vh_app *app);
+
 /* app_threads.c */
 /* The spawner; with `early` it starts launcher and zygote and tries the sandbox at once, beside what follows. The
  * store is open and no workspace is left. */
@@ -130,8 +133,6 @@ viv_status vh_app_user_registry(struct vh_app *app, struct viv_error *err);
 /* The store with its sequencer, and no workspace of an earlier host; then the registry and, to work, the plugins. */
 viv_status vh_app_build_store(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err);
-/* For one thread; it goes with the app's. NULL: no memory. */
-struct vh_arena *vh_app_arena(struct vh_app *app);
 /* The parts a reader needs: `store` is open already. */
 viv_status vh_app_build_view(struct vh_app *app, struct viv_error *err);
 /* Whether the project's policy `text` can be used, at any time after vh_app_find: loads the safety plugin alone when no

@@ -94,23 +94,6 @@ open_store(struct vh_app *app, struct viv_error *err)
     return status ? status : vh_switch_load(&app->run, err);
 }
 
-static void
-end_arena(void *data)
-{
-    vh_arena_destroy(data);
-}
-
-struct vh_arena *
-vh_app_arena(struct vh_app *app)
-{
-    struct vh_arena *arena = vh_arena_create(NULL, 0);
-    if (arena && vh_arena_on_end(app->arena, end_arena, arena)) {
-        vh_arena_destroy(arena);
-        arena = NULL;
-    }
-    return arena;
-}
-
 /* `store`: the home's, or NULL. */
 static viv_status
 open_places(struct vh_app *app, const char *store, struct viv_error *err)
