@@ -86,12 +86,6 @@ class Found(unittest.TestCase):
     def test_no_end(self):
         self.must_find("hang", "full", "it did not end within 3 s", ("ever",))
 
-    def test_whose_crash_it_is(self):
-        main = ["a_case test_thing.c:3", "main test_thing.c:9"]
-        failed = ["malloc alloc:1:once", "vh_arena_alloc arena.c:7", "build thing.c:5"] + main
-        self.assertTrue(tool.is_hosts(failed, ["signal 11", "fill thing.c:30", "build thing.c:6"] + main))
-        self.assertFalse(tool.is_hosts(failed, ["signal 11", "use thing.c:40", "a_case test_thing.c:4"] + main[1:]))
-
     def test_seeds_repeat(self):
         torture, flow = tool.Torture(BUILD, "toy"), Toy("good")
         tool.fixed_addresses()

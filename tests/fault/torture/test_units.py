@@ -18,7 +18,7 @@ import units  # noqa: E402
 
 HERE = os.path.join("tests", "fault", "torture", "wrong_host")
 WRONG = os.path.join("tests", "fault", "torture", "wrong", "no_memory_unseen")
-SANITIZED = bool("".join(sys.argv[3:]))
+SANITIZED = "".join(sys.argv[3:]) not in ("", "OFF")
 
 
 class Judged(unittest.TestCase):
