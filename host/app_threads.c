@@ -325,6 +325,7 @@ vh_app_threads_start(struct vh_app *app, enum vh_app_need need, int workers, str
     if (status || need != VH_APP_WORK || workers == 0) {
         return status;
     }
+    vh_switch_look(&app->control); /* before the first claim */
     status = vh_workers_start(&app->run, app->arena, workers, &app->control.workers, err);
     set_working(t, status == VIV_OK);
     return status;

@@ -120,4 +120,14 @@ viv resume -C "$P"
 expect_code 0 "resume"
 kill -INT "$pid_work"
 viv_end work
+echo "left before" >"$P/.vivarium/HALT"
+viv submit "waits" --id early -C "$P" -- true
+viv work --drain -C "$P"
+expect_code 3 "work with a file that lay there before"
+said "work is halted by the file HALT: left before"
+same "claims of the task that waits" "$("$VIVHOST" log show --task early --json -C "$P" | grep -c '"kind":"task.claimed"')" 0
+viv resume -C "$P"
+expect_code 0 "resume"
+viv work --drain -C "$P"
+expect_code 0 "work that goes on"
 flow_end
