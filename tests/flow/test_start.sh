@@ -48,10 +48,19 @@ if grep -q '^VIV_DIGESTS_STATIC:BOOL=ON' "$VIV_BUILD/CMakeCache.txt" &&
     expect "the digests are there" grep -q libsodium <(ldd "$VIVHOST")
 fi
 
+index_stays() {
+    local index=$P/.vivarium/store/plugins.index before
+    before=$(stat -c '%i %z' "$index")
+    "$VIVHOST" skill call viv.count_lines -C "$P" >/dev/null && [ "$(stat -c '%i %z' "$index")" = "$before" ]
+}
+
 if strace -f -qq -o /dev/null true 2>/dev/null; then
     story "a start"
     viv skill call viv.count_lines -C "$P" # the first start of a home makes the index of its plugins
     expect_code 0 "skill call"
+    same "policies recorded by the first start" "$(loaded | wc -l)" 1
+    # One made within 50 ms of its folder's last change is not trusted, and made again by a later start.
+    until_true "an index that starts leave as it is" index_stays
     before=$(loaded | wc -l)
     mkdir -p "$P/.vivarium/work/left/upper"
     strace -f -qq -s 200 -o "$SCRATCH/trace" \
@@ -76,19 +85,20 @@ if strace -f -qq -o /dev/null true 2>/dev/null; then
     kill "$host"
     wait "$watcher"
     loaded >"$SCRATCH/out"
-    same "policies recorded by two starts" "$before $(wc -l <"$SCRATCH/out")" "1 2"
+    same "policies recorded by a start" $(($(wc -l <"$SCRATCH/out") - before)) 1
     refute "a policy with no profile" grep -qE '^(none)?$' "$SCRATCH/out"
     refute "a workspace of an earlier host, or of the probe" test -n "$(ls "$P/.vivarium/work")"
 else
     printf 'without strace: what a start does is not counted here\n'
 fi
 
+before=$(loaded | wc -l)
 story "a policy that cannot be used stops a start whose sandbox is on its way"
 user_policy "no-such-word: 1"
 viv work --workers 1 -C "$P"
 [ "$code" != 0 ] || fail "work with a bad policy: exit code 0"
 said "no-such-word"
-refute "a policy was recorded" test "$(loaded | wc -l)" -gt 2
+same "policies recorded" "$(loaded | wc -l)" "$before"
 rm "$HOME/.config/vivarium/policy.yaml"
 
 # A build of its own: this program with other helpers.
