@@ -18,6 +18,7 @@ VIV_BEGIN
 #define VIV_EFFECT_DELETE UINT32_C(6) /* a file, or an empty folder; {"recursive":1} for a tree */
 #define VIV_EFFECT_SKILL UINT32_C(7)  /* `path` names the skill, `spec_json` its input */
 #define VIV_EFFECT_ASK UINT32_C(8)    /* ask a person: `bytes` is the question */
+#define VIV_EFFECT_MODEL UINT32_C(9)  /* ask a model: `spec_json` is the request, `path` names model or tier */
 
 /* exec document: {"stages":[{"argv":["sh","-c","..."],"env":{...}}],"timeout_ns":N,"cwd":"sub/folder"}.
  * Stages are one pipeline; docs/contract/exec.schema.json. */
