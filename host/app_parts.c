@@ -316,15 +316,15 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     struct vh_run *run = &app->run;
     struct vh_policy_source *source = vh_arena_alloc(app->arena, sizeof *source);
     pthread_mutex_t *locks = vh_arena_array(app->arena, 3, sizeof *locks);
-    pthread_rwlock_t *trees_lock = vh_arena_alloc(app->arena, sizeof *trees_lock);
-    if (!source || !locks || !trees_lock) {
+    struct vh_tree_users *trees = vh_arena_alloc(app->arena, sizeof *trees);
+    if (!source || !locks || !trees) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
     pthread_mutex_init(&source->lock, NULL);
     pthread_mutex_init(&locks[0], NULL);
     pthread_mutex_init(&locks[1], NULL);
     pthread_mutex_init(&locks[2], NULL);
-    pthread_rwlock_init(trees_lock, NULL);
+    vh_tree_users_init(trees, VIV_TREES_MAX);
     source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
     source->trusted = trusts;
     source->safety = load_safety;
@@ -339,7 +339,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     run->line_lock = &locks[0];
     run->registry_lock = &locks[1];
     run->collect_lock = &locks[2];
-    run->trees_lock = trees_lock;
+    run->trees = trees;
     run->actor_name = vh_str(app->user.name);
     run->uid = app->user.uid;
     run->pid = app->user.pid;

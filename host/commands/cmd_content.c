@@ -20,12 +20,8 @@ tell_collected(const struct vh_json *response, bool only_count)
     printf("%lld outputs %s, %lld strays, %lld bytes; %lld contents stay\n",
            (long long)vh_json_int(response, "pruned", 0), verb, (long long)vh_json_int(response, "strays", 0),
            (long long)vh_json_int(response, "bytes", 0), (long long)vh_json_int(response, "kept", 0));
-    if (vh_json_int(response, "trees_busy", 0)) {
-        puts("trees stay, a task or call works on them");
-    } else {
-        printf("%lld trees %s, %lld bytes\n", (long long)vh_json_int(response, "trees", 0), verb,
-               (long long)vh_json_int(response, "tree_bytes", 0));
-    }
+    printf("%lld trees %s, %lld bytes\n", (long long)vh_json_int(response, "trees", 0), verb,
+           (long long)vh_json_int(response, "tree_bytes", 0));
 }
 
 int

@@ -19,7 +19,6 @@ struct vh_collected {
     int64_t bytes;  /* of both */
     int64_t trees;  /* and layers, and what 'prepare' made: out of the cache */
     int64_t tree_bytes;
-    bool trees_busy; /* a task or call works on one: all of them stay */
 };
 
 /* Reads the log on the sequencer's thread, a page at a time. */
@@ -35,7 +34,11 @@ struct vh_collect {
 
 viv_status vh_collect(const struct vh_collect *collect, struct vh_collected *ret_collected, struct viv_error *err);
 
-/* collect_trees.c: trees not used since `before_us`, while nobody works on any. Adds to what was collected. */
+/* collect_trees.c: trees not used since `before_us` and that nobody works on. Adds to what was collected. */
 viv_status vh_collect_trees(const struct vh_collect *collect, struct vh_collected *collected, struct viv_error *err);
+
+/* Keep the cache of trees near VIV_TREES_MAX entries: those used longest ago go. For a worker between two tasks; it
+ * costs nothing until a quarter as many were made, and what fails is only logged and tried again later. */
+void vh_collect_trees_over(struct vh_run *run);
 
 #endif

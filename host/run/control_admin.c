@@ -157,7 +157,6 @@ vh_control_collect(struct vh_controlling *c)
         vh_json_set_int(c->arena, c->response, "strays", done.strays);
         vh_json_set_int(c->arena, c->response, "tree_bytes", done.tree_bytes);
         vh_json_set_int(c->arena, c->response, "trees", done.trees);
-        vh_json_set_int(c->arena, c->response, "trees_busy", done.trees_busy);
     }
     return status;
 }

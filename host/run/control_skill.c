@@ -165,7 +165,8 @@ with_unreadable(struct vh_controlling *c, const struct vh_base *base, struct viv
 
 /* The project's tree as one immutable folder. */
 static viv_status
-named_tree(struct vh_controlling *c, struct viv_str scope, int *ret_fd, struct vh_base *ret_base)
+named_tree(struct vh_controlling *c, struct viv_str scope, struct vh_tree_user *user, int *ret_fd,
+           struct vh_base *ret_base)
 {
     struct vh_target target;
     struct vh_base base;
@@ -175,6 +176,7 @@ named_tree(struct vh_controlling *c, struct viv_str scope, int *ret_fd, struct v
     struct vh_base_options options = { .uncommitted = true, .scope = scope, .scope_only = true,
                                        .time_s = seam->wall_us(seam->data) / 1000000 };
     viv_status status = vh_target_open(&c->run->tools, c->arena, c->run->project, &target, &c->err);
+    target.user = user;
     if (status == VIV_OK) {
         status = vh_base_capture(&target, c->arena, &options, &base, &conflicts, &c->err);
     }
@@ -251,10 +253,11 @@ vh_control_call(struct vh_controlling *c)
     if (status) {
         return status;
     }
-    pthread_rwlock_rdlock(c->run->trees_lock);
-    status = named_tree(c, scope, &fd, &base);
+    struct vh_tree_user user;
+    vh_tree_user_enter(&user, c->run->trees, c->arena);
+    status = named_tree(c, scope, &user, &fd, &base);
     if (status) {
-        pthread_rwlock_unlock(c->run->trees_lock);
+        vh_tree_user_leave(&user);
         return status;
     }
     struct vh_skill_call call = {
@@ -266,7 +269,7 @@ vh_control_call(struct vh_controlling *c)
     };
     status = vh_skill_run(c->run, c->arena, &call, &result, &c->err);
     c->run->seam->close(c->run->seam->data, fd);
-    pthread_rwlock_unlock(c->run->trees_lock);
+    vh_tree_user_leave(&user);
     status = record_call(c, &result, scope, &base.seen, status);
     if (status) {
         return status;

@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "layer_write.h"
 #include "target.h"
+#include "tree_users.h"
 #include <viv/limits.h>
 
 #define LIST_MAX (256u << 20)
@@ -39,14 +40,17 @@ no_memory(struct viv_error *err)
 
 /* ---- looking ---- */
 
-/* The stamp's parent; false when there is no entry of that name that is all there. */
+/* The stamp's parent; false when there is no entry of that name that is all there. What is there stays as long as the
+ * target's user does. */
 static bool
-read_stamp(const struct vh_git_tools *tools, struct vh_arena *arena, const char *prefix, const struct vh_git_id *tree,
+read_stamp(const struct vh_target *target, struct vh_arena *arena, const char *prefix, const struct vh_git_id *tree,
            struct vh_git_id *ret_parent)
 {
     struct viv_str text;
     struct vh_json *stamp = NULL;
-    const char *path = vh_arena_format(arena, "trees/%s%s/stamp", prefix, tree->hex);
+    const struct vh_git_tools *tools = target->tools;
+    const char *name = vh_arena_format(arena, "%s%s", prefix, tree->hex);
+    const char *path = name ? vh_arena_format(arena, "trees/%s/stamp", name) : NULL;
     *ret_parent = (struct vh_git_id){ { 0 } };
     if (!path || vh_fs_read(tools->seam, arena, tools->home, path, STAMP_MAX, &text, NULL) ||
         vh_json_read(arena, text, &stamp, NULL) || !vh_str_is(vh_json_str(stamp, "tree"), tree->hex)) {
@@ -60,15 +64,16 @@ read_stamp(const struct vh_git_tools *tools, struct vh_arena *arena, const char 
     }
     struct viv_str parent = vh_json_str(stamp, "parent");
     (void)tools->seam->utimens(tools->seam->data, tools->home, path, NULL); /* for gc: a hint, it was used */
+    vh_tree_user_keep(target->user, name);
     return parent.len == 0 || vh_git_parse_id(parent, ret_parent);
 }
 
 /* Newest first. `ret_layers->count` 0 when the entry, or one below it, is missing. */
 static viv_status
-find_stack(const struct vh_git_tools *tools, struct vh_arena *arena, const struct vh_git_id *tree,
+find_stack(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
            struct vh_layers *ret_layers, struct viv_error *err)
 {
-    struct vh_layers layers = { vh_arena_array(arena, VIV_LAYERS_MAX, sizeof *layers.path), 0 };
+    struct vh_layers layers = { .path = vh_arena_array(arena, VIV_LAYERS_MAX, sizeof *layers.path) };
     struct vh_git_id at = *tree;
     *ret_layers = (struct vh_layers){ 0 };
     if (!layers.path) {
@@ -76,14 +81,15 @@ find_stack(const struct vh_git_tools *tools, struct vh_arena *arena, const struc
     }
     while (at.hex[0]) {
         struct vh_git_id parent;
-        if (layers.count == VIV_LAYERS_MAX || !read_stamp(tools, arena, "", &at, &parent)) {
+        if (layers.count == VIV_LAYERS_MAX || !read_stamp(target, arena, "", &at, &parent)) {
             return VIV_OK;
         }
-        const char *path = vh_arena_format(arena, "%s/trees/%s/root", tools->home_path, at.hex);
+        const char *path = vh_arena_format(arena, "%s/trees/%s/root", target->tools->home_path, at.hex);
         if (!path) {
             return no_memory(err);
         }
         layers.path[layers.count++] = path;
+        layers.bottom = at;
         at = parent;
     }
     *ret_layers = layers;
@@ -92,21 +98,21 @@ find_stack(const struct vh_git_tools *tools, struct vh_arena *arena, const struc
 
 /* One folder that holds all of the tree; none gives count 0. */
 static viv_status
-find_whole(const struct vh_git_tools *tools, struct vh_arena *arena, const struct vh_git_id *tree,
+find_whole(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
            struct vh_layers *ret_layers, struct viv_error *err)
 {
     struct vh_git_id parent;
-    viv_status status = find_stack(tools, arena, tree, ret_layers, err);
+    viv_status status = find_stack(target, arena, tree, ret_layers, err);
     if (status || ret_layers->count == 1) {
         return status;
     }
-    *ret_layers = (struct vh_layers){ vh_arena_array(arena, 1, sizeof *ret_layers->path), 0 };
-    const char *path = vh_arena_format(arena, "%s/trees/" WHOLE_PREFIX "%s/root", tools->home_path, tree->hex);
+    *ret_layers = (struct vh_layers){ .path = vh_arena_array(arena, 1, sizeof *ret_layers->path), .bottom = *tree };
+    const char *path = vh_arena_format(arena, "%s/trees/" WHOLE_PREFIX "%s/root", target->tools->home_path, tree->hex);
     if (!ret_layers->path || !path) {
         return no_memory(err);
     }
     ret_layers->path[0] = path;
-    ret_layers->count = read_stamp(tools, arena, WHOLE_PREFIX, tree, &parent);
+    ret_layers->count = read_stamp(target, arena, WHOLE_PREFIX, tree, &parent);
     return VIV_OK;
 }
 
@@ -150,8 +156,9 @@ struct making {
     const struct vh_target *target;
     struct vh_arena *arena;
     struct viv_error *err;
-    const struct vh_git_id *tree;
-    struct vh_git_id parent; /* "" for a whole entry */
+    const struct vh_git_id *tree; /* its name in the cache */
+    struct vh_git_id wanted;      /* "" for the empty one */
+    struct vh_git_id parent;      /* "" for a whole entry */
     int64_t time_s;
     struct vh_tree list;
     struct vh_tree_diff diff; /* against the parent's list */
@@ -314,6 +321,9 @@ put_in_place(struct making *making)
         return vh_error_errno(making->err, VIV_E_IO, "layer", "cannot put tree '%s' in place", making->tree->hex);
     }
     VH_PLACE(seam, "layer.renamed");
+    if (making->target->user) {
+        atomic_fetch_add(&making->target->user->users->made, 1);
+    }
     return making->boot[0] ? VIV_OK : vh_fs_sync_folder(seam, tools->home, "trees", making->err);
 }
 
@@ -343,24 +353,25 @@ make_entry(struct making *making)
     return status;
 }
 
-/* A parent to layer over: whole, not too high, and not too different. */
+/* A parent to layer over, and not too different. Where its stack is as high as stacks get, a new one is begun on the
+ * same bottom: its first layer has all that differs by now, which is less than everything. */
 static viv_status
 choose_parent(struct making *making, const struct vh_git_id *near)
 {
     struct vh_layers below;
     struct vh_tree list;
-    const struct vh_git_tools *tools = making->target->tools;
     if (!near || !near->hex[0] || vh_git_same(near, making->tree)) {
         return VIV_OK;
     }
-    viv_status status = find_stack(tools, making->arena, near, &below, making->err);
-    if (status || below.count == 0 || below.count >= VIV_LAYERS_MAX) {
+    viv_status status = find_stack(making->target, making->arena, near, &below, making->err);
+    if (status || below.count == 0) {
         return status;
     }
-    status = vh_layer_list(making->target, making->arena, near, &list, making->err);
+    const struct vh_git_id *parent = below.count < VIV_LAYERS_MAX ? near : &below.bottom;
+    status = vh_layer_list(making->target, making->arena, parent, &list, making->err);
     status = status ? status : vh_tree_diff(making->arena, &list, &making->list, &making->diff, making->err);
     if (status == VIV_OK && making->diff.count <= CHANGES_MAX && making->diff.count <= making->list.count / 2 + 8) {
-        making->parent = *near;
+        making->parent = *parent;
     }
     return status;
 }
@@ -390,42 +401,57 @@ write_recent(const struct vh_git_tools *tools, const struct vh_git_id *tree)
     }
 }
 
+static viv_status
+materialise(struct making *making, const struct vh_git_id *near, struct vh_layers *ret_layers)
+{
+    const struct vh_target *target = making->target;
+    struct viv_error *err = making->err;
+    struct vh_git_id recent;
+    struct vh_layers there;
+    viv_status (*find)(const struct vh_target *, struct vh_arena *, const struct vh_git_id *, struct vh_layers *,
+                       struct viv_error *) = near ? find_stack : find_whole;
+    viv_status status = find(target, making->arena, making->tree, ret_layers, err);
+    if (status || ret_layers->count) {
+        return status;
+    }
+    status = find_stack(target, making->arena, making->tree, &there, err);
+    making->prefix = there.count ? WHOLE_PREFIX : ""; /* only a layer of it is there */
+    status = status ? status : vh_layer_list(target, making->arena, &making->wanted, &making->list, err);
+    status = status ? status : choose_parent(making, near);
+    if (status == VIV_OK && near && !making->parent.hex[0]) {
+        read_recent(target->tools, making->arena, &recent);
+        status = choose_parent(making, &recent);
+    }
+    status = status ? status : make_entry(making);
+    if (status) {
+        return vh_error_extend(err, status, "tree '%.12s'", making->tree->hex);
+    }
+    if (making->wanted.hex[0]) {
+        write_recent(target->tools, making->tree);
+    }
+    status = find(target, making->arena, making->tree, ret_layers, err);
+    if (status == VIV_OK && ret_layers->count == 0) {
+        return vh_error_set(err, VIV_E_CORRUPT, "layer", "tree '%.12s' in the cache is not whole; remove its folder",
+                            making->tree->hex);
+    }
+    return status;
+}
+
 viv_status
 vh_layer_materialise(const struct vh_target *target, struct vh_arena *arena, const struct vh_git_id *tree,
                      const struct vh_git_id *near, int64_t time_s, struct vh_layers *ret_layers,
                      struct viv_error *err)
 {
-    const struct vh_git_tools *tools = target->tools;
     static const struct vh_git_id nothing = { "empty" };
     struct making making = { .target = target, .arena = arena, .err = err, .time_s = time_s, .prefix = "",
-                             .tree = tree->hex[0] ? tree : &nothing };
-    struct vh_git_id recent;
-    struct vh_layers there;
-    viv_status (*find)(const struct vh_git_tools *, struct vh_arena *, const struct vh_git_id *, struct vh_layers *,
-                       struct viv_error *) = near ? find_stack : find_whole;
-    viv_status status = find(tools, arena, making.tree, ret_layers, err);
-    if (status || ret_layers->count) {
-        return status;
+                             .tree = tree->hex[0] ? tree : &nothing, .wanted = *tree };
+    struct vh_tree_user *user = target->user;
+    if (user) {
+        pthread_rwlock_rdlock(&user->users->lock);
     }
-    status = find_stack(tools, arena, making.tree, &there, err);
-    making.prefix = there.count ? WHOLE_PREFIX : ""; /* only a layer of it is there */
-    status = status ? status : vh_layer_list(target, arena, tree, &making.list, err);
-    status = status ? status : choose_parent(&making, near);
-    if (status == VIV_OK && near && !making.parent.hex[0]) {
-        read_recent(tools, arena, &recent);
-        status = choose_parent(&making, &recent);
+    viv_status status = materialise(&making, near, ret_layers);
+    if (user) {
+        pthread_rwlock_unlock(&user->users->lock);
     }
-    status = status ? status : make_entry(&making);
-    if (status) {
-        return vh_error_extend(err, status, "tree '%.12s'", making.tree->hex);
-    }
-    if (tree->hex[0]) {
-        write_recent(tools, tree);
-    }
-    status = find(tools, arena, making.tree, ret_layers, err);
-    if (status == VIV_OK && ret_layers->count == 0) {
-        return vh_error_set(err, VIV_E_CORRUPT, "layer", "tree '%.12s' in the cache is not whole; remove its folder",
-                            making.tree->hex);
-    }
-    return status;
+    return status == VIV_OK && user && user->failed ? no_memory(err) : status;
 }

@@ -14,11 +14,13 @@
 struct vh_layers {
     const char **path;
     size_t count;
+    struct vh_git_id bottom; /* the last one */
 };
 
 /* Put `tree` in the cache unless it is there. `near` is a tree that may be there already and differs little; then
  * only a layer over it is written, up to VIV_LAYERS_MAX; where it is "" or of no use, the tree that was wanted last.
- * NULL asks for one whole folder, for those who copy instead of mounting: the stack then has one element. */
+ * NULL asks for one whole folder, for those who copy instead of mounting: the stack then has one element. What is
+ * found or made is not collected before the target's user leaves. */
 viv_status vh_layer_materialise(const struct vh_target *target, struct vh_arena *arena,
                                 const struct vh_git_id *tree, const struct vh_git_id *near, int64_t time_s,
                                 struct vh_layers *ret_layers, struct viv_error *err);

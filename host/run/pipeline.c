@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "run/collect.h"
 #include "run/policy.h"
 #include "run/workspace.h"
 
@@ -173,13 +174,14 @@ vh_pipeline_claim(struct vh_run *run, struct viv_str worker, struct viv_str task
     if (status == VIV_OK) {
         work.began = work.ask.what == VH_PHASE_SETTLE; /* for a worker before this one, who knows what it did */
         show(&work, watch);
-        pthread_rwlock_rdlock(run->trees_lock);
+        vh_tree_user_enter(&work.trees, run->trees, arena);
         status = work_on(&work, err);
         vh_workspace_close(&work);
-        pthread_rwlock_unlock(run->trees_lock);
+        vh_tree_user_leave(&work.trees);
     }
     leave_line(&work);
     vh_arena_destroy(arena);
     vh_policy_give(run, policy);
+    vh_collect_trees_over(run);
     return status;
 }

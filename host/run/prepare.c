@@ -144,6 +144,11 @@ vh_prepare_layer(struct vh_work *work, const struct vh_git_id *tree, int64_t tim
     }
     viv_status status = key_of(work, prepare, tree, hex, err);
     char *layer = vh_arena_format(work->arena, FOLDER "/%s", hex);
+    if (status == VIV_OK && layer) {
+        pthread_rwlock_rdlock(&work->run->trees->lock);
+        vh_tree_user_keep(&work->trees, layer + strlen("trees/"));
+        pthread_rwlock_unlock(&work->run->trees->lock);
+    }
     if (status == VIV_OK && layer && !vh_fs_exists(work->run->seam, work->run->home, layer)) {
         status = make_layer(work, prepare, tree, time_s, layer, err);
     }

@@ -188,6 +188,7 @@ vh_run_target(struct vh_work *work, struct viv_error *err)
     }
     viv_status status = vh_target_open(&work->run->tools, work->arena, path, &work->target, err);
     work->target_open = status == VIV_OK;
+    work->target.user = work->trees.users ? &work->trees : NULL;
     return status ? status : pin(work, err);
 }
 

@@ -14,6 +14,7 @@
 #include "run/layer.h"
 #include "run/pool.h"
 #include "run/sandbox.h"
+#include "run/tree_users.h"
 
 #define VH_RUN_GATES_MAX 16
 
@@ -62,8 +63,7 @@ struct vh_run {
     struct vh_git git;
     struct vh_git_tools tools;
     struct vh_sandbox_profile profile; /* what this machine gives; every workspace must reach it */
-    const char *profile_text;
-    const char *fail_step; /* tests: the set-up step that is told to fail */
+    const char *profile_text, *fail_step; /* the second for tests: the set-up step that is told to fail */
     struct vh_run_plugins plugins;
     struct vh_run_policy *policy; /* in force; under the source's lock, see policy.h */
     struct vh_policy_source *policy_source;
@@ -72,9 +72,8 @@ struct vh_run {
     pthread_mutex_t *line_lock; /* one task at a time from integration to publication; see pipeline.c */
     struct vh_router *router;
     struct vh_skill_files *skill_files;
-    pthread_mutex_t *registry_lock; /* held while the registry is read or changed */
-    pthread_mutex_t *collect_lock;  /* one collection of the content store at a time */
-    pthread_rwlock_t *trees_lock;   /* read: works on the cache of trees; write: takes entries out of it */
+    pthread_mutex_t *registry_lock, *collect_lock; /* reads or changes the registry; collects contents or trees */
+    struct vh_tree_users *trees; /* who works on which entries of the cache of trees */
 };
 
 /* A workspace that is opened when the first effect of a call wants it: most gates find nothing to do. */
@@ -95,6 +94,7 @@ struct vh_work {
     const struct vh_run_policy *policy;
     struct vh_target target;
     bool target_open;
+    struct vh_tree_user trees;
     const char *pin_line, *pin_branch; /* of the base: where the task began is where its result goes */
     struct vh_base base;
     bool base_known;

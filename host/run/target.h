@@ -34,6 +34,7 @@ struct vh_target {
     const char *pin_branch;  /* its branch; NULL when the pin is a detached commit */
     bool away;               /* pinned, and something else is checked out now */
     int hex_len;             /* 40 or 64 */
+    struct vh_tree_user *user; /* who works on it, see tree_users.h; NULL: nobody collects the cache of trees */
     bool keep;               /* in copies only: what git makes goes to the private directory (VH_GIT_KEEP) */
     const char *excludes[3]; /* ignore files besides .gitignore; ends in NULL */
 };

@@ -107,7 +107,8 @@ put_on_top(struct vh_work *work, struct vh_layers *layers, const char *prepared,
     for (size_t i = 0; i < layers->count; i++) {
         paths[i + 1] = layers->path[i];
     }
-    *layers = (struct vh_layers){ paths, layers->count + 1 };
+    layers->path = paths;
+    layers->count++;
     return VIV_OK;
 }
 

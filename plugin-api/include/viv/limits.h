@@ -43,5 +43,7 @@
 #define VIV_BASE_BYTES_MAX (2ull << 30)
 /* Change layers stacked over a base before it is flattened. */
 #define VIV_LAYERS_MAX 16
+/* Entries of the cache of trees; beyond it those used longest ago go, a quarter at a time. */
+#define VIV_TREES_MAX 256
 
 #endif
