@@ -15,8 +15,8 @@ can_hold(int64_t micro)
     return micro <= VH_JSON_INTEGER_MAX && micro >= -VH_JSON_INTEGER_MAX;
 }
 
-static viv_status
-each_scope(struct vh_folding *fold, int64_t reserve, int64_t settle)
+viv_status
+vh_fold_scopes(struct vh_folding *fold, int64_t reserve, int64_t settle)
 {
     const struct vh_json *scopes = vh_json_get(fold->event->data, "scopes");
     for (const struct vh_json *s = scopes ? scopes->child : NULL; s; s = s->next) {
@@ -53,6 +53,9 @@ each_scope(struct vh_folding *fold, int64_t reserve, int64_t settle)
 viv_status
 vh_fold_budget_held(struct vh_folding *fold)
 {
+    if (vh_json_get(fold->event->data, "ordinal")) {
+        return vh_fold_effect_held(fold);
+    }
     fold->task.held_micro = vh_fold_int(fold, "micro");
     struct vh_json *names = vh_json_array(fold->arena);
     const struct vh_json *scopes = vh_json_get(fold->event->data, "scopes");
@@ -61,7 +64,7 @@ vh_fold_budget_held(struct vh_folding *fold)
     }
     fold->task.holds = vh_json_print(fold->arena, names);
     fold->failed = fold->failed || !fold->task.holds.data;
-    return each_scope(fold, fold->task.held_micro, 0);
+    return vh_fold_scopes(fold, fold->task.held_micro, 0);
 }
 
 /* The last word of a lease: hold gone, lease gone. */
@@ -71,6 +74,9 @@ vh_fold_budget_settled(struct vh_folding *fold)
     struct vh_task *task = &fold->task;
     int64_t held = task->held_micro;
     int64_t cost = vh_fold_int(fold, "micro");
+    if (vh_json_get(fold->event->data, "ordinal")) {
+        return vh_fold_effect_settled(fold);
+    }
     task->held_micro = task->used_micro = 0;
     task->holds = (struct viv_str){ NULL, 0 };
     task->cost_micro += cost;
@@ -79,7 +85,7 @@ vh_fold_budget_settled(struct vh_folding *fold)
     if (task->phase == VH_PHASE_SETTLE) {
         task->phase = VH_PHASE_IDLE;
     }
-    return each_scope(fold, -held, cost);
+    return vh_fold_scopes(fold, -held, cost);
 }
 
 /* A child of a plan ended well: its parent has one less to wait for. */

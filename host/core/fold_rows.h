@@ -34,6 +34,11 @@ viv_status vh_fold_effect_started(struct vh_folding *fold);
 viv_status vh_fold_effect_refused(struct vh_folding *fold);
 viv_status vh_fold_effect_asked(struct vh_folding *fold);
 viv_status vh_fold_effect_finished(struct vh_folding *fold);
+/* Money of one effect, named by its ordinal in "effect"; the task's own hold is another. */
+viv_status vh_fold_effect_held(struct vh_folding *fold);
+viv_status vh_fold_effect_settled(struct vh_folding *fold);
+/* The event's accounts: so much more reserved, so much more settled. */
+viv_status vh_fold_scopes(struct vh_folding *fold, int64_t reserve, int64_t settle);
 viv_status vh_fold_budget_held(struct vh_folding *fold);
 viv_status vh_fold_budget_settled(struct vh_folding *fold);
 

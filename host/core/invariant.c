@@ -288,15 +288,47 @@ check_scope(const struct vh_invariant *now, struct viv_str name)
                            (long long)scope.reserved_micro, (long long)scope.limit_micro);
 }
 
+/* What is held for an effect stands in its row until it is settled, and no more than that is. */
+static viv_status
+check_effect_money(const struct vh_invariant *now)
+{
+    struct vh_effect_row row = {0};
+    bool held = is(now, "budget.held");
+    int64_t effect = number(now, "ordinal");
+    int64_t micro = number(now, "micro");
+    viv_status status = now->state->get_effect(now->state->data, now->arena, now->before->id,
+                                               now->before->round, effect, &row, now->err);
+    bool out = micro < 0 || (!held && micro > number(now, "held_micro"));
+    return status || (held == (row.hold.len > 0) && !out)
+               ? status
+               : broken(now, "I9", "%lld for effect %lld, whose hold is '%.*s'", (long long)micro,
+                        (long long)effect, VH_STR_ARGS(row.hold));
+}
+
+static viv_status
+check_scopes(const struct vh_invariant *now)
+{
+    const struct vh_json *scopes = vh_json_get(now->event->data, "scopes");
+    viv_status status = VIV_OK;
+    for (const struct vh_json *s = scopes ? scopes->child : NULL; s && status == VIV_OK;
+         s = s->next) {
+        status = check_scope(now, s->type == VH_JSON_STRING ? s->text : vh_json_str(s, "scope"));
+    }
+    return status;
+}
+
 static viv_status
 check_money(const struct vh_invariant *now)
 {
     const struct vh_task *before = now->before;
     bool held = is(now, "budget.held"), settled = is(now, "budget.settled");
+    bool of_effect = (held || settled) && vh_json_get(now->event->data, "ordinal");
     int64_t micro = number(now, "micro");
-    if (!held && !settled) {
-        return now->after->held_micro == before->held_micro
-                   ? VIV_OK
+    if ((!held && !settled) || of_effect) {
+        viv_status status = of_effect ? check_effect_money(now) : VIV_OK;
+        status = status == VIV_OK && of_effect ? check_scopes(now) : status;
+        return status || now->after->held_micro == before->held_micro
+                   ? status
                    : broken(now, "I9", "a hold of %lld becomes %lld", (long long)before->held_micro,
                             (long long)now->after->held_micro);
     }
@@ -305,13 +337,7 @@ check_money(const struct vh_invariant *now)
         return broken(now, "I9", "%lld beside a hold of %lld", (long long)micro,
                       (long long)before->held_micro);
     }
-    const struct vh_json *scopes = vh_json_get(now->event->data, "scopes");
-    viv_status status = VIV_OK;
-    for (const struct vh_json *s = scopes ? scopes->child : NULL; s && status == VIV_OK;
-         s = s->next) {
-        status = check_scope(now, s->type == VH_JSON_STRING ? s->text : vh_json_str(s, "scope"));
-    }
-    return status;
+    return check_scopes(now);
 }
 
 /* ---- I11: bounds ---- */

@@ -26,6 +26,9 @@ vh_state_effect_text(struct vh_arena *arena, const struct vh_effect_row *effect)
 {
     struct vh_json *value = vh_json_object(arena);
     vh_json_set_str(arena, value, "digest", effect->digest);
+    if (effect->hold.len) {
+        vh_json_set_str(arena, value, "hold", effect->hold);
+    }
     vh_json_set_str(arena, value, "kind", effect->kind);
     vh_json_set_int(arena, value, "lease", effect->lease);
     vh_json_set_str(arena, value, "state", effect->state);
@@ -39,6 +42,7 @@ vh_state_effect_read(struct vh_arena *arena, struct viv_str text, struct vh_effe
     viv_status status = vh_json_read(arena, text, &value, err);
     if (status == VIV_OK) {
         effect->digest = vh_json_str(value, "digest");
+        effect->hold = vh_json_str(value, "hold");
         effect->kind = vh_json_str(value, "kind");
         effect->lease = vh_json_int(value, "lease", 0);
         effect->state = vh_json_str(value, "state");

@@ -25,6 +25,7 @@ struct vh_effect_row {
     struct viv_str digest; /* of the request */
     struct viv_str state;  /* started, finished, refused, asked */
     int64_t lease;
+    struct viv_str hold;   /* money held for it: {"micro","scopes":[names],"seq": of "budget.held"}; empty: none */
 };
 
 struct vh_ids {
@@ -68,7 +69,7 @@ struct vh_state_ops {
 struct viv_str vh_state_scope_text(struct vh_arena *arena, const struct vh_scope *scope);
 struct viv_str vh_state_effect_key(struct vh_arena *arena, const struct vh_effect_row *effect);
 struct viv_str vh_state_effect_text(struct vh_arena *arena, const struct vh_effect_row *effect);
-/* Fills kind, digest, state and lease. */
+/* Fills kind, digest, state, lease and hold. */
 viv_status vh_state_effect_read(struct vh_arena *arena, struct viv_str text, struct vh_effect_row *effect,
                                 struct viv_error *err);
 

@@ -422,5 +422,6 @@ bool
 vh_step_sync(const struct vh_command *command)
 {
     const struct vh_event_kind *kind = vh_event_kind_of(command->kind);
-    return (!command->lazy && (!kind || kind->sync)) || vh_json_int(command->data, "outside", 0) != 0;
+    bool leaves = vh_json_int(command->data, "outside", 0) != 0 || vh_json_get(command->data, "hold");
+    return (!command->lazy && (!kind || kind->sync)) || leaves;
 }

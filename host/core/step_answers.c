@@ -226,13 +226,13 @@ vh_step_effect(struct vh_stepping *step)
         verdict = VIV_VERDICT_ALLOW;
     }
     if (verdict == VIV_VERDICT_ALLOW) {
-        return vh_step_input_as(step, "effect.started", step->command->data);
+        return vh_step_effect_start(step);
     }
-    if (verdict != VIV_VERDICT_ASK) {
-        return vh_step_input_as(step, "effect.refused", step->command->data);
-    }
-    status = vh_step_input_as(step, "effect.asked", step->command->data);
-    return status ? status
+    int64_t last = step->task.effects - 1;
+    bool asks = verdict == VIV_VERDICT_ASK;
+    status = vh_step_input_as(step, asks ? "effect.asked" : "effect.refused", step->command->data);
+    status = status ? status : vh_step_effect_lost(step, last, VH_STEP_NOT_TOLD);
+    return status || !asks ? status
                   : vh_step_ask(step, "effect", digest, vh_step_str(step, "reason"), VH_STATE_PENDING, VH_PHASE_IDLE);
 }
 
@@ -261,7 +261,8 @@ vh_step_effect_finished(struct vh_stepping *step)
                             (long long)row.ordinal, VH_STR_ARGS(step->task.id), VH_STR_ARGS(row.kind),
                             VH_STR_ARGS(row.digest));
     }
-    return vh_step_input(step);
+    status = vh_step_input(step);
+    return status || row.hold.len == 0 ? status : vh_step_effect_settle(step, &row);
 }
 
 /* executor: an error fails the attempt. skill: a miss, routed past, unless something left the workspace. */

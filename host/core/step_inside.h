@@ -78,6 +78,19 @@ int64_t vh_step_used(struct vh_stepping *step);
 /* Settle what is held without asking: of a task that waits for a person what was used, where that is known; else all of
  * it after an outside effect, nothing otherwise. */
 viv_status vh_step_settle_lost(struct vh_stepping *step, const char *why);
+/* Of an effect that is allowed: its start, and what is to be held for it, in every account or in none. VIV_E_BUSY,
+ * others hold it; VIV_E_LIMIT, it will never fit. Nothing is recorded then. */
+viv_status vh_step_effect_start(struct vh_stepping *step);
+/* Its outcome is known: what it cost, else all that was held. */
+viv_status vh_step_effect_settle(struct vh_stepping *step, const struct vh_effect_row *row);
+/* Nobody will tell its outcome any more: all that is held for the effect, if anything is. Only the last one of a task
+ * can be without an outcome: whatever ends a lease or starts the next effect asks. */
+viv_status vh_step_effect_lost(struct vh_stepping *step, int64_t ordinal, const char *why);
+#define VH_STEP_NOT_TOLD "its outcome was not told: all that was held"
+/* Accounts for a hold, each named once. */
+bool vh_step_usable_scopes(const struct vh_json *scopes);
+/* How much of the limit is free now, and how much would be if every hold came back. */
+viv_status vh_step_room_in(struct vh_stepping *step, const struct vh_json *want, int64_t *ret_now, int64_t *ret_ever);
 /* Dependents and parent of a task that ended; what is too much for one command is left for later ones. */
 viv_status vh_step_followers(struct vh_stepping *step);
 viv_status vh_step_followers_counted(struct vh_stepping *step);

@@ -195,6 +195,7 @@ vh_step_lease_expired(struct vh_stepping *step)
                             VH_STR_ARGS(step->task.id), (long long)vh_step_int(step, "lease", 0));
     }
     status = vh_step_input(step);
+    status = status ? status : vh_step_effect_lost(step, step->task.effects - 1, "lease lost: all that was held");
     if (status) {
         return status;
     }
@@ -224,9 +225,9 @@ vh_step_lease_expired(struct vh_stepping *step)
 viv_status
 vh_step_end(struct vh_stepping *step, enum vh_state to, struct viv_str reason, int64_t flags)
 {
-    viv_status status = VIV_OK;
+    viv_status status = vh_step_effect_lost(step, step->task.effects - 1, VH_STEP_NOT_TOLD);
     bool settle = step->task.held_micro > 0 && step->task.leased;
-    if (step->task.held_micro > 0 && !step->task.leased) {
+    if (status == VIV_OK && step->task.held_micro > 0 && !step->task.leased) {
         status = vh_step_settle_lost(step, "nobody left to settle");
     }
     if (status == VIV_OK) {
@@ -255,7 +256,8 @@ vh_step_reject(struct vh_stepping *step, const struct vh_json *reasons)
     struct vh_json *data = vh_step_object(step);
     vh_json_set(data, "reasons", vh_json_clone(step->arena, reasons));
     bool last = step->task.attempt >= step->task.attempts_max;
-    viv_status status = vh_step_emit(step, "task.rejected", step->task.id, data);
+    viv_status status = vh_step_effect_lost(step, step->task.effects - 1, VH_STEP_NOT_TOLD);
+    status = status ? status : vh_step_emit(step, "task.rejected", step->task.id, data);
     if (status) {
         return status;
     }
@@ -286,7 +288,8 @@ later(struct vh_stepping *step, struct viv_str reason, int64_t recoveries, int64
     if (stays) {
         vh_json_set_int(step->arena, data, "release", 1);
     }
-    viv_status status = vh_step_emit(step, "task.delayed", task->id, data);
+    viv_status status = vh_step_effect_lost(step, step->task.effects - 1, VH_STEP_NOT_TOLD);
+    status = status ? status : vh_step_emit(step, "task.delayed", task->id, data);
     if (status || stays) {
         return status;
     }

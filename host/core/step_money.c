@@ -6,9 +6,8 @@
 #define SCOPES_MAX 16
 #define ENTRIES_MAX 256 /* of one settlement; their sum stays far from the end of int64_t */
 
-/* How much of the limit is free now, and how much would be if every hold came back. */
-static viv_status
-room_in(struct vh_stepping *step, const struct vh_json *want, int64_t *ret_now, int64_t *ret_ever)
+viv_status
+vh_step_room_in(struct vh_stepping *step, const struct vh_json *want, int64_t *ret_now, int64_t *ret_ever)
 {
     struct viv_str name = vh_json_str(want, "scope");
     struct vh_scope scope = { .name = name };
@@ -42,8 +41,8 @@ refuse_hold(struct vh_stepping *step, struct viv_str scope, int64_t micro, int64
 }
 
 /* A list of accounts, each named once: a hold in the same account twice would pass the limit twice. */
-static bool
-usable_scopes(const struct vh_json *scopes)
+bool
+vh_step_usable_scopes(const struct vh_json *scopes)
 {
     if (!scopes || scopes->type != VH_JSON_ARRAY || scopes->count == 0 || scopes->count > SCOPES_MAX) {
         return false;
@@ -76,14 +75,14 @@ vh_step_budget_estimated(struct vh_stepping *step)
     }
     int64_t micro = vh_step_int(step, "worst_case_micro", -1);
     const struct vh_json *scopes = vh_json_get(step->command->data, "scopes");
-    if (vh_step_failure(step).len || micro < 0 || !usable_scopes(scopes)) {
+    if (vh_step_failure(step).len || micro < 0 || !vh_step_usable_scopes(scopes)) {
         struct viv_str why = vh_step_failure_text(step);
         return vh_step_fail(step, vh_step_text(step, "budget: no hold could be made, %.*s",
                                                VH_STR_ARGS(why.len ? why : VH_STR("the estimate is out of range"))));
     }
     for (const struct vh_json *scope = scopes->child; scope; scope = scope->next) {
         int64_t now = 0, ever = 0;
-        status = room_in(step, scope, &now, &ever);
+        status = vh_step_room_in(step, scope, &now, &ever);
         if (status) {
             return status;
         }
@@ -118,8 +117,9 @@ settle(struct vh_stepping *step, int64_t cost, const char *why)
 viv_status
 vh_step_settle_lost(struct vh_stepping *step, const char *why)
 {
-    if (step->task.held_micro == 0) {
-        return VIV_OK;
+    viv_status status = vh_step_effect_lost(step, step->task.effects - 1, why);
+    if (status || step->task.held_micro == 0) {
+        return status;
     }
     if (step->task.state == VH_STATE_AWAITING && step->task.used_micro > 0) {
         return settle(step, step->task.used_micro, why);
@@ -197,9 +197,8 @@ viv_status
 vh_step_settle_priced(struct vh_stepping *step)
 {
     viv_status status = vh_step_fence(step, VH_PHASE_SETTLE);
-    if (status == VIV_OK) {
-        status = vh_step_input(step);
-    }
+    status = status ? status : vh_step_input(step);
+    status = status ? status : vh_step_effect_lost(step, step->task.effects - 1, VH_STEP_NOT_TOLD);
     if (status) {
         return status;
     }

@@ -31,6 +31,7 @@ struct witness {
     int64_t lease;
     int64_t epoch;
     int64_t held;
+    int64_t effect_held; /* for its last effect */
     bool leased;
     /* of the attempt */
     int64_t effects;

@@ -100,6 +100,9 @@ end_lease(struct invariants *all, struct witness *task)
 {
     static const char *const kinds[] = {"lease.expired", "budget.settled", "rollback.finished",
                                         "followers.done"};
+    if (is(all, "budget.settled") && vh_json_get(all->event->data, "ordinal")) {
+        return; /* of an effect */
+    }
     if (among(all->event->kind, kinds, sizeof kinds / sizeof *kinds) ||
         (vh_str_starts(all->event->kind, "task.") && number(all, "release"))) {
         task->leased = false;
@@ -216,8 +219,29 @@ change_scopes(struct invariants *all, int64_t reserve, int64_t settle)
 }
 
 static bool
+check_effect_money(struct invariants *all, struct witness *task)
+{
+    int64_t micro = number(all, "micro"), held = task->effect_held;
+    bool holds = is(all, "budget.held");
+    bool good = holds ? held == 0 && micro >= 0 && number(all, "ordinal") == task->effects - 1
+                      : held == number(all, "held_micro") && micro >= 0 && micro <= held;
+    if (!good) {
+        return invariants_broken(all, "I9", "%lld %s for effect %lld of %lld, whose hold is %lld",
+                                 (long long)micro, holds ? "held" : "settled",
+                                 (long long)number(all, "ordinal"), (long long)task->effects,
+                                 (long long)held);
+    }
+    task->effect_held = holds ? micro : 0;
+    return holds ? change_scopes(all, micro, 0) : change_scopes(all, -held, micro);
+}
+
+static bool
 check_money(struct invariants *all, struct witness *task)
 {
+    bool money = is(all, "budget.held") || is(all, "budget.settled");
+    if (money && vh_json_get(all->event->data, "ordinal")) {
+        return check_effect_money(all, task);
+    }
     int64_t micro = number(all, "micro"), held = task->held;
     if (is(all, "budget.held")) {
         if (held || micro < 0) {
@@ -379,6 +403,10 @@ check_end(struct invariants *all, const struct witness *task, int64_t to)
                                  vh_task_state_name(to));
     }
     bool settles = vh_str_is(text(all, "phase"), "settle");
+    if (task->effect_held && (ended(to) || to == VH_STATE_PENDING || to == VH_STATE_AWAITING)) {
+        return invariants_broken(all, "I9", "it becomes %s and holds %lld for an effect",
+                                 vh_task_state_name(to), (long long)task->effect_held);
+    }
     return task->held == 0 || settles || !ended(to)
                ? true
                : invariants_broken(all, "I9", "it ends as %s and holds %lld for ever",

@@ -252,6 +252,113 @@ work_that_is_over_starts_no_effect(void **state)
     life_end(&life);
 }
 
+/* ---- money of one effect ---- */
+
+#define HOLD(micro, limit) "\"hold\":{\"micro\":" #micro ",\"scopes\":[{\"scope\":\"home\",\"limit_micro\":" #limit \
+    "},{\"scope\":\"model:m\",\"limit_micro\":" #limit "}]}"
+
+/* A task that has a hold of its own of 100 and is at work. */
+static void
+begin_work(struct life *life, const char *id)
+{
+    estimate(life, id, 100, "{\"scope\":\"home\",\"limit_micro\":1000}");
+    life_walk(life, id, VH_PHASE_EXECUTE);
+}
+
+static viv_status
+start_effect(struct life *life, const char *id, int64_t ordinal, const char *hold)
+{
+    char json[512];
+    snprintf(json, sizeof json,
+             "{\"lease\":%lld,\"effect\":\"model\",\"digest\":\"d\",\"ordinal\":%lld,\"verdict\":2,%s}",
+             (long long)life_task(life, id).lease, (long long)ordinal, hold);
+    return life_say(life, "effect.started", id, json);
+}
+
+static void
+finish_effect(struct life *life, const char *id, int64_t ordinal, const char *more)
+{
+    char json[512];
+    snprintf(json, sizeof json, "{\"lease\":%lld,\"effect\":\"model\",\"digest\":\"d\",\"ordinal\":%lld%s}",
+             (long long)life_task(life, id).lease, (long long)ordinal, more);
+    life_must(life, "effect.finished", id, json);
+}
+
+static void
+an_effect_is_held_and_settled_beside_its_task(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    begin_work(&life, "a");
+    assert_int_equal(start_effect(&life, "a", 0, HOLD(300, 1000)), VIV_OK);
+    assert_non_null(strstr(life.kinds, "effect.started budget.held "));
+    check_scope(&life, "home", 400, 0);
+    check_scope(&life, "model:m", 300, 0);
+    finish_effect(&life, "a", 0, ",\"cost_micro\":120,\"prices\":\"p\"");
+    assert_non_null(strstr(life.kinds, "effect.finished budget.settled "));
+    check_scope(&life, "home", 100, 120);
+    check_scope(&life, "model:m", 0, 120);
+    assert_int_equal(life_task(&life, "a").cost_micro, 120);
+    assert_int_equal(life_task(&life, "a").held_micro, 100);
+    assert_int_equal(start_effect(&life, "a", 1, HOLD(300, 1000)), VIV_OK);
+    finish_effect(&life, "a", 1, ""); /* nobody knows what it cost */
+    check_scope(&life, "home", 100, 420);
+    assert_int_equal(start_effect(&life, "a", 2, HOLD(300, 1000)), VIV_OK);
+    finish_effect(&life, "a", 2, ",\"cost_micro\":301"); /* more than was held is no cost */
+    check_scope(&life, "home", 100, 720);
+    check_scope(&life, "model:m", 0, 720);
+    life_end(&life);
+}
+
+static void
+an_effect_without_room_does_not_start(void **state)
+{
+    (void)state;
+    struct life life;
+    life_begin(&life);
+    begin_work(&life, "a");
+    begin_work(&life, "b");
+    assert_int_equal(start_effect(&life, "a", 0, HOLD(500, 1000)), VIV_OK);
+    assert_int_equal(start_effect(&life, "b", 0, HOLD(301, 1000)), VIV_E_BUSY);
+    assert_string_equal(life.err.text, "account 'home' has 300 micro-units free while others hold the rest, the effect "
+                                       "may cost 301");
+    assert_int_equal(start_effect(&life, "b", 0, HOLD(1001, 1000)), VIV_E_LIMIT);
+    assert_string_equal(life.err.text, "account 'home' has 1000 micro-units left, the effect may cost 1001; raise the "
+                                       "limit, or ask for less");
+    assert_int_equal(start_effect(&life, "b", 0, "\"hold\":{\"micro\":-1,\"scopes\":[]}"), VIV_E_INVALID);
+    check_scope(&life, "home", 700, 0); /* nothing of it was recorded */
+    assert_int_equal(life_task(&life, "b").effects, 0);
+    assert_int_equal(start_effect(&life, "b", 0, HOLD(300, 1000)), VIV_OK);
+    check_scope(&life, "home", 1000, 0);
+    life_end(&life);
+}
+
+static void
+an_effect_whose_outcome_is_lost_costs_all_that_was_held(void **state)
+{
+    (void)state;
+    struct life life;
+    char json[64];
+    life_begin(&life);
+    begin_work(&life, "a");
+    assert_int_equal(start_effect(&life, "a", 0, HOLD(300, 1000)), VIV_OK);
+    snprintf(json, sizeof json, "{\"lease\":%lld}", (long long)life_task(&life, "a").lease);
+    life_must(&life, "lease.expired", "a", json);
+    check_scope(&life, "home", 0, 300); /* its own hold came back: nothing of it was used */
+    check_scope(&life, "model:m", 0, 300);
+    assert_int_equal(life_task(&life, "a").state, VH_STATE_PENDING);
+    /* A worker that goes on as if there had been no effect. */
+    begin_work(&life, "b");
+    assert_int_equal(start_effect(&life, "b", 0, HOLD(200, 1000)), VIV_OK);
+    snprintf(json, sizeof json, "{\"lease\":%lld,\"done\":0,\"reason\":\"no\"}",
+             (long long)life_task(&life, "b").lease);
+    life_must(&life, "execute.finished", "b", json);
+    check_scope(&life, "model:m", 0, 500);
+    assert_int_equal(life_task(&life, "b").cost_micro, 200);
+    life_end(&life);
+}
+
 int
 main(void)
 {
@@ -265,6 +372,9 @@ main(void)
         cmocka_unit_test(a_refused_conflict_costs_what_was_used),
         cmocka_unit_test(what_was_used_adds_up),
         cmocka_unit_test(work_that_is_over_starts_no_effect),
+        cmocka_unit_test(an_effect_is_held_and_settled_beside_its_task),
+        cmocka_unit_test(an_effect_without_room_does_not_start),
+        cmocka_unit_test(an_effect_whose_outcome_is_lost_costs_all_that_was_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
