@@ -145,6 +145,6 @@ int vh_cli_schema(struct vh_cli *cli);
 int vh_cli_completion(struct vh_cli *cli);
 int vh_cli_doctor(struct vh_cli *cli);
 extern const struct vh_cli_verb vh_cli_queue_verbs[], vh_cli_task_verbs[], vh_cli_plugin_verbs[], vh_cli_skill_verbs[],
-    vh_cli_log_verbs[], vh_cli_policy_verbs[];
+    vh_cli_log_verbs[], vh_cli_policy_verbs[], vh_cli_budget_verbs[];
 
 #endif

@@ -125,6 +125,8 @@ const struct vh_cli_command vh_cli_commands[] = {
     { "policy", "check a policy, or ask what it says of a command", NULL,
       "vivhost policy check\nvivhost policy explain -- git push origin main", policy_options, vh_cli_policy_verbs,
       NULL },
+    { "budget", "what may be spent, is held and was spent", NULL, "vivhost budget show", NULL, vh_cli_budget_verbs,
+      NULL },
     { "stop", "hold all work: nothing begins, and what runs is given back", "[REASON] [--pause]",
       "vivhost stop \"looking into the spending\"\nvivhost stop --pause \"upgrading\"", stop_options, NULL,
       vh_cli_stop_all },

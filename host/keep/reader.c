@@ -106,6 +106,34 @@ vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str s
 }
 
 viv_status
+vh_reader_scopes(struct vh_store *store, struct vh_arena *arena, struct viv_str after,
+                 bool (*each)(void *data, const struct vh_scope *scope), void *data, struct viv_error *err)
+{
+    sqlite3_stmt *sql = NULL;
+    viv_status status = prepare(store, "SELECT key, doc FROM scopes WHERE key>?1 ORDER BY key", &sql, err);
+    if (status) {
+        return status;
+    }
+    vh_store_bind(sql, 1, after);
+    int code;
+    while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
+        struct vh_json *doc = NULL;
+        const char *name = vh_arena_text_of(arena, column(sql, 0));
+        status = name ? vh_json_read(arena, column(sql, 1), &doc, err)
+                      : vh_error_set(err, VIV_E_MEMORY, "store", "no memory for an account");
+        struct vh_scope scope = { .name = vh_str(name),
+                                  .limit_micro = vh_json_int(doc, "limit_micro", 0),
+                                  .reserved_micro = vh_json_int(doc, "reserved_micro", 0),
+                                  .settled_micro = vh_json_int(doc, "settled_micro", 0) };
+        if (status || !each(data, &scope)) {
+            break;
+        }
+    }
+    viv_status ended = finish(store, sql, code, err);
+    return status ? status : ended;
+}
+
+viv_status
 vh_reader_open_tasks(struct vh_store *store, int64_t *ret_count, struct viv_error *err)
 {
     sqlite3_stmt *sql = NULL;

@@ -18,6 +18,10 @@ viv_status vh_reader_events(struct vh_store *store, int64_t after, struct viv_st
 viv_status vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state, int64_t after,
                            bool (*each)(void *data, const struct vh_task *task), void *data, struct viv_error *err);
 
+/* Accounts in order of their names, after `after`. The name lives in `arena`. Return false to stop. */
+viv_status vh_reader_scopes(struct vh_store *store, struct vh_arena *arena, struct viv_str after,
+                            bool (*each)(void *data, const struct vh_scope *scope), void *data, struct viv_error *err);
+
 /* How many tasks wait for a worker or are with one. */
 viv_status vh_reader_open_tasks(struct vh_store *store, int64_t *ret_count, struct viv_error *err);
 

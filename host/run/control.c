@@ -302,6 +302,7 @@ static const struct op {
     { "events", vh_control_events },
     { "workers", vh_control_workers },
     { "status", vh_control_status },
+    { "accounts", vh_control_accounts },
     { "verify", vh_control_verify },
     { "pruned", vh_control_pruned },
     { "plugins", vh_control_plugins },

@@ -7,17 +7,28 @@ P=$SCRATCH/repo
 make_repo "$P"
 make_home "$P"
 
+viv budget show -C "$P"
+expect_code 0 "accounts before anything was spent"
+said "nothing was held or spent yet"
+
 story "the home's limit: refused with account and amounts"
 user_policy 'limits: {home: 0.05, task: 0.05, time: 100s}'
 viv run "spend" -C "$P" -- sh -c 'echo 1 >> one.txt'
 expect_code 0 "within the limit (0.011 are held)"
+first=$(last_task)
+viv budget show -C "$P"
+expect "what was spent of the home's account" grep -Eq "^home +0\.00[0-9]{4} +0\.000000 +0\.050000 +0\.04[0-9]{4}$" "$SCRATCH/out"
+expect "the task's account" grep -Eq "^task:$first +0\.00[0-9]{4} +0\.000000 +0\.050000" "$SCRATCH/out"
+viv budget show --json -C "$P"
+expect "the same as JSON" grep -Eq '"account":"home","limit_micro":50000,"reserved_micro":0,"settled_micro":[1-9]' "$SCRATCH/out"
+viv budget show all -C "$P"
+expect_code 2 "a word too many"
 user_policy 'limits: {home: 0.01, task: 0.05, time: 100s}'
 viv run "spend too much" -C "$P" -- sh -c 'echo 2 >> one.txt'
 expect_code 1 "over the home's limit"
 same "state" "$(state_of "$P" "$(last_task)")" failed
 said "home"
-said "8900"
-said "11000"
+expect "both amounts" grep -Eq "'home' has [0-9]+ micro-units left, the task may cost 11000" "$SCRATCH/out" "$SCRATCH/err"
 viv log show --task "$(last_task)" --json -C "$P"
 refute "something ran" grep -q '"kind":"effect.started"' "$SCRATCH/out"
 
