@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models by Anthropic's messages. State: settings and services, so a call depends on its request alone. How the wire is
- * written is in talk_write.c, how it is read in talk_read.c; the exchange itself is plugins/model_wire. */
+/* Models by Anthropic's messages. State: settings and services, so a call depends on its request alone. How the wire
+ * is written is in talk_write.c, how it is read in talk_read.c; the exchange itself is plugins/model_wire. */
 #include <entry.h>
 
 #include "model_anthropic_manifest.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An answer of this wire. A stream opens blocks by their index, fills and closes them; message_delta says why it ended
- * and what it cost. Events and blocks that are not known are passed over: the wire promises new ones. */
+/* An answer of this wire. A stream opens blocks by their index, fills and closes them; message_delta says why it
+ * ended and what it cost. Events and blocks that are not known are passed over: the wire promises new ones. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "../model_wire/json.h"
 #include "talk.h"
 
-/* What was read from the cache and written to it is not part of the input here. A later count replaces an earlier one.
- * The first event counts an output that has not been made yet, so it takes none. */
+/* What was read from the cache and written to it is not part of the input here. A later count replaces an earlier
+ * one. The first event counts an output that has not been made yet, so it takes none. */
 static void
 take_usage(struct wire_answer *answer, const json_t *usage, uint32_t with_output)
 {
@@ -64,7 +64,9 @@ static void
 open_block(struct wire_answer *answer, const json_t *value, int64_t index, struct viv_str input)
 {
     struct viv_str type = wire_json_text(value, "type");
-    enum wire_kind kind = viv_kit_is(type, "text") ? WIRE_TEXT : viv_kit_is(type, "tool_use") ? WIRE_CALL : WIRE_OTHER;
+    enum wire_kind kind = viv_kit_is(type, "text")       ? WIRE_TEXT
+                          : viv_kit_is(type, "tool_use") ? WIRE_CALL
+                                                         : WIRE_OTHER;
     struct wire_block *block = wire_answer_open(answer, kind, index);
     if (!block)
         return;

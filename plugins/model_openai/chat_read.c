@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An answer of this wire. A stream's chunk and a whole answer's choice differ in one name, `delta` or `message`, and in
- * whether a call comes in pieces. Only the first choice counts: no second was asked for. */
+/* An answer of this wire. A stream's chunk and a whole answer's choice differ in one name, `delta` or `message`, and
+ * in whether a call comes in pieces. Only the first choice counts: no second was asked for. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "../model_wire/json.h"
 #include "chat.h"
 
-/* Cached input is part of the prompt here. Reasoning that a server counts apart shows in the total alone. A report that
- * cannot be true is none. */
+/* Cached input is part of the prompt here. Reasoning that a server counts apart shows in the total alone. A report
+ * that cannot be true is none. */
 static void
 take_usage(struct wire_answer *answer, const json_t *usage)
 {
@@ -42,10 +42,18 @@ take_finish(struct wire_answer *answer, const json_t *choice)
         const char *word;
         enum wire_stop stop;
     } words[] = {
-        { "stop", WIRE_STOP_END },         { "tool_calls", WIRE_STOP_END },  { "function_call", WIRE_STOP_END },
-        { "eos", WIRE_STOP_END },          { "eos_token", WIRE_STOP_END },   { "end_turn", WIRE_STOP_END },
-        { "stop_sequence", WIRE_STOP_END }, { "length", WIRE_STOP_LENGTH },   { "max_tokens", WIRE_STOP_LENGTH },
-        { "model_length", WIRE_STOP_LENGTH }, { "content_filter", WIRE_STOP_REFUSED }, { "refusal", WIRE_STOP_REFUSED },
+        { "stop", WIRE_STOP_END },
+        { "tool_calls", WIRE_STOP_END },
+        { "function_call", WIRE_STOP_END },
+        { "eos", WIRE_STOP_END },
+        { "eos_token", WIRE_STOP_END },
+        { "end_turn", WIRE_STOP_END },
+        { "stop_sequence", WIRE_STOP_END },
+        { "length", WIRE_STOP_LENGTH },
+        { "max_tokens", WIRE_STOP_LENGTH },
+        { "model_length", WIRE_STOP_LENGTH },
+        { "content_filter", WIRE_STOP_REFUSED },
+        { "refusal", WIRE_STOP_REFUSED },
     };
     struct viv_str reason = wire_json_text(choice, "finish_reason");
     if (reason.len == 0)

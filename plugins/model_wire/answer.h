@@ -22,8 +22,8 @@ enum wire_stop { WIRE_STOP_NONE, WIRE_STOP_END, WIRE_STOP_LENGTH, WIRE_STOP_REFU
 
 struct wire_block {
     enum wire_kind kind;
-    uint32_t whole;  /* a call whose last piece came */
-    int64_t index;   /* as the wire counts; -1 when it does not */
+    uint32_t whole; /* a call whose last piece came */
+    int64_t index;  /* as the wire counts; -1 when it does not */
     struct viv_str id;
     struct viv_str name;
     struct viv_kit_buf text; /* or arguments */
@@ -36,7 +36,7 @@ struct wire_answer {
     uint32_t begun;
     enum wire_stop stop;
     uint32_t finished;
-    uint32_t ended;  /* the stream's last word came: nothing behind it counts */
+    uint32_t ended; /* the stream's last word came: nothing behind it counts */
     uint32_t broken;
     uint32_t failed;
     uint32_t failed_class; /* VIV_MODEL_RATE_LIMITED and so on */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The most tokens a request can be counted for. No tokenizer in use makes more tokens than its input has bytes, so bytes
- * are counted, each with what may become of it before the tokenizer sees it: Unicode's compatibility forms (NFKC), the
- * escapes of JSON where a template prints a value as JSON, blanks where it indents. Then the framing. */
+/* The most tokens a request can be counted for. No tokenizer in use makes more tokens than its input has bytes, so
+ * bytes are counted, each with what may become of it before the tokenizer sees it: Unicode's compatibility forms
+ * (NFKC), the escapes of JSON where a template prints a value as JSON, blanks where it indents. Then the framing. */
 #include <jansson.h>
 #include <kit.h>
 #include <string.h>
@@ -15,8 +15,8 @@
 #define FRAME_TOOL 128
 #define FRAME_MESSAGE 32
 #define FRAME_BLOCK 32
-#define INDENT 4       /* columns for each level, as templates print schemas */
-#define INDENT_FROM 3  /* levels around it */
+#define INDENT 4      /* columns for each level, as templates print schemas */
+#define INDENT_FROM 3 /* levels around it */
 
 static uint32_t
 code_point(const char *at, uint32_t len)

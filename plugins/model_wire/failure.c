@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables first. Codes tell more than statuses, and a few sentences more than codes: a provider says "too many tokens per
- * minute" of a request that no waiting makes smaller. */
+/* Tables first. Codes tell more than statuses, and a few sentences more than codes: a provider says "too many tokens
+ * per minute" of a request that no waiting makes smaller. */
 #include "failure.h"
 
 #include <jansson.h>
@@ -46,16 +46,11 @@ static const struct word codes[] = {
 
 /* Part of a message, in small letters. */
 static const struct word phrases[] = {
-    { "credit balance", VIV_MODEL_QUOTA },
-    { "exceeded your current quota", VIV_MODEL_QUOTA },
-    { "insufficient balance", VIV_MODEL_QUOTA },
-    { "context length", VIV_MODEL_TOO_LONG },
-    { "context size", VIV_MODEL_TOO_LONG },
-    { "context window", VIV_MODEL_TOO_LONG },
-    { "context limit", VIV_MODEL_TOO_LONG },
-    { "prompt is too long", VIV_MODEL_TOO_LONG },
-    { "input is too long", VIV_MODEL_TOO_LONG },
-    { "request too large", VIV_MODEL_TOO_LONG },
+    { "credit balance", VIV_MODEL_QUOTA },       { "exceeded your current quota", VIV_MODEL_QUOTA },
+    { "insufficient balance", VIV_MODEL_QUOTA }, { "context length", VIV_MODEL_TOO_LONG },
+    { "context size", VIV_MODEL_TOO_LONG },      { "context window", VIV_MODEL_TOO_LONG },
+    { "context limit", VIV_MODEL_TOO_LONG },     { "prompt is too long", VIV_MODEL_TOO_LONG },
+    { "input is too long", VIV_MODEL_TOO_LONG }, { "request too large", VIV_MODEL_TOO_LONG },
     { "reduce the length", VIV_MODEL_TOO_LONG },
 };
 
@@ -82,9 +77,7 @@ of_status(uint32_t status)
     case 505:
         return VIV_MODEL_INVALID;
     default:
-        return status >= 500   ? VIV_MODEL_OVERLOADED
-               : status >= 400 ? VIV_MODEL_INVALID
-                               : VIV_MODEL_BROKEN;
+        return status >= 500 ? VIV_MODEL_OVERLOADED : status >= 400 ? VIV_MODEL_INVALID : VIV_MODEL_BROKEN;
     }
 }
 

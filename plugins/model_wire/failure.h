@@ -29,7 +29,8 @@ void wire_failure_take(struct wire_answer *answer, const struct json_t *root);
 /* One line into `problem` of WIRE_PROBLEM_MAX bytes. A message about a key is left out: it may hold one. */
 void wire_failure_say(const struct wire_failure *failure, uint32_t class, char *problem);
 
-/* One limit, as x-ratelimit-reset-NAME, x-ratelimit-remaining-NAME, anthropic-ratelimit-NAME-reset and so on name it. */
+/* One limit, as x-ratelimit-reset-NAME, x-ratelimit-remaining-NAME, anthropic-ratelimit-NAME-reset and so on name it.
+ */
 struct wire_limit {
     char name[24];
     int64_t reset_ns; /* a span; -1: not given as one */

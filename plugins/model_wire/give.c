@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An answer in the interface's words. No call is given whose arguments did not come whole: nobody may run half of one. */
+/* An answer in the interface's words. No call is given whose arguments did not come whole: nobody may run half of
+ * one. */
 #include "answer.h"
 
 #include <kit.h>
@@ -62,8 +63,10 @@ check_calls(struct wire_answer *answer, uint32_t whole)
             continue;
         }
         if (whole && answer->stop != WIRE_STOP_LENGTH) {
-            wire_answer_break(answer, "tool call %u of the answer, '%.*s', has no name that a tool may have, or arguments "
-                              "that are no JSON object", i + 1, (int)(block->name.len < 64 ? block->name.len : 64),
+            wire_answer_break(answer,
+                              "tool call %u of the answer, '%.*s', has no name that a tool may have, or arguments "
+                              "that are no JSON object",
+                              i + 1, (int)(block->name.len < 64 ? block->name.len : 64),
                               block->name.data ? block->name.data : "");
         }
         block->kind = WIRE_OTHER;
@@ -130,7 +133,8 @@ write_usage(const struct wire_answer *answer, struct viv_str *ret_text)
     int64_t cached = answer->cached_tokens;
     int64_t written = answer->cache_write_tokens;
     uint32_t none = input < 0 || input + (cached > 0 ? cached : 0) + (written > 0 ? written : 0) == 0;
-    uint32_t output = answer->finished && answer->output_tokens >= 0 && (answer->output_tokens > 0 || answer->bytes == 0);
+    uint32_t output =
+        answer->finished && answer->output_tokens >= 0 && (answer->output_tokens > 0 || answer->bytes == 0);
     viv_kit_json_init(&json, viv_kit_memory_of(answer->call), 1024);
     viv_kit_json_object(&json, NULL);
     if (!none && written >= 0) {
@@ -181,7 +185,7 @@ wire_answer_give(struct wire_answer *answer, uint32_t class, struct viv_model_co
     ret_answer->begun = answer->begun;
     ret_answer->message_json = message;
     ret_answer->usage_json = usage;
-    ret_answer->problem = problem                ? (struct viv_str){ problem, len }
+    ret_answer->problem = problem                 ? (struct viv_str){ problem, len }
                           : class == VIV_MODEL_OK ? viv_kit_str("")
                                                   : viv_kit_str("no memory to say what is wrong");
     return VIV_OK;

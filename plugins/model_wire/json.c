@@ -45,12 +45,12 @@ wire_json_parse(struct viv_str text, char *why, uint64_t size)
     if (!value) {
         /* What the parser quotes of the text stays out: it may be long, or no UTF-8. */
         (void)snprintf(why, size, "%s at byte %d",
-                       json_error_code(&fault) == json_error_duplicate_key          ? "a member is there twice"
-                       : json_error_code(&fault) == json_error_out_of_memory        ? "no memory"
-                       : json_error_code(&fault) == json_error_numeric_overflow     ? "a number is out of range"
-                       : json_error_code(&fault) == json_error_invalid_utf8         ? "it is not UTF-8"
+                       json_error_code(&fault) == json_error_duplicate_key            ? "a member is there twice"
+                       : json_error_code(&fault) == json_error_out_of_memory          ? "no memory"
+                       : json_error_code(&fault) == json_error_numeric_overflow       ? "a number is out of range"
+                       : json_error_code(&fault) == json_error_invalid_utf8           ? "it is not UTF-8"
                        : json_error_code(&fault) == json_error_premature_end_of_input ? "it ends too early"
-                                                                                    : "it is not JSON",
+                                                                                      : "it is not JSON",
                        fault.position);
     }
     return value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a provider or a caller sent, as JSON: bounded in bytes and depth before the parser sees it, no member twice, any
- * number and NUL in texts allowed. Looks answer by type: what is missing or of another type is nothing. */
+/* What a provider or a caller sent, as JSON: bounded in bytes and depth before the parser sees it, no member twice,
+ * any number and NUL in texts allowed. Looks answer by type: what is missing or of another type is nothing. */
 #ifndef MODEL_WIRE_JSON_H
 #define MODEL_WIRE_JSON_H
 

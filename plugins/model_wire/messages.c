@@ -53,12 +53,14 @@ check_tool(const json_t *tools, size_t at, struct viv_error *err)
     if (status != VIV_OK)
         return status;
     if (!wire_is_name(name)) {
-        return viv_tree_fail(err, VIV_E_INVALID, "request", "%s: its name is missing or wrong, allowed 1 to %d of a-z, "
-                             "A-Z, 0-9, _ and -", where, WIRE_NAME_MAX);
+        return viv_tree_fail(err, VIV_E_INVALID, "request",
+                             "%s: its name is missing or wrong, allowed 1 to %d of a-z, "
+                             "A-Z, 0-9, _ and -",
+                             where, WIRE_NAME_MAX);
     }
     if (!wire_json_is_object(text, why, sizeof why)) {
-        return viv_tree_fail(err, VIV_E_INVALID, "request", "%s: 'schema_json' is no JSON object in a text: %s", where,
-                             why);
+        return viv_tree_fail(err, VIV_E_INVALID, "request", "%s: 'schema_json' is no JSON object in a text: %s",
+                             where, why);
     }
     for (size_t i = 0; i < at; i++) {
         if (viv_kit_compare(name, wire_json_text(json_array_get(tools, i), "name")) == 0) {

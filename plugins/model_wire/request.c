@@ -34,8 +34,8 @@ wire_known(const struct json_t *object, const char *where, const char *const *kn
             found |= strcmp(known[i], key) == 0;
         }
         if (!found) {
-            return viv_tree_fail(err, VIV_E_INVALID, "request", "%s has the member '%.64s', which is not known", where,
-                                 key);
+            return viv_tree_fail(err, VIV_E_INVALID, "request", "%s has the member '%.64s', which is not known",
+                                 where, key);
         }
     }
     return VIV_OK;
@@ -87,9 +87,10 @@ read_base_url(struct wire_request *request, struct viv_error *err)
         url->len--;
     }
     if (!scheme || url->len == scheme) {
-        return viv_tree_fail(err, VIV_E_INVALID, "request",
-                             "'base_url' is '%.*s', allowed: http:// or https://, a host, and a path without ?, # and @",
-                             (int)(url->len < 100 ? url->len : 100), url->data ? url->data : "");
+        return viv_tree_fail(
+            err, VIV_E_INVALID, "request",
+            "'base_url' is '%.*s', allowed: http:// or https://, a host, and a path without ?, # and @",
+            (int)(url->len < 100 ? url->len : 100), url->data ? url->data : "");
     }
     return VIV_OK;
 }
@@ -101,8 +102,8 @@ read_names(struct wire_request *request, struct viv_error *err)
     status = status ? status : wire_text(request->root, "secret", WIRE_TEXT_MAX, &request->secret, err);
     status = status ? status : wire_text(request->root, "system", WIRE_REQUEST_MAX, &request->system, err);
     if (status == VIV_OK && !wire_is_word(request->model)) {
-        status = viv_tree_fail(err, VIV_E_INVALID, "request", "'model' is missing or has blanks, allowed 1 to %d bytes",
-                               WIRE_TEXT_MAX);
+        status = viv_tree_fail(err, VIV_E_INVALID, "request",
+                               "'model' is missing or has blanks, allowed 1 to %d bytes", WIRE_TEXT_MAX);
     }
     if (status == VIV_OK && json_object_get(request->root, "secret") && !wire_is_word(request->secret)) {
         status = viv_tree_fail(err, VIV_E_INVALID, "request",
@@ -127,9 +128,10 @@ read_numbers(struct wire_request *request, struct viv_error *err)
 {
     request->max_tokens = wire_json_count(request->root, "max_tokens");
     if (request->max_tokens < 1 || request->max_tokens > WIRE_TOKENS_MAX) {
-        return viv_tree_fail(err, VIV_E_INVALID, "request",
-                             "'max_tokens' is missing or out of range, allowed 1 to %d: without it nothing bounds the cost",
-                             WIRE_TOKENS_MAX);
+        return viv_tree_fail(
+            err, VIV_E_INVALID, "request",
+            "'max_tokens' is missing or out of range, allowed 1 to %d: without it nothing bounds the cost",
+            WIRE_TOKENS_MAX);
     }
     viv_status status = read_switch(request->root, "stream", &request->stream, err);
     return status ? status : read_switch(request->root, "cache", &request->cache, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A request as docs/contract/model.schema.json has it, read and held to its rules before a byte leaves: what both wires
- * would refuse is refused here, by name. A member that is not known is refused too, since it might cost money. */
+/* A request as docs/contract/model.schema.json has it, read and held to its rules before a byte leaves: what both
+ * wires would refuse is refused here, by name. A member that is not known is refused too, since it might cost money.
+ */
 #ifndef MODEL_WIRE_REQUEST_H
 #define MODEL_WIRE_REQUEST_H
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reader of an event stream: bytes in pieces cut anywhere, events out. Lines end by LF, CR or CRLF; comments and fields
- * that are not known are skipped; the lines of `data` are joined by LF. What stands behind the last blank line is no
- * event and is forgotten, as the format wants it: an event cut in its middle never comes out. */
+/* Reader of an event stream: bytes in pieces cut anywhere, events out. Lines end by LF, CR or CRLF; comments and
+ * fields that are not known are skipped; the lines of `data` are joined by LF. What stands behind the last blank line
+ * is no event and is forgotten, as the format wants it: an event cut in its middle never comes out. */
 #ifndef MODEL_WIRE_SSE_H
 #define MODEL_WIRE_SSE_H
 
 #include <buf.h>
 
-/* A line, and all lines of one event. Providers send one token in a few hundred bytes; a whole tool call may be one. */
+/* A line, and all lines of one event. Providers send one token in a few hundred bytes; a whole tool call may be one.
+ */
 #define WIRE_LINE_MAX (2u << 20)
 
 struct wire_sse {

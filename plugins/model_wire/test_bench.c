@@ -25,7 +25,8 @@ bench_open(struct bench *bench, const void *config)
     assert_string_equal(bench->plugin->offers[0].interface_id, VIV_IFACE_MODEL);
     bench->model = bench->plugin->offers[0].table;
     assert_int_equal(bench->plugin->create(&bench->host.host, config ? config : bench->plugin->defaults, &bench->self,
-                                           &bench->err), VIV_OK);
+                                           &bench->err),
+                     VIV_OK);
 }
 
 void
@@ -54,7 +55,8 @@ hold(struct bench *bench)
     struct viv_str canonical = { NULL, 0 };
     json_t *message = NULL;
     assert_true(answer->outcome <= VIV_MODEL_BROKEN && answer->sent <= 1 && answer->begun <= 1);
-    assert_true(answer->reserved == 0 && answer->retry_after_ns >= 0 && answer->retry_after_ns <= 86400 * INT64_C(1000000000));
+    assert_true(answer->reserved == 0 && answer->retry_after_ns >= 0 &&
+                answer->retry_after_ns <= 86400 * INT64_C(1000000000));
     assert_int_equal(viv_tree_read(answer->message_json, "message", &message, &bench->err), VIV_OK);
     assert_int_equal(viv_tree_write(&bench->call.call, message, 0, &canonical, NULL), VIV_OK);
     assert_int_equal(canonical.len, answer->message_json.len);

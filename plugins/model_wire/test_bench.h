@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of model plugins share: the plugin they are linked with, asked over answers written beforehand, and one
- * answer cut at every byte. */
+/* What the tests of model plugins share: the plugin they are linked with, asked over answers written beforehand, and
+ * one answer cut at every byte. */
 #ifndef MODEL_WIRE_TEST_BENCH_H
 #define MODEL_WIRE_TEST_BENCH_H
 

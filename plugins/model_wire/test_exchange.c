@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a call that was paid for counts as one that never left, a call is made again that must not be, or a
- * flood from a provider takes the host's memory. Asked through the plugin of chat completions; the exchange is shared. */
+ * flood from a provider takes the host's memory. Asked through the plugin of chat completions; the exchange is
+ * shared. */
 #include "../../tests/support/cm.h"
 
 #include <stdio.h>
@@ -11,22 +12,24 @@
 #include "sse.h"
 #include "test_bench.h"
 
-static const char ask[] = "{\"base_url\":\"http://h:1/v1\",\"secret\":\"k\",\"model\":\"m\",\"max_tokens\":2000000,\"stream\":1,"
-                          "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]}";
+static const char ask[] =
+    "{\"base_url\":\"http://h:1/v1\",\"secret\":\"k\",\"model\":\"m\",\"max_tokens\":2000000,\"stream\":1,"
+    "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]}";
 static const char good[] = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
 
 static void
 what_was_not_sent_is_a_status(void **state)
 {
     (void)state;
-    static const viv_status statuses[] = { VIV_E_DENIED, VIV_E_INVALID, VIV_E_CANCELLED, VIV_E_MEMORY, VIV_E_INTERNAL,
-                                           VIV_E_LIMIT, VIV_E_UNSUPPORTED };
+    static const viv_status statuses[] = { VIV_E_DENIED,   VIV_E_INVALID, VIV_E_CANCELLED,  VIV_E_MEMORY,
+                                           VIV_E_INTERNAL, VIV_E_LIMIT,   VIV_E_UNSUPPORTED };
     struct bench bench;
     bench_open(&bench, NULL);
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         char text[64];
         (void)snprintf(text, sizeof text, "the network ended with %d", statuses[i]);
-        assert_int_equal(bench_ask(&bench, ask, (struct fake_answer){ .unsent = 1, .end = statuses[i] }), statuses[i]);
+        assert_int_equal(bench_ask(&bench, ask, (struct fake_answer){ .unsent = 1, .end = statuses[i] }),
+                         statuses[i]);
         assert_string_equal(bench.err.text, text);
     }
     assert_int_equal(bench_ask(&bench, ask, (struct fake_answer){ .unsent = 1 }), VIV_E_INTERNAL);
@@ -83,24 +86,30 @@ refusals_have_class_and_time(void **state)
     (void)state;
     struct bench bench;
     bench_open(&bench, NULL);
-    struct fake_answer answer = { .status = 429, .headers = BENCH_JSON "retry-after: 7\n",
-                                  .body = fake_str("{\"error\":{\"type\":\"requests\",\"code\":\"rate_limit_exceeded\",\"message\":"
-                                                   "\"slow\\ndown\"}}") };
+    struct fake_answer answer = {
+        .status = 429,
+        .headers = BENCH_JSON "retry-after: 7\n",
+        .body = fake_str("{\"error\":{\"type\":\"requests\",\"code\":\"rate_limit_exceeded\",\"message\":"
+                         "\"slow\\ndown\"}}")
+    };
     assert_int_equal(bench_ask(&bench, ask, answer), VIV_OK);
     bench_expect(&bench, VIV_MODEL_RATE_LIMITED, "{\"content\":[],\"stop\":\"cut\"}", "{}");
     assert_string_equal(bench_problem(&bench), "the provider answers with status 429, requests: slow down");
     assert_int_equal(bench.answer.retry_after_ns, INT64_C(7000000000));
     assert_true(bench.answer.sent && !bench.answer.begun);
-    answer = (struct fake_answer){ .status = 401, .body = fake_str("{\"error\":{\"code\":\"invalid_api_key\",\"message\":"
-                                                                    "\"wrong key sk-12345\"}}"), .end = VIV_E_IO };
+    answer = (struct fake_answer){ .status = 401,
+                                   .body = fake_str("{\"error\":{\"code\":\"invalid_api_key\",\"message\":"
+                                                    "\"wrong key sk-12345\"}}"),
+                                   .end = VIV_E_IO };
     assert_int_equal(bench_ask(&bench, ask, answer), VIV_OK);
     bench_expect(&bench, VIV_MODEL_AUTH, NULL, NULL);
     assert_string_equal(bench_problem(&bench), "the provider answers with status 401, invalid_api_key");
     answer = (struct fake_answer){ .status = 307, .headers = "location: http://169.254.169.254/\n" };
     assert_int_equal(bench_ask(&bench, ask, answer), VIV_OK);
     bench_expect(&bench, VIV_MODEL_BROKEN, NULL, NULL);
-    assert_string_equal(bench_problem(&bench), "the provider answers with status 307; redirects are not followed: set "
-                                               "'base_url' to where it leads");
+    assert_string_equal(bench_problem(&bench),
+                        "the provider answers with status 307; redirects are not followed: set "
+                        "'base_url' to where it leads");
     bench_close(&bench);
 }
 
@@ -150,15 +159,18 @@ static void
 an_endless_answer_ends(void **state)
 {
     (void)state;
-    static const char little[] = "{\"base_url\":\"http://h:1/v1\",\"model\":\"m\",\"max_tokens\":1,\"stream\":1,\"messages\":"
-                                 "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]}";
+    static const char little[] =
+        "{\"base_url\":\"http://h:1/v1\",\"model\":\"m\",\"max_tokens\":1,\"stream\":1,\"messages\":"
+        "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]}";
     struct bench bench;
     bench_open(&bench, NULL);
-    answer_with(&bench, little, 200, BENCH_SSE, flood("data: {\"choices\":[{\"delta\":{\"content\":\"", 'x', 4353, "\"}}]}\n\n"));
+    answer_with(&bench, little, 200, BENCH_SSE,
+                flood("data: {\"choices\":[{\"delta\":{\"content\":\"", 'x', 4353, "\"}}]}\n\n"));
     bench_expect(&bench, VIV_MODEL_BROKEN, "{\"content\":[],\"stop\":\"cut\"}", "{}");
     assert_string_equal(bench_problem(&bench), "the answer goes on after 4352 bytes, more than 'max_tokens' can be");
-    answer_with(&bench, little, 200, BENCH_SSE,
-                flood("data: {\"choices\":[{\"delta\":{\"content\":\"", 'x', 4352, "\"},\"finish_reason\":\"stop\"}]}\n\n"));
+    answer_with(
+        &bench, little, 200, BENCH_SSE,
+        flood("data: {\"choices\":[{\"delta\":{\"content\":\"", 'x', 4352, "\"},\"finish_reason\":\"stop\"}]}\n\n"));
     bench_expect(&bench, VIV_MODEL_OK, NULL, "{}");
     bench_close(&bench);
 }
@@ -171,8 +183,10 @@ blocks_are_bounded(void **state)
     char *body = calloc(1, 64 * 1024);
     bench_open(&bench, NULL);
     for (uint32_t i = 0; i <= WIRE_BLOCKS_MAX; i++) {
-        (void)sprintf(body + strlen(body), "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%u,\"id\":\"i%u\","
-                      "\"function\":{\"name\":\"f\"}}]}}]}\n\n", i, i);
+        (void)sprintf(body + strlen(body),
+                      "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%u,\"id\":\"i%u\","
+                      "\"function\":{\"name\":\"f\"}}]}}]}\n\n",
+                      i, i);
     }
     answer_with(&bench, ask, 200, BENCH_SSE, body);
     bench_expect(&bench, VIV_MODEL_BROKEN, NULL, "{}");
@@ -185,9 +199,10 @@ static void
 memory_may_end_anywhere(void **state)
 {
     (void)state;
-    static const char body[] =
-        "data: {\"choices\":[{\"delta\":{\"content\":\"a\",\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"f\","
-        "\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    static const char body[] = "data: "
+                               "{\"choices\":[{\"delta\":{\"content\":\"a\",\"tool_calls\":[{\"index\":0,\"id\":"
+                               "\"i\",\"function\":{\"name\":\"f\","
+                               "\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
     struct bench bench;
     uint32_t refused = 0, broken = 0, whole = 0;
     bench_open(&bench, NULL);
@@ -199,7 +214,8 @@ memory_may_end_anywhere(void **state)
         fake_call_finish(call);
         fake_call_init(call, &bench.host);
         call->fail_at = at;
-        bench.host.http.answers[0] = (struct fake_answer){ .status = 200, .headers = BENCH_SSE, .body = fake_str(body) };
+        bench.host.http.answers[0] =
+            (struct fake_answer){ .status = 200, .headers = BENCH_SSE, .body = fake_str(body) };
         bench.host.http.scripted = 1;
         bench.host.http.requested = 0;
         viv_status status = bench.model->complete(bench.self, &call->call, &request, &answer, &err);

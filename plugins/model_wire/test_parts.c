@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a refusal is taken for another one, a provider is asked again too soon or never, or an event of a stream
- * is read as two. */
+/* If this fails, a refusal is taken for another one, a provider is asked again too soon or never, or an event of a
+ * stream is read as two. */
 #include "../../tests/support/cm.h"
 
 #include <jansson.h>
@@ -29,21 +29,35 @@ each_refusal_has_its_class(void **state)
     } rows[] = {
         { 400, "{}", VIV_MODEL_INVALID },
         { 400, "{\"error\":{\"code\":\"context_length_exceeded\"}}", VIV_MODEL_TOO_LONG },
-        { 400, "{\"error\":{\"message\":\"This model's maximum Context Length is 8192 tokens\",\"type\":\"invalid_request_error\"}}", VIV_MODEL_TOO_LONG },
-        { 400, "{\"error\":{\"message\":\"the request exceeds the available context size\",\"type\":\"exceed_context_size_error\",\"code\":400}}", VIV_MODEL_TOO_LONG },
+        { 400,
+          "{\"error\":{\"message\":\"This model's maximum Context Length is 8192 "
+          "tokens\",\"type\":\"invalid_request_error\"}}",
+          VIV_MODEL_TOO_LONG },
+        { 400,
+          "{\"error\":{\"message\":\"the request exceeds the available context "
+          "size\",\"type\":\"exceed_context_size_error\",\"code\":400}}",
+          VIV_MODEL_TOO_LONG },
         { 401, "{\"error\":{\"message\":\"context length\"}}", VIV_MODEL_AUTH },
-        { 402, "{\"error\":{\"message\":\"Insufficient Balance\",\"type\":\"unknown_error\",\"code\":\"invalid_request_error\"}}", VIV_MODEL_QUOTA },
+        { 402,
+          "{\"error\":{\"message\":\"Insufficient "
+          "Balance\",\"type\":\"unknown_error\",\"code\":\"invalid_request_error\"}}",
+          VIV_MODEL_QUOTA },
         { 403, "<html>", VIV_MODEL_AUTH },
         { 404, "{\"error\":{\"code\":\"model_not_found\",\"type\":\"invalid_request_error\"}}", VIV_MODEL_INVALID },
         { 404, "{\"error\":\"model 'x' not found\"}", VIV_MODEL_INVALID },
         { 408, "", VIV_MODEL_OVERLOADED },
         { 409, "", VIV_MODEL_OVERLOADED },
-        { 413, "{\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"tokens per minute\"}}", VIV_MODEL_TOO_LONG },
-        { 422, "{\"object\":\"error\",\"message\":{\"detail\":[]},\"type\":\"invalid_request_error\"}", VIV_MODEL_INVALID },
+        { 413, "{\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"tokens per minute\"}}",
+          VIV_MODEL_TOO_LONG },
+        { 422, "{\"object\":\"error\",\"message\":{\"detail\":[]},\"type\":\"invalid_request_error\"}",
+          VIV_MODEL_INVALID },
         { 422, "{\"detail\":\"no\"}", VIV_MODEL_INVALID },
         { 429, "{}", VIV_MODEL_RATE_LIMITED },
         { 429, "{\"error\":{\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\"}}", VIV_MODEL_QUOTA },
-        { 429, "{\"error\":{\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\",\"message\":\"Request too large for m\"}}", VIV_MODEL_TOO_LONG },
+        { 429,
+          "{\"error\":{\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\",\"message\":\"Request too large for "
+          "m\"}}",
+          VIV_MODEL_TOO_LONG },
         { 429, "{\"error\":{\"type\":\"invalid_request_error\"}}", VIV_MODEL_RATE_LIMITED },
         { 451, "", VIV_MODEL_INVALID },
         { 498, "", VIV_MODEL_OVERLOADED },
@@ -138,15 +152,21 @@ each_header_says_when_to_come_back(void **state)
         { "x-ratelimit-reset-tokens: 1m2\n", 0 },
         { "x-ratelimit-reset-tokens: 9d\n", 86400 * SECOND },
         { "x-ratelimit-reset-requests: 10s\nx-ratelimit-reset-tokens: 3s\n", 3 * SECOND },
-        { "x-ratelimit-reset-requests: 10s\nx-ratelimit-reset-tokens: 3s\nx-ratelimit-remaining-requests: 0\n", 10 * SECOND },
+        { "x-ratelimit-reset-requests: 10s\nx-ratelimit-reset-tokens: 3s\nx-ratelimit-remaining-requests: 0\n",
+          10 * SECOND },
         { "x-ratelimit-remaining-requests: 0\nretry-after: 2\nx-ratelimit-reset-requests: 10s\n", 2 * SECOND },
-        { "anthropic-ratelimit-tokens-reset: 2026-11-27T06:21:05Z\ndate: Fri, 27 Nov 2026 06:21:03 GMT\n", 2 * SECOND },
-        { "anthropic-ratelimit-input-tokens-reset: 2026-11-27T08:21:05.5+02:00\ndate: Fri, 27 Nov 2026 06:21:03 GMT\n", 2 * SECOND },
+        { "anthropic-ratelimit-tokens-reset: 2026-11-27T06:21:05Z\ndate: Fri, 27 Nov 2026 06:21:03 GMT\n",
+          2 * SECOND },
+        { "anthropic-ratelimit-input-tokens-reset: 2026-11-27T08:21:05.5+02:00\ndate: Fri, 27 Nov 2026 06:21:03 "
+          "GMT\n",
+          2 * SECOND },
         { "anthropic-ratelimit-tokens-reset: 2026-13-27T06:21:05Z\n", 0 },
         { "anthropic-ratelimit-tokens-reset: 2026-11-27T06:21:05\n", 0 },
         { "anthropic-ratelimit-tokens-reset: 9999-12-31T23:59:59Z\n", 86400 * SECOND },
-        { "x-ratelimit-reset-a: 9s\nx-ratelimit-reset-b: 9s\nx-ratelimit-reset-c: 9s\nx-ratelimit-reset-d: 9s\nx-ratelimit-reset-e: 9s\n"
-          "x-ratelimit-reset-f: 9s\nx-ratelimit-reset-g: 9s\nx-ratelimit-reset-h: 9s\nx-ratelimit-reset-i: 1s\n", 9 * SECOND },
+        { "x-ratelimit-reset-a: 9s\nx-ratelimit-reset-b: 9s\nx-ratelimit-reset-c: 9s\nx-ratelimit-reset-d: "
+          "9s\nx-ratelimit-reset-e: 9s\n"
+          "x-ratelimit-reset-f: 9s\nx-ratelimit-reset-g: 9s\nx-ratelimit-reset-h: 9s\nx-ratelimit-reset-i: 1s\n",
+          9 * SECOND },
         { "x-ratelimit-reset-a-name-that-is-longer-than-any-limit: 9s\n", 0 },
     };
     const int64_t now_us = INT64_C(1795760462000000); /* 06:21:02 */
@@ -168,8 +188,8 @@ hear(void *owner, struct viv_str name, struct viv_str data)
 {
     struct heard *heard = owner;
     size_t len = strlen(heard->text);
-    (void)snprintf(heard->text + len, sizeof heard->text - len, "[%.*s|%.*s]", (int)name.len, name.data, (int)data.len,
-                   data.data ? data.data : "");
+    (void)snprintf(heard->text + len, sizeof heard->text - len, "[%.*s|%.*s]", (int)name.len, name.data,
+                   (int)data.len, data.data ? data.data : "");
     return heard->answer;
 }
 
@@ -201,7 +221,9 @@ events_come_out_as_the_format_says(void **state)
         { "data: a\n\n", "[|a]" },
         { "data:a\r\n\r\n", "[|a]" },
         { "data:  a\r\r", "[| a]" },
-        { "\xef\xbb\xbf" "data: a\n\n", "[|a]" },
+        { "\xef\xbb\xbf"
+          "data: a\n\n",
+          "[|a]" },
         { "data: a\ndata: b\n\n", "[|a\nb]" },
         { "data\n\n", "[|]" },
         { "data:\n\n", "[|]" },
@@ -279,8 +301,10 @@ a_body_is_json(void **state)
     wire_body_raw(&body, "c", fake_str("{\"x\":1.50}"));
     wire_body_close(&body, '}');
     assert_int_equal(viv_kit_buf_finish(&body.buf, &text, NULL), VIV_OK);
-    assert_int_equal(text.len, strlen("{\"a\":\"\\\"\\\\\\n\\u0001\\u0000z\xef\xbf\xbd\",\"b\":[-5,true,{}],\"c\":{\"x\":1.50}}"));
-    assert_memory_equal(text.data, "{\"a\":\"\\\"\\\\\\n\\u0001\\u0000z\xef\xbf\xbd\",\"b\":[-5,true,{}],\"c\":{\"x\":1.50}}",
+    assert_int_equal(
+        text.len, strlen("{\"a\":\"\\\"\\\\\\n\\u0001\\u0000z\xef\xbf\xbd\",\"b\":[-5,true,{}],\"c\":{\"x\":1.50}}"));
+    assert_memory_equal(text.data,
+                        "{\"a\":\"\\\"\\\\\\n\\u0001\\u0000z\xef\xbf\xbd\",\"b\":[-5,true,{}],\"c\":{\"x\":1.50}}",
                         (size_t)text.len);
     fake_call_finish(&call);
     fake_host_finish(&host);

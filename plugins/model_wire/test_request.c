@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a request that a provider refuses or charges more for than was held leaves the machine, or one that is
- * right does not. With an argument it prints bounds instead: test_bound.py compares them with what Unicode says. */
+/* If this fails, a request that a provider refuses or charges more for than was held leaves the machine, or one that
+ * is right does not. With an argument it prints bounds instead: test_bound.py compares them with what Unicode says.
+ */
 #include "../../tests/support/cm.h"
 
 #include <jansson.h>
@@ -29,12 +30,15 @@ what_is_right_is_taken(void **state)
     static const char *const good[] = {
         "{" HEAD "," GOOD "}",
         MESSAGES(USER(TEXT) "," ASSISTANT(TEXT) "," USER(TEXT)),
-        MESSAGES(USER(TEXT) "," ASSISTANT(TEXT "," CALL("x") "," CALL("y")) "," USER(RESULT("y") "," RESULT("x") "," TEXT)),
+        MESSAGES(USER(TEXT) "," ASSISTANT(TEXT "," CALL("x") "," CALL("y")) "," USER(
+            RESULT("y") "," RESULT("x") "," TEXT)),
         MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(RESULT("x"))),
         MESSAGES(USER("{\"type\":\"text\",\"text\":\" \"}," TEXT)),
         WITH("\"stream\":1,\"cache\":1,\"secret\":\"k\",\"system\":\"\",\"stop\":[\"END\"],\"tools\":[]"),
-        WITH("\"tools\":[{\"name\":\"f\",\"schema_json\":\"{\\\"type\\\":\\\"object\\\",\\\"additionalProperties\\\":false,\\\"x\\\":null}\"}]"),
-        BASE("http://127.0.0.1:8399"), BASE("https://h/v1//"),
+        WITH("\"tools\":[{\"name\":\"f\",\"schema_json\":\"{\\\"type\\\":\\\"object\\\",\\\"additionalProperties\\\":"
+             "false,\\\"x\\\":null}\"}]"),
+        BASE("http://127.0.0.1:8399"),
+        BASE("https://h/v1//"),
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct wire_request request;
@@ -67,13 +71,17 @@ static const struct refusal refusals[] = {
     { BASE("https://u:p@h"), "allowed: http:// or https://, a host, and a path without ?, # and @" },
     { BASE("https://h/?a=b"), "a path without ?, # and @" },
     { BASE("https://h/ b"), "a path without ?, # and @" },
-    { "{\"base_url\":\"https://h\",\"max_tokens\":1," GOOD "}", "'model' is missing or has blanks, allowed 1 to 256 bytes" },
+    { "{\"base_url\":\"https://h\",\"max_tokens\":1," GOOD "}",
+      "'model' is missing or has blanks, allowed 1 to 256 bytes" },
     { "{\"base_url\":\"https://h\",\"model\":7,\"max_tokens\":1," GOOD "}", "'model' is no text" },
     { WITH("\"secret\":\"\""), "'secret' is empty or has blanks" },
     { WITH("\"secret\":\"a b\""), "'secret' is empty or has blanks" },
-    { "{\"base_url\":\"https://h\",\"model\":\"m\"," GOOD "}", "'max_tokens' is missing or out of range, allowed 1 to 10000000" },
-    { "{\"base_url\":\"https://h\",\"model\":\"m\",\"max_tokens\":0," GOOD "}", "'max_tokens' is missing or out of range" },
-    { "{\"base_url\":\"https://h\",\"model\":\"m\",\"max_tokens\":10000001," GOOD "}", "'max_tokens' is missing or out of range" },
+    { "{\"base_url\":\"https://h\",\"model\":\"m\"," GOOD "}",
+      "'max_tokens' is missing or out of range, allowed 1 to 10000000" },
+    { "{\"base_url\":\"https://h\",\"model\":\"m\",\"max_tokens\":0," GOOD "}",
+      "'max_tokens' is missing or out of range" },
+    { "{\"base_url\":\"https://h\",\"model\":\"m\",\"max_tokens\":10000001," GOOD "}",
+      "'max_tokens' is missing or out of range" },
     { WITH("\"stream\":2"), "'stream' is neither 0 nor 1" },
     { WITH("\"stream\":true"), "'stream' is neither 0 nor 1" },
     { WITH("\"cache\":\"1\""), "'cache' is neither 0 nor 1" },
@@ -82,12 +90,16 @@ static const struct refusal refusals[] = {
     { WITH("\"stop\":[\"a\",\" \\n\"]"), "stop/1 is no text of 1 to 256 bytes that has more than blanks" },
     { WITH("\"tools\":{}"), "'tools' is no list of at most 128 tools" },
     { WITH("\"tools\":[7]"), "tools/0 is no object" },
-    { WITH("\"tools\":[{\"name\":\"a b\",\"schema_json\":\"{}\"}]"), "tools/0: its name is missing or wrong, allowed 1 to 64" },
+    { WITH("\"tools\":[{\"name\":\"a b\",\"schema_json\":\"{}\"}]"),
+      "tools/0: its name is missing or wrong, allowed 1 to 64" },
     { WITH("\"tools\":[{\"name\":\"a\"}]"), "tools/0: 'schema_json' is no JSON object in a text: it ends too early" },
-    { WITH("\"tools\":[{\"name\":\"a\",\"schema_json\":\"[]\"}]"), "'schema_json' is no JSON object in a text: it is no object" },
+    { WITH("\"tools\":[{\"name\":\"a\",\"schema_json\":\"[]\"}]"),
+      "'schema_json' is no JSON object in a text: it is no object" },
     { WITH("\"tools\":[{\"name\":\"a\",\"schema_json\":{}}]"), "'schema_json' is no text" },
-    { WITH("\"tools\":[{\"name\":\"a\",\"schema_json\":\"{}\",\"strict\":1}]"), "tools/0 has the member 'strict', which is not known" },
-    { WITH("\"tools\":[{\"name\":\"a\",\"schema_json\":\"{}\"},{\"name\":\"a\",\"schema_json\":\"{}\"}]"), "tools/1: the name 'a' is there twice" },
+    { WITH("\"tools\":[{\"name\":\"a\",\"schema_json\":\"{}\",\"strict\":1}]"),
+      "tools/0 has the member 'strict', which is not known" },
+    { WITH("\"tools\":[{\"name\":\"a\",\"schema_json\":\"{}\"},{\"name\":\"a\",\"schema_json\":\"{}\"}]"),
+      "tools/1: the name 'a' is there twice" },
     { "{" HEAD "}", "'messages' are 0, allowed an odd number from 1 to 10000" },
     { MESSAGES(USER(TEXT) "," ASSISTANT(TEXT)), "'messages' are 2, allowed an odd number" },
     { MESSAGES("7"), "messages/0 is no object" },
@@ -96,20 +108,30 @@ static const struct refusal refusals[] = {
     { MESSAGES(USER("")), "messages/0: its content has nothing but blanks" },
     { MESSAGES(USER("{\"type\":\"text\",\"text\":\" \"}")), "messages/0: its content has nothing but blanks" },
     { MESSAGES(USER("{\"type\":\"text\",\"text\":\"\"}")), "messages/0/content/0: its text is empty" },
-    { MESSAGES(USER("{\"type\":\"image\"}")), "messages/0/content/0: its type is not known, allowed of a user: text, tool_result" },
+    { MESSAGES(USER("{\"type\":\"image\"}")),
+      "messages/0/content/0: its type is not known, allowed of a user: text, tool_result" },
     { MESSAGES(USER(CALL("x"))), "allowed of a user: text, tool_result" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT(RESULT("x")) "," USER(TEXT)), "messages/1/content/0: its type is not known, allowed of an assistant" },
+    { MESSAGES(USER(TEXT) "," ASSISTANT(RESULT("x")) "," USER(TEXT)),
+      "messages/1/content/0: its type is not known, allowed of an assistant" },
     { MESSAGES(USER(RESULT("x"))), "messages/0/content/0: no tool_call of the message before has this id" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(TEXT)), "messages/2: the tool_call 'x' before it has no tool_result" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(TEXT "," RESULT("x"))), "messages/2/content/1: a tool_result stands behind a text" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(RESULT("x") "," RESULT("x"))), "messages/2/content/1: its id is there twice" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x") "," CALL("x")) "," USER(RESULT("x"))), "messages/1/content/1: its id is there twice" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("")) "," USER(RESULT(""))), "messages/1/content/0: its id is missing or has blanks" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT("{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"f\",\"input_json\":\"[]\"}") "," USER(RESULT("x"))),
+    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(TEXT)),
+      "messages/2: the tool_call 'x' before it has no tool_result" },
+    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(TEXT "," RESULT("x"))),
+      "messages/2/content/1: a tool_result stands behind a text" },
+    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(RESULT("x") "," RESULT("x"))),
+      "messages/2/content/1: its id is there twice" },
+    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x") "," CALL("x")) "," USER(RESULT("x"))),
+      "messages/1/content/1: its id is there twice" },
+    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("")) "," USER(RESULT(""))),
+      "messages/1/content/0: its id is missing or has blanks" },
+    { MESSAGES(USER(TEXT) "," ASSISTANT(
+          "{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"f\",\"input_json\":\"[]\"}") "," USER(RESULT("x"))),
       "messages/1/content/0: 'input_json' is no JSON object in a text" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT("{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"\",\"input_json\":\"{}\"}") "," USER(RESULT("x"))),
+    { MESSAGES(USER(TEXT) "," ASSISTANT(
+          "{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"\",\"input_json\":\"{}\"}") "," USER(RESULT("x"))),
       "messages/1/content/0: its name is missing or wrong" },
-    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER("{\"type\":\"tool_result\",\"id\":\"x\",\"text\":\"\",\"error\":2}")),
+    { MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(
+          "{\"type\":\"tool_result\",\"id\":\"x\",\"text\":\"\",\"error\":2}")),
       "messages/2/content/0: 'error' is neither 0 nor 1" },
 };
 
@@ -151,7 +173,8 @@ every_bound_is_held(void **state)
     (void)state;
     refuse_long("", WIRE_REQUEST_MAX + 1, " ", "", "it has 8388609 bytes, allowed 8388608");
     refuse_long("", 65, "[", "", "it is nested 65 deep, allowed 64");
-    refuse_long("{" HEAD "," GOOD ",\"secret\":\"", WIRE_TEXT_MAX + 1, "a", "\"}", "'secret' has 257 bytes, allowed 256");
+    refuse_long("{" HEAD "," GOOD ",\"secret\":\"", WIRE_TEXT_MAX + 1, "a", "\"}",
+                "'secret' has 257 bytes, allowed 256");
     refuse_long("{" HEAD ",\"messages\":[{\"role\":\"user\",\"content\":[" TEXT, WIRE_BLOCKS_MAX, "," TEXT, "]}]}",
                 "messages/0 has 257 blocks, allowed 256");
     refuse_long("{" HEAD ",\"messages\":[" USER(TEXT), WIRE_MESSAGES_MAX, "," USER(TEXT), "]}",
@@ -177,13 +200,16 @@ everything_that_is_sent_counts(void **state)
     (void)state;
     int64_t least = bound_of("{" HEAD "," GOOD "}");
     assert_true(bound_of(WITH("\"system\":\"0123456789\"")) >= least + 10);
-    assert_true(bound_of(WITH("\"tools\":[{\"name\":\"abc\",\"description\":\"0123456789\",\"schema_json\":\"{\\\"a\\\":1}\"}]")) >=
-                least + 2048 + 3 + 10 + 7);
+    assert_true(
+        bound_of(WITH(
+            "\"tools\":[{\"name\":\"abc\",\"description\":\"0123456789\",\"schema_json\":\"{\\\"a\\\":1}\"}]")) >=
+        least + 2048 + 3 + 10 + 7);
     assert_true(bound_of(MESSAGES(USER(TEXT) "," ASSISTANT(TEXT) "," USER(TEXT))) >= least + 2);
     int64_t calls = bound_of(MESSAGES(USER(TEXT) "," ASSISTANT(CALL("x")) "," USER(RESULT("x"))));
     assert_true(calls >= least + 4);
-    int64_t longer = bound_of(MESSAGES(USER(TEXT) "," ASSISTANT("{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"f\","
-                                                               "\"input_json\":\"{\\\"k\\\":1234567890}\"}") "," USER(RESULT("x"))));
+    int64_t longer = bound_of(
+        MESSAGES(USER(TEXT) "," ASSISTANT("{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"f\","
+                                          "\"input_json\":\"{\\\"k\\\":1234567890}\"}") "," USER(RESULT("x"))));
     assert_true(longer >= calls + 14);
     assert_int_equal(wire_bound_escaped(fake_str("abc")), 5);
     assert_int_equal(wire_bound_escaped(fake_str("\n\"\\<")), 2 + 3 + 2 + 2 + 7);

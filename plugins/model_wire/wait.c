@@ -34,7 +34,7 @@ number_at(struct viv_str text, uint64_t *at)
 
 /* `billionths` of a unit of so many nanoseconds, up to a day. */
 static int64_t
-times(int64_t billionths, int64_t unit_ns)
+scaled(int64_t billionths, int64_t unit_ns)
 {
     if (billionths / SECOND_NS > DAY_NS / unit_ns)
         return DAY_NS;
@@ -49,8 +49,8 @@ unit_at(struct viv_str text, uint64_t *at)
     static const struct {
         const char *word;
         int64_t unit_ns;
-    } units[] = { { "ms", 1000000 }, { "us", 1000 },  { "ns", 1 },
-                  { "s", SECOND_NS }, { "m", 60 * SECOND_NS }, { "h", 3600 * SECOND_NS }, { "d", DAY_NS } };
+    } units[] = { { "ms", 1000000 },         { "us", 1000 }, { "ns", 1 }, { "s", SECOND_NS }, { "m", 60 * SECOND_NS },
+                  { "h", 3600 * SECOND_NS }, { "d", DAY_NS } };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         uint64_t len = strlen(units[i].word);
         if (text.len - *at >= len && memcmp(text.data + *at, units[i].word, (size_t)len) == 0) {
@@ -75,7 +75,7 @@ span_of(struct viv_str text, int64_t plain_unit_ns)
         int64_t unit = at == text.len && start == 0 ? plain_unit_ns : unit_at(text, &at);
         if (number < 0 || unit < 0)
             return -1;
-        sum += times(number, unit);
+        sum += scaled(number, unit);
         sum = sum < DAY_NS ? sum : DAY_NS;
     }
     return sum;

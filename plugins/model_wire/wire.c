@@ -3,8 +3,8 @@
  *
  *   request read -> body written -> exchange(): head() once, body() for each piece -> conclude()
  *
- * A stream's pieces go through the reader of events to the dialect; a whole answer and an error's body are gathered. What
- * the exchange's end means depends on how far the answer had come: conclude() is the one place that decides. */
+ * A stream's pieces go through the reader of events to the dialect; a whole answer and an error's body are gathered.
+ * What the exchange's end means depends on how far the answer had come: conclude() is the one place that decides. */
 #include "wire.h"
 
 #include <jansson.h>
@@ -18,10 +18,10 @@
 #include "json.h"
 #include "sse.h"
 
-#define BODY_MAX (32u << 20)       /* of a request on the wire */
-#define STREAM_MAX (256u << 20)    /* of a stream with all its framing */
-#define WHOLE_MAX (8u << 20)       /* of an answer that is none */
-#define ERROR_MAX (64u << 10)      /* of an error's body; more of it is not read */
+#define BODY_MAX (32u << 20)    /* of a request on the wire */
+#define STREAM_MAX (256u << 20) /* of a stream with all its framing */
+#define WHOLE_MAX (8u << 20)    /* of an answer that is none */
+#define ERROR_MAX (64u << 10)   /* of an error's body; more of it is not read */
 
 struct exchange {
     const struct wire_plugin *plugin;

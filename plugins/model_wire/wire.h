@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the plugins of models share: one exchange from a request's document to the interface's answer. A plugin brings a
- * dialect, its wire in four functions; bound() and complete() of its table are the ones here. README.md says how the
- * parts go together. */
+/* What the plugins of models share: one exchange from a request's document to the interface's answer. A plugin brings
+ * a dialect, its wire in four functions; bound() and complete() of its table are the ones here. README.md says how
+ * the parts go together. */
 #ifndef MODEL_WIRE_WIRE_H
 #define MODEL_WIRE_WIRE_H
 

@@ -28,9 +28,9 @@ lines_of(const struct viv_http_request *request)
     for (uint32_t i = 0; i < request->header_count; i++) {
         const struct viv_http_header *h = (const void *)((const char *)request->headers + i * request->header_stride);
         int secret = (h->flags & VIV_HTTP_SECRET) != 0;
-        len += (size_t)snprintf(lines + len, sizeof lines - len, "%.*s: %.*s%s%.*s%s\n", (int)h->name.len, h->name.data,
-                                (int)h->prefix.len, h->prefix.data, secret ? "<" : "", (int)h->value.len, h->value.data,
-                                secret ? ">" : "");
+        len += (size_t)snprintf(lines + len, sizeof lines - len, "%.*s: %.*s%s%.*s%s\n", (int)h->name.len,
+                                h->name.data, (int)h->prefix.len, h->prefix.data, secret ? "<" : "",
+                                (int)h->value.len, h->value.data, secret ? ">" : "");
     }
     lines[len] = '\0';
     return strdup(lines);
