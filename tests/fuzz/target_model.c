@@ -133,8 +133,9 @@ requests(struct viv_str text)
     struct wire_request request;
     struct viv_error err = VIV_ERROR_INIT;
     viv_status status = wire_request_read(text, &request, &err);
-    fuzz_message(status, &err);
-    if (status == VIV_OK) {
+    if (status != VIV_OK) {
+        fuzz_message(status, &err);
+    } else {
         int64_t bound = wire_request_bound(&request);
         FUZZ_MUST(bound > 0 && bound <= WIRE_COUNT_MAX, "bound %lld", (long long)bound);
         wire_request_close(&request);
