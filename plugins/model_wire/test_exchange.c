@@ -104,6 +104,9 @@ refusals_have_class_and_time(void **state)
     assert_int_equal(bench_ask(&bench, ask, answer), VIV_OK);
     bench_expect(&bench, VIV_MODEL_AUTH, NULL, NULL);
     assert_string_equal(bench_problem(&bench), "the provider answers with status 401, invalid_api_key");
+    answer = (struct fake_answer){ .status = 429, .headers = "content-encoding: gzip\n", .body = fake_str("\x1f\x8b") };
+    assert_int_equal(bench_ask(&bench, ask, answer), VIV_OK);
+    bench_expect(&bench, VIV_MODEL_RATE_LIMITED, NULL, NULL);
     answer = (struct fake_answer){ .status = 307, .headers = "location: http://169.254.169.254/\n" };
     assert_int_equal(bench_ask(&bench, ask, answer), VIV_OK);
     bench_expect(&bench, VIV_MODEL_BROKEN, NULL, NULL);

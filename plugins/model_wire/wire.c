@@ -62,7 +62,8 @@ take_head(void *data, uint32_t http_status, const struct viv_http_header *header
         wire_wait_header(&x->wait, headers[i].name, value);
         if (viv_kit_is_folded(headers[i].name, "content-type")) {
             x->streamed = begins(value, "text/event-stream") || (x->streamed && !begins(value, "application/json"));
-        } else if (viv_kit_is_folded(headers[i].name, "content-encoding") && !viv_kit_is_folded(value, "identity")) {
+        } else if (is_good(x) && viv_kit_is_folded(headers[i].name, "content-encoding") &&
+                   !viv_kit_is_folded(value, "identity")) {
             wire_answer_break(&x->answer, "the answer is packed as '%.*s', which was not asked for",
                               (int)(value.len < 40 ? value.len : 40), value.data);
         }
