@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include <viv/draft/http.h>
 #include <viv/effect.h>
 #include <viv/host.h>
 #include <viv_interfaces.h>
@@ -24,7 +25,7 @@ static const char *const effect_names[] = {
 
 static const char *const service_names[] = { VIV_SERVICE_LOG,    VIV_SERVICE_CLOCK, VIV_SERVICE_RANDOM,
                                              VIV_SERVICE_STORE,  VIV_SERVICE_EFFECT, VIV_SERVICE_TASK,
-                                             VIV_SERVICE_CONTROL, NULL };
+                                             VIV_SERVICE_CONTROL, VIV_SERVICE_HTTP, NULL };
 
 uint32_t
 vh_manifest_effect(struct viv_str name)
@@ -184,7 +185,7 @@ vh_manifest_grants(struct vh_manifest_reader *r)
 {
     static const char *const keys[] = { "services", "effects", "folder", NULL };
     static const char allowed[] = "viv.log/1, viv.clock/1, viv.random/1, viv.store/1, viv.effect/1, viv.task/1, "
-                                  "viv.control/1";
+                                  "viv.control/1, viv.http/1";
     struct vh_manifest *m = r->manifest;
     json_t *grants = json_object_get(r->root, "grants");
     if (!grants || (!json_is_array(grants) && !json_is_object(grants))) {

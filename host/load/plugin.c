@@ -32,8 +32,8 @@ check_abi(const struct vh_manifest *manifest, struct viv_error *err)
 }
 
 static viv_status
-check_interface(const struct vh_plugin_rules *rules, const struct vh_manifest *manifest,
-                const struct vh_manifest_interface *interface, struct viv_error *err)
+check_interface(bool allow_drafts, const struct vh_manifest *manifest, const struct vh_manifest_interface *interface,
+                struct viv_error *err)
 {
     uint32_t rev = 0;
     if (!interface->known) {
@@ -47,7 +47,7 @@ check_interface(const struct vh_plugin_rules *rules, const struct vh_manifest *m
                             "'%s' wants revision %u of '%s', this host has %u; use a newer host", manifest->id,
                             interface->rev, interface->id, rev);
     }
-    if (interface->known->draft && !rules->allow_drafts) {
+    if (interface->known->draft && !allow_drafts) {
         return vh_error_set(err, VIV_E_UNSUPPORTED, "manifest",
                             "'%s' offers '%s', which is a draft; the policy must allow drafts", manifest->id,
                             interface->id);
@@ -55,12 +55,15 @@ check_interface(const struct vh_plugin_rules *rules, const struct vh_manifest *m
     return VIV_OK;
 }
 
+/* A draft that came with this very host is the one it knows. */
 static viv_status
-check_manifest(const struct vh_plugin_rules *rules, const struct vh_manifest *manifest, struct viv_error *err)
+check_manifest(const struct vh_plugin_rules *rules, const struct vh_plugin_file *file, struct viv_error *err)
 {
+    const struct vh_manifest *manifest = file->manifest;
+    bool allow_drafts = rules->allow_drafts || file->trust == VH_TRUST_BUNDLED;
     viv_status status = check_abi(manifest, err);
     for (uint32_t i = 0; status == VIV_OK && i < manifest->interface_count; i++) {
-        status = check_interface(rules, manifest, &manifest->interfaces[i], err);
+        status = check_interface(allow_drafts, manifest, &manifest->interfaces[i], err);
     }
     if (status == VIV_OK && manifest->experimental && !rules->allow_experimental) {
         status = vh_error_set(err, VIV_E_UNSUPPORTED, "manifest",
@@ -120,7 +123,7 @@ vh_plugin_inspect_bytes(const struct vh_seam *seam, struct vh_arena *arena, cons
         status = manifest_status;
     }
     status = status ? status : audit_refusal(&file->audit, err);
-    status = status ? status : check_manifest(rules, file->manifest, err);
+    status = status ? status : check_manifest(rules, file, err);
     return status ? vh_error_extend(err, status, "plugin '%s'", path) : VIV_OK;
 }
 

@@ -72,6 +72,15 @@ QUEUE_REFUSED = [
     ({"tasks": [ENTRY | {"depends_on": "b"}]}, "/tasks/0/depends_on"), ({"tasks": [ENTRY | {"depends_on": ["a"] * 257}]}, "/tasks/0/depends_on"),
 ]
 
+MODEL_REFUSED = [
+    ({"n": 2}, "/n"), ({"base_url": "ftp://h"}, "/base_url"), ({"base_url": "https://u@h"}, "/base_url"), ({"secret": "a b"}, "/secret"),
+    ({"model": ""}, "/model"), ({"max_tokens": 0}, "/max_tokens"), ({"stream": True}, "/stream"), ({"stream": 2}, "/stream"),
+    ({"cache": "1"}, "/cache"), ({"stop": ["a"] * 5}, "/stop"), ({"stop": [""]}, "/stop/0"), ({"messages": []}, "/messages"),
+    ({"messages": [{"role": "system", "content": []}]}, "/messages/0"), ({"messages": [{"role": "user", "content": []}]}, "/messages/0"),
+    ({"messages": [{"role": "user", "content": [{"type": "text", "text": ""}]}]}, "/messages/0"),
+    ({"tools": [{"name": "f"}]}, "/tools/0/schema_json"), ({"tools": [{"name": "f", "schema_json": {}}]}, "/tools/0/schema_json"),
+]
+
 
 class Contracts(unittest.TestCase):
     def taken(self, contract, value):
@@ -165,6 +174,27 @@ class Contracts(unittest.TestCase):
             self.taken(contract, {"op": op})
         for value, at in (({}, "/op"), ({"op": "format"}, "/op"), ({"op": "tasks", "after": -1}, "/after"), ({"op": "status", "x": 1}, "/x")):
             self.refused(contract, value, at)
+
+    def test_model(self):
+        """The plugins' own cases: what they take follows the contract, and the contract refuses what they must."""
+        contract = schema("model")
+        taken = 0
+        for path in sorted(SOURCE.glob("plugins/model_*/cases/*.json")):
+            for case in load(path):
+                if "refused" not in case:
+                    self.taken(contract, case["request"]["request_json"])
+                    taken += 1
+        self.assertGreater(taken, 8)
+        good = load(SOURCE / "plugins/model_openai/cases/bound.json")[1]["request"]["request_json"]
+        self.taken(contract, good)
+        for key in ("base_url", "model", "max_tokens", "messages"):
+            self.refused(contract, {k: v for k, v in good.items() if k != key}, f"/{key}")
+        call = good["messages"][1]["content"][1]
+        for change, at in MODEL_REFUSED:
+            self.refused(contract, good | change, at)
+        for change in ({"input": {}}, {"name": "a b"}, {"id": ""}, {"input_json": {}}):
+            message = {"role": "assistant", "content": [call | change]}
+            self.refused(contract, good | {"messages": [good["messages"][0], message, good["messages"][2]]}, "/messages/1")
 
     def test_exec(self):
         contract = schema("exec")

@@ -38,6 +38,7 @@ acquire(const struct viv_host *host, const char *service_id, const void **ret_ta
         {VIV_SERVICE_EFFECT, &fake->effects},
         {VIV_SERVICE_LOG, &fake->log},
         {VIV_SERVICE_CLOCK, &fake->clock},
+        {VIV_SERVICE_HTTP, &fake->http.http},
     };
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         if (strcmp(services[i].id, service_id) == 0) {
@@ -133,6 +134,7 @@ void
 fake_host_init(struct fake_host *host)
 {
     memset(host, 0, sizeof *host);
+    fake_http_init(&host->http);
     host->now_us = INT64_C(1700000000000000);
     host->host = (struct viv_host){
         (uint32_t)sizeof host->host, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR, host, acquire};
@@ -160,6 +162,7 @@ fake_host_finish(struct fake_host *host)
     }
     host->requested = 0;
     host->scripted = 0;
+    fake_http_finish(&host->http);
 }
 
 static void *

@@ -17,6 +17,8 @@
 
 #include <viv/viv.h>
 
+#include "fake_http.h"
+
 #define FAKE_EFFECTS_MAX 64
 
 /* One outcome. A status other than VIV_OK fails the effect with `text`. Texts are borrowed. */
@@ -47,6 +49,7 @@ struct fake_host {
     struct viv_effects effects;
     struct viv_log log;
     struct viv_clock clock;
+    struct fake_http http;
     const char *denied; /* service id that acquire() refuses, or NULL */
     int64_t now_us;
     struct fake_effect script[FAKE_EFFECTS_MAX];

@@ -7,7 +7,10 @@
  * named are compared { "name": "...", "method": "check", "request": {...}, "refused": "part of the
  * error's text" } "effects": [{"exit_code":1,"output":"..","errors":"..","flags":0} or
  * {"status":-4,"text":".."}]  what the door does "requests": [{"kind":1,"spec_json":{...}}]   what
- * the door must have been asked, compared as text usage: viv_play_cases NAME.so CASES_FOLDER */
+ * the door must have been asked, compared as text
+ *   "http": [{"status":200,"headers":"a: b\n","body":"..."}]   what viv.http/1 answers; a body that is no text is JSON
+ *   "sent": {"url":"..","headers":"..","body":{...}}   what the last of these was asked
+ * usage: viv_play_cases NAME.so CASES_FOLDER */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -80,6 +83,42 @@ script(struct fake_host *host, const json_t *effects)
     }
 }
 
+/* Answers of viv.http/1. A body that is no text is kept as its JSON. */
+static void
+script_http(struct viv_call *call, struct fake_http *http, const json_t *answers)
+{
+    for (size_t i = 0; i < json_array_size(answers) && i < FAKE_ANSWERS_MAX; i++) {
+        const json_t *answer = json_array_get(answers, i);
+        const json_t *body = json_object_get(answer, "body");
+        char *dump = body && !json_is_string(body) ? json_dumps(body, JSON_COMPACT) : NULL;
+        struct viv_str text = dump ? fake_str(dump) : viv_tree_text(answer, "body");
+        http->answers[http->scripted++] = (struct fake_answer){
+            .status = (uint32_t)viv_tree_integer(answer, "status", 200),
+            .unsent = (uint32_t)viv_tree_integer(answer, "unsent", 0),
+            .headers = json_string_value(json_object_get(answer, "headers")),
+            .body = viv_tree_copy(call, text),
+            .end = (viv_status)viv_tree_integer(answer, "end", 0),
+        };
+        free(dump);
+    }
+}
+
+static int
+match_sent(const struct fake_http *http, const json_t *expected)
+{
+    json_t *body = http->body ? json_loads(http->body, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const json_t *wanted = json_object_get(expected, "body");
+    const char *url = json_string_value(json_object_get(expected, "url"));
+    const char *headers = json_string_value(json_object_get(expected, "headers"));
+    int same = (!wanted || json_equal(body, wanted)) && (!url || (http->url && strcmp(url, http->url) == 0)) &&
+               (!headers || (http->headers && strcmp(headers, http->headers) == 0));
+    if (!same) {
+        printf("  sent was %s\n%s%s\n", http->url, http->headers, http->body);
+    }
+    json_decref(body);
+    return same;
+}
+
 static int
 match_requests(struct viv_call *call, const struct fake_host *host, const json_t *expected)
 {
@@ -121,7 +160,8 @@ compare(struct fake_call *call, const struct fake_host *host, const struct viv_m
         return 0;
     }
     return play_fields_match(&call->call, method, json_object_get(one, "answer"), answer) &&
-           match_requests(&call->call, host, json_object_get(one, "requests"));
+           match_requests(&call->call, host, json_object_get(one, "requests")) &&
+           match_sent(&host->http, json_object_get(one, "sent"));
 }
 
 static int
@@ -140,6 +180,7 @@ play(const struct viv_plugin *plugin, const json_t *one)
     fake_host_init(&host);
     fake_call_init(&call, &host);
     script(&host, json_object_get(one, "effects"));
+    script_http(&call.call, &host.http, json_object_get(one, "http"));
     void *self = NULL;
     int good = method && plugin->create(&host.host, plugin->defaults, &self, &err) == VIV_OK;
     if (good) {

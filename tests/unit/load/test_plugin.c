@@ -68,7 +68,6 @@ static const struct refusal inspected[] = {
     { "write_execute", VIV_E_DENIED, "audit", "rule 'write_execute'" },
     { "text_relocation", VIV_E_DENIED, "audit", "rule 'textrel': found DF_TEXTREL" },
     { "init_first", VIV_E_DENIED, "audit", "rule 'flags': found DT_FLAGS_1 is 0x21" },
-    { "draft", VIV_E_UNSUPPORTED, "manifest", "'viv.surface/1', which is a draft; the policy must allow drafts" },
     { "experimental", VIV_E_UNSUPPORTED, "manifest", "marked experimental; the policy must allow" },
     { "machine_made", VIV_E_DENIED, "manifest", "made by a machine and offers 'viv.critic/1'" },
     { "older_abi", VIV_E_UNSUPPORTED, "manifest", "wants ABI 0 to 0, this host offers 1; rebuild the plugin" },
@@ -189,6 +188,27 @@ what_is_not_trusted_may_still_run_apart(void **state)
     }
 }
 
+/* What came with this very host speaks the draft that this host knows; of anything else nobody can say that. */
+static void
+a_draft_is_for_bundled_plugins(void **state)
+{
+    (void)state;
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    struct vh_plugin_rules rules = { 0 };
+    struct vh_plugin_file file;
+    struct viv_error err = VIV_ERROR_INIT;
+    const char *path = fault_path(arena, "draft");
+    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, path, &file, &err), VIV_E_UNSUPPORTED);
+    assert_string_equal(err.where, "manifest");
+    assert_non_null(strstr(err.text, "offers 'viv.surface/1', which is a draft; the policy must allow drafts"));
+    rules.allow_drafts = true;
+    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, path, &file, &err), VIV_OK);
+    rules = trusting(arena, fault_bytes(arena, "draft"));
+    assert_int_equal(vh_plugin_inspect(vh_seam_real(), arena, &rules, AT_FDCWD, path, &file, &err), VIV_OK);
+    assert_int_equal(file.trust, VH_TRUST_BUNDLED);
+    vh_arena_destroy(arena);
+}
+
 static void
 an_id_is_taken_once(void **state)
 {
@@ -271,6 +291,7 @@ main(void)
         cmocka_unit_test(other_sizes_are_completed),
         cmocka_unit_test(nobody_answers_for_unsigned_bytes),
         cmocka_unit_test(what_is_not_trusted_may_still_run_apart),
+        cmocka_unit_test(a_draft_is_for_bundled_plugins),
         cmocka_unit_test(an_id_is_taken_once),
         cmocka_unit_test(settings_reach_the_plugin),
         cmocka_unit_test(memory_runs_out),

@@ -16,6 +16,7 @@ VIV_BEGIN
 
 #define VIV_HTTP_SECRET UINT32_C(1) /* `value` names a secret of the policy; `prefix` goes before it, as "Bearer " */
 
+/* Headless, and as long as this for ever: head() below hands out an array of them without a stride. */
 struct viv_http_header {
     struct viv_str name;
     struct viv_str value;
