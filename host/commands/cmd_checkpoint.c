@@ -302,6 +302,7 @@ check_file(struct check *c, const struct vh_trust *keys, int *ret_exit, struct v
         status = status ? vh_error_extend(err, status, "the end of '%s'", c->file) : VIV_OK;
     }
     *ret_exit = status ? vh_cli_fail(cli, status, err) : VH_EXIT_OK;
+    *ret_exit = status == VIV_E_CORRUPT ? VH_EXIT_FAILED : *ret_exit;
     c->events = f->events;
     if (status) {
         return status;
@@ -402,8 +403,9 @@ vh_cli_log_check(struct vh_cli *cli, const struct vh_cli_check *words)
         status = read_checkpoint(cli, words->against, &keys, &c->checkpoint, &err);
         c->against.checkpoint = &c->checkpoint;
     }
-    if (status) {
-        return vh_cli_fail(cli, status, &err);
+    if (status) { /* what was given is no good: a finding, and none of this system's */
+        code = vh_cli_fail(cli, status, &err);
+        return status == VIV_E_CORRUPT ? VH_EXIT_FAILED : code;
     }
     status = c->file ? check_file(c, &keys, &code, &err) : check_home(c, &code, &err);
     return status ? code : tell(c);

@@ -255,8 +255,8 @@ check_store(struct doctor *d)
     const struct vh_json *first = vh_json_get(response, "unmatched_first");
     if (first && first->child) {
         check(d, "log", NOTE,
-              vh_arena_format(cli->arena, "%lld effects were announced and have no outcome, as a crash leaves them; the "
-                              "first: '%.*s' of %.*s; 'vivhost log verify' names more",
+              vh_arena_format(cli->arena, "%lld effects were announced and have no outcome, as a crash leaves them; "
+                              "the first: '%.*s' of %.*s; 'vivhost log verify' names more",
                               (long long)vh_json_int(response, "unmatched", 0),
                               VH_STR_ARGS(vh_json_str(first->child, "effect")),
                               VH_STR_ARGS(vh_json_str(first->child, "task"))));
@@ -275,18 +275,18 @@ check_checkpoint(struct doctor *d)
     char *path = vh_arena_format(cli->arena, "%s/vivarium.db", app->home_path);
     viv_status status = vh_app_checkpoint_newest(app, &newest, &err);
     if (status == VIV_OK && newest.events == 0) {
-        check(d, "checkpoint", app->user.keys ? FINE : NOTE,
-              app->user.keys ? "none yet; a host writes one at its end"
-                             : "none is written: there is no folder for your key, neither HOME nor XDG_DATA_HOME is an "
+        check(d, "log", app->user.keys ? FINE : NOTE,
+              app->user.keys ? "no checkpoint yet; a host writes one at its end"
+                             : "no checkpoint is written: there is no folder for your key, neither HOME nor XDG_DATA_HOME is an "
                                "absolute path");
         return;
     }
     status = status || !path ? status : vh_store_open_read(cli->arena, path, &store, &err);
     status = status || !store ? status : vh_checkpoint_make(store, &newest, &now, &err);
     vh_store_close(store);
-    check(d, "checkpoint", status ? MISSING : FINE,
+    check(d, "log", status ? MISSING : FINE,
           status ? err.text
-                 : vh_arena_format(cli->arena, "the log extends the newest in " VH_APP_CHECKPOINTS ", of %lld events; "
+                 : vh_arena_format(cli->arena, "it extends the newest of " VH_APP_CHECKPOINTS ", of %lld events; "
                                                "keep copies where nobody who writes here gets at them",
                                    (long long)newest.events));
 }
