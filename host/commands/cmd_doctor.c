@@ -286,9 +286,9 @@ check_checkpoint(struct doctor *d)
     vh_store_close(store);
     check(d, "log", status ? MISSING : FINE,
           status ? err.text
-                 : vh_arena_format(cli->arena, "it extends the newest of " VH_APP_CHECKPOINTS ", of %lld events; "
-                                               "keep copies where nobody who writes here gets at them",
-                                   (long long)newest.events));
+                 : vh_arena_format(cli->arena,
+                                   "it extends the newest of " VH_APP_CHECKPOINTS ", of %lld events; keep copies where "
+                                   "nobody who writes here gets at them", (long long)newest.events));
 }
 
 static void

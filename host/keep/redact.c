@@ -18,15 +18,15 @@ struct hiding {
     bool failed;
 };
 
-/* Whether `words` has just this path; or, `inside`, one below it. */
+/* Whether `words` has just this path; or one below it, `inside` '.' as of an object and '[' as of a list. */
 static bool
-names(const char *words, const char *path, bool inside)
+names(const char *words, const char *path, char inside)
 {
     size_t len = strlen(path);
     for (const char *at = words; *at;) {
         size_t word = strcspn(at, " ");
         bool begins = word >= len && memcmp(at, path, len) == 0;
-        if (begins && (inside ? word > len && (at[len] == '.' || at[len] == '[') : word == len)) {
+        if (begins && (inside ? word > len && at[len] == inside : word == len)) {
             return true;
         }
         at += word;
@@ -77,7 +77,7 @@ hide(struct hiding *h, struct vh_json *value)
 }
 
 static bool
-is_listed(struct hiding *h, const char *path, bool inside, bool stays)
+is_listed(struct hiding *h, const char *path, char inside, bool stays)
 {
     return h->row && names(stays ? h->row->stays : h->row->text, path, inside);
 }
@@ -101,7 +101,7 @@ look_at_members(struct hiding *h, struct vh_json *object, const char *path, bool
         char below[PATH_MAX_BYTES], any[PATH_MAX_BYTES];
         int len = snprintf(below, sizeof below, "%s%s%.*s", path, top ? "" : ".", VH_STR_ARGS(m->key));
         snprintf(any, sizeof any, "%s.*", path);
-        bool free = !top && (is_listed(h, any, true, true) || is_listed(h, any, false, true));
+        bool free = !top && (is_listed(h, any, '[', true) || is_listed(h, any, 0, true));
         if (len < 0 || len >= (int)sizeof below) {
             hide(h, m);
         } else {
@@ -113,13 +113,14 @@ look_at_members(struct hiding *h, struct vh_json *object, const char *path, bool
 static void
 look(struct hiding *h, struct vh_json *value, const char *path, bool top)
 {
-    bool text = !top && is_listed(h, path, false, false);
-    bool known = top || is_listed(h, path, true, true) || is_listed(h, path, true, false);
+    char inside = value->type == VH_JSON_ARRAY ? '[' : '.';
+    bool text = !top && is_listed(h, path, 0, false);
+    bool known = top || is_listed(h, path, inside, true) || is_listed(h, path, inside, false);
     if (value->type == VH_JSON_INTEGER || (value->type == VH_JSON_STRING && value->text.len == 0) ||
         (value->type != VH_JSON_STRING && value->count == 0 && !top)) {
         return; /* a number, or nothing */
     }
-    if (value->type == VH_JSON_STRING && !text && is_listed(h, path, false, true)) {
+    if (value->type == VH_JSON_STRING && !text && is_listed(h, path, 0, true)) {
         return;
     }
     if (value->type == VH_JSON_OBJECT && known) {
