@@ -288,7 +288,8 @@ check_checkpoint(struct doctor *d)
           status ? err.text
                  : vh_arena_format(cli->arena,
                                    "it extends the newest of " VH_APP_CHECKPOINTS ", of %lld events; keep copies where "
-                                   "nobody who writes here gets at them", (long long)newest.events));
+                                   "nobody who writes here gets at them",
+                                   (long long)newest.events));
 }
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* If this fails, a redacted log shows what somebody wrote, a kind of event has texts that no rule speaks of, or a hash
- * is shown from which short texts could be tried out. Every event of the golden homes is redacted; so are some made up. */
+ * is shown from which short texts could be tried out. Every event of the golden homes is redacted; so are some made
+ * up. */
 #include "../support/cm.h"
 
 #include <stdio.h>
