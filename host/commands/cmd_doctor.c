@@ -277,8 +277,8 @@ check_checkpoint(struct doctor *d)
     if (status == VIV_OK && newest.events == 0) {
         check(d, "log", app->user.keys ? FINE : NOTE,
               app->user.keys ? "no checkpoint yet; a host writes one at its end"
-                             : "no checkpoint is written: there is no folder for your key, neither HOME nor XDG_DATA_HOME is an "
-                               "absolute path");
+                             : "no checkpoint is written: there is no folder for your key, neither HOME nor "
+                               "XDG_DATA_HOME is an absolute path");
         return;
     }
     status = status || !path ? status : vh_store_open_read(cli->arena, path, &store, &err);
