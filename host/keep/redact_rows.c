@@ -8,7 +8,9 @@
 #define FAILED "failure.text "
 #define CONFLICTS "conflicts[].base conflicts[].ours conflicts[].theirs "
 #define CONFLICTS_TEXT "conflicts[].path conflicts[].reason kept_in "
-#define EFFECT "by digest effect stage output_digest output_kept failure.class reasons[].id what.kind what.content"
+#define EFFECT \
+    "by digest effect stage output_digest output_kept failure.class hold.prices hold.scopes[].scope prices " \
+    "reasons[].id scopes[].scope what.kind what.content"
 #define EFFECT_TEXT FAILED "reason reasons[].cure reasons[].reason what.path what.spec what.target errors output text"
 #define PLUGIN "digest id kind plugin trust version"
 #define FINDINGS "findings[] findings[].command findings[].text findings[].path "
@@ -73,7 +75,7 @@ const struct vh_redact_row vh_redact_rows[] = {
     { "gate.failed", "gate how stage", "" },
     { "budget.held", "scopes[].scope", "" },
     { "budget.refused", "scope", "" },
-    { "budget.settled", "scopes[] why", "" },
+    { "budget.settled", "prices scopes[] why", "" },
     { "ledger.posted", "account reason", "" },
     { "task.rejected", "", "reasons[] reasons[].command reasons[].text reasons[].path" },
     { "task.asked", "digest resume_phase resume_state why", "text" },
