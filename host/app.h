@@ -43,6 +43,7 @@ struct vh_app {
     struct vh_app_threads *threads;
     struct vh_socket *socket;  /* the server's */
     struct vh_client *client;  /* or the connection to the host that has the home */
+    int64_t checkpointed; /* events in the newest checkpoint, once it was looked for */
     const char *fail_step;
     const atomic_uint *stop; /* set by a signal: a client that waits for its host gives up; may be NULL */
 };

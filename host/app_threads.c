@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app_checkpoint.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -48,7 +49,7 @@ struct vh_app_threads {
 /* ---- exporter ---- */
 
 static viv_status
-export_once(struct vh_app *app, int64_t *ret_seq, struct viv_error *err)
+export_once(struct vh_app *app, bool ends, int64_t *ret_seq, struct viv_error *err)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
     struct vh_store *reader = NULL;
@@ -57,6 +58,7 @@ export_once(struct vh_app *app, int64_t *ret_seq, struct viv_error *err)
                              : vh_error_set(err, VIV_E_MEMORY, "export", "no memory");
     if (status == VIV_OK) {
         status = vh_export_update(app->seam, reader, app->home, "log/execution_log.jsonl", ret_seq, err);
+        vh_app_checkpoint_due(app, reader, ends);
     }
     vh_store_close(reader);
     vh_arena_destroy(arena);
@@ -75,7 +77,7 @@ export_log(void *data)
         int64_t seen = vh_sequencer_wait(app->run.sequencer, -1, 0);
         int64_t committed = vh_sequencer_committed(app->run.sequencer);
         struct viv_error err = VIV_ERROR_INIT;
-        if (committed > done && export_once(app, &now, &err) == VIV_OK) {
+        if (committed > done && export_once(app, false, &now, &err) == VIV_OK) {
             done = committed;
         } else if (committed > done) {
             vh_log(VH_LOG_ERROR, "export", "%s", err.text);
@@ -308,7 +310,7 @@ vh_app_threads_start(struct vh_app *app, enum vh_app_need need, int workers, str
 {
     struct vh_app_threads *t = app->threads;
     /* A log that disagrees with the database stops the start. */
-    viv_status status = export_once(app, &t->exported, err);
+    viv_status status = export_once(app, false, &t->exported, err);
     if (status) {
         return status;
     }
@@ -367,7 +369,7 @@ vh_app_export(struct vh_app *app)
 {
     int64_t seq = 0;
     struct viv_error err = VIV_ERROR_INIT;
-    if (export_once(app, &seq, &err)) {
+    if (export_once(app, true, &seq, &err)) {
         vh_log(VH_LOG_ERROR, "export", "%s", err.text);
     }
 }

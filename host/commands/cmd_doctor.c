@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "app_checkpoint.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/str.h"
@@ -251,6 +252,44 @@ check_store(struct doctor *d)
                                     (long long)vh_json_int(response, "events", 0),
                                     VH_STR_ARGS(vh_json_str(response, "head"))));
     }
+    const struct vh_json *first = vh_json_get(response, "unmatched_first");
+    if (first && first->child) {
+        check(d, "log", NOTE,
+              vh_arena_format(cli->arena, "%lld effects were announced and have no outcome, as a crash leaves them; "
+                              "the first: '%.*s' of %.*s; 'vivhost log verify' names more",
+                              (long long)vh_json_int(response, "unmatched", 0),
+                              VH_STR_ARGS(vh_json_str(first->child, "effect")),
+                              VH_STR_ARGS(vh_json_str(first->child, "task"))));
+    }
+}
+
+/* The newest checkpoint in the home is of this log; it is extended here, and nothing is written. */
+static void
+check_checkpoint(struct doctor *d)
+{
+    struct vh_cli *cli = d->cli;
+    struct vh_app *app = &cli->app;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_checkpoint newest, now;
+    struct vh_store *store = NULL;
+    char *path = vh_arena_format(cli->arena, "%s/vivarium.db", app->home_path);
+    viv_status status = vh_app_checkpoint_newest(app, &newest, &err);
+    if (status == VIV_OK && newest.events == 0) {
+        check(d, "log", app->user.keys ? FINE : NOTE,
+              app->user.keys ? "no checkpoint yet; a host writes one at its end"
+                             : "no checkpoint is written: there is no folder for your key, neither HOME nor "
+                               "XDG_DATA_HOME is an absolute path");
+        return;
+    }
+    status = status || !path ? status : vh_store_open_read(cli->arena, path, &store, &err);
+    status = status || !store ? status : vh_checkpoint_make(store, &newest, &now, &err);
+    vh_store_close(store);
+    check(d, "log", status ? MISSING : FINE,
+          status ? err.text
+                 : vh_arena_format(cli->arena,
+                                   "it extends the newest of " VH_APP_CHECKPOINTS ", of %lld events; keep copies where "
+                                   "nobody who writes here gets at them",
+                                   (long long)newest.events));
 }
 
 static void
@@ -343,6 +382,7 @@ vh_cli_doctor(struct vh_cli *cli)
         check_sandbox(&d);
         check_plugins(&d);
         check_store(&d);
+        check_checkpoint(&d);
         check_lines(&d);
         check_trust(&d);
         vh_cli_close(cli);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log: the record, whether it holds, and the same as a file. */
-#include "cli.h"
+#include "cmd_checkpoint.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -109,12 +109,35 @@ follow(struct vh_cli *cli)
 
 /* ---- verify, rebuild ---- */
 
+/* Announced, and what became of it is not in the log. */
+static void
+print_unmatched(const struct vh_json *response)
+{
+    const struct vh_json *list = vh_json_get(response, "unmatched_first");
+    long long count = vh_json_int(response, "unmatched", 0);
+    if (count) {
+        printf("%lld effect%s announced and without an outcome, as a crash leaves them:\n", count,
+               count == 1 ? "" : "s");
+    }
+    for (const struct vh_json *one = list ? list->child : NULL; one; one = one->next) {
+        printf("  event %lld: '%.*s' of %.*s, effect %lld\n", (long long)vh_json_int(one, "seq", 0),
+               VH_STR_ARGS(vh_json_str(one, "effect")), VH_STR_ARGS(vh_json_str(one, "task")),
+               (long long)vh_json_int(one, "ordinal", 0));
+    }
+}
+
 static int
 verify(struct vh_cli *cli)
 {
     int code = VH_EXIT_SYSTEM;
     struct vh_json *request = vh_cli_request(cli, "verify");
     bool recent = vh_cli_flag(cli, "--recent");
+    struct vh_cli_check words = { vh_cli_option(cli, "--against"), vh_cli_option(cli, "--key"),
+                                  vh_cli_option(cli, "--line") };
+    if (words.against || words.key || words.line || (cli->argc && cli->argv[0][0] != '-')) {
+        return recent ? vh_cli_usage(cli, "'--recent' is for this home's log, and by itself")
+                      : vh_cli_log_check(cli, &words);
+    }
     if (!vh_cli_no_more_options(cli, 0, 0)) {
         return VH_EXIT_USAGE;
     }
@@ -128,6 +151,7 @@ verify(struct vh_cli *cli)
         printf("%lld events%s, chain unbroken%s, head %.*s\n", (long long)vh_json_int(response, "events", 0),
                !archived ? "" : recent ? ", the archived ones not looked at" : ", archived ones with them",
                recent && archived ? " from there on" : "", VH_STR_ARGS(vh_json_str(response, "head")));
+        print_unmatched(response);
     }
     vh_cli_close(cli);
     return response && bad ? VH_EXIT_FAILED : code;
@@ -251,9 +275,11 @@ write_log(struct vh_cli *cli, int fd, int64_t *ret_events, struct viv_error *err
     return status;
 }
 
+typedef viv_status (*log_writer)(struct vh_cli *cli, int fd, int64_t *ret_events, struct viv_error *err);
+
 /* Into a new file that takes the place of the old one at the end. */
 static viv_status
-export_to(struct vh_cli *cli, const char *path, int64_t *ret_events, struct viv_error *err)
+export_to(struct vh_cli *cli, const char *path, log_writer write_all, int64_t *ret_events, struct viv_error *err)
 {
     const struct vh_seam *seam = cli->app.seam;
     char *draft = vh_arena_format(cli->arena, "%s.%lld.part", path, (long long)cli->app.user.pid);
@@ -264,7 +290,7 @@ export_to(struct vh_cli *cli, const char *path, int64_t *ret_events, struct viv_
     if (fd < 0) {
         return vh_error_errno(err, VIV_E_IO, "log", "cannot write beside '%s'", path);
     }
-    viv_status status = write_log(cli, fd, ret_events, err);
+    viv_status status = write_all(cli, fd, ret_events, err);
     if (status == VIV_OK && seam->sync(seam->data, fd)) {
         status = vh_error_errno(err, VIV_E_IO, "log", "cannot sync '%s'", draft);
     }
@@ -284,15 +310,19 @@ export_log(struct vh_cli *cli)
     int code = VH_EXIT_SYSTEM;
     int64_t events = 0;
     struct viv_error err = VIV_ERROR_INIT;
-    if (!vh_cli_no_more_options(cli, 0, 1)) {
+    bool redact = vh_cli_flag(cli, "--redact");
+    const char *path = vh_cli_option(cli, "--out");
+    if (!vh_cli_no_more_options(cli, 0, path ? 0 : 1)) {
         return VH_EXIT_USAGE;
     }
-    if (!vh_cli_open(cli, VH_APP_READ, 0, &code)) {
+    if (!(redact ? vh_cli_view(cli, &code) : vh_cli_open(cli, VH_APP_READ, 0, &code))) {
         return code;
     }
-    bool to_stdout = cli->argc == 0 || strcmp(cli->argv[0], "-") == 0;
-    viv_status status = to_stdout ? write_log(cli, STDOUT_FILENO, &events, &err)
-                                  : export_to(cli, cli->argv[0], &events, &err);
+    path = path ? path : cli->argc ? cli->argv[0] : "-";
+    log_writer writer = redact ? vh_cli_write_redacted : write_log;
+    bool to_stdout = strcmp(path, "-") == 0;
+    viv_status status = to_stdout ? writer(cli, STDOUT_FILENO, &events, &err)
+                                  : export_to(cli, path, writer, &events, &err);
     vh_cli_close(cli);
     if (status) {
         return to_stdout && vh_cli_output_gone() ? VH_EXIT_OK : vh_cli_fail(cli, status, &err);
@@ -300,20 +330,32 @@ export_log(struct vh_cli *cli)
     if (!to_stdout && cli->json) {
         struct vh_json *value = vh_json_object(cli->arena);
         vh_json_set_int(cli->arena, value, "events", events);
-        vh_json_set_text(cli->arena, value, "file", cli->argv[0]);
+        vh_json_set_text(cli->arena, value, "file", path);
         vh_cli_print_json(cli, value);
     } else if (!to_stdout) {
-        printf("%lld events written to %s\n", (long long)events, cli->argv[0]);
+        printf("%lld events written to %s%s\n", (long long)events, path, redact ? ", without their texts" : "");
     }
     return VH_EXIT_OK;
+}
+
+static int
+log_key(struct vh_cli *cli)
+{
+    return vh_cli_key(cli, &vh_trust_log);
 }
 
 const struct vh_cli_verb vh_cli_log_verbs[] = {
     { "show", "[--task TASK] [--after N]", "events in words", show },
     { "follow", "[--task TASK] [--after N]", "the same, and what comes", follow },
-    { "verify", "[--recent]", "whether chain, numbers and causes hold", verify },
+    { "verify", "[--recent] | [FILE] [--against CHECKPOINT] [--key KEY] [--line LINE]",
+      "whether chain, numbers and causes hold, here or in a file, and what a checkpoint saw", verify },
+    { "checkpoint", "[--out FILE]", "sign what the log is now, in few words to be kept elsewhere",
+      vh_cli_log_checkpoint },
+    { "key", "list | rotate | retire KEY", "the keys that sign checkpoints: show, replace, end an old one", log_key },
     { "rebuild", "[--check]", "fold the log again and compare", rebuild },
-    { "export", "[FILE]", "all events as lines of JSON with their hashes", export_log },
+    { "export", "[FILE] [--redact] [--out FILE]", "all events as lines of JSON with their hashes, or without texts",
+      export_log },
+    { "prove", "N", "one event with the hash before it: with a redacted log it proves itself", vh_cli_log_prove },
     { "archive", "[--keep DAYS] [--shrink]", "move old events from the database to log/archive", archive },
     { NULL, NULL, NULL, NULL },
 };

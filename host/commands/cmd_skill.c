@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* route, skill, plugin: what there is, what would answer, and putting plugins in and out. */
-#include "cli.h"
+#include "cmd_checkpoint.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -350,7 +350,7 @@ static viv_status
 sign(struct vh_cli *cli, const char *path, struct vh_hash *ret_hash, struct viv_error *err)
 {
     const struct vh_app *app = &cli->app;
-    struct vh_trust trust = { .has_key = false };
+    struct vh_trust trust = { .names = &vh_trust_plugins };
     if (!app->user.keys) {
         return no_folder(err);
     }
@@ -359,7 +359,7 @@ sign(struct vh_cli *cli, const char *path, struct vh_hash *ret_hash, struct viv_
         trust.has_key) {
         return status;
     }
-    status = vh_trust_make_key(app->seam, AT_FDCWD, app->user.keys, err);
+    status = vh_trust_make_key(app->seam, AT_FDCWD, app->user.keys, &vh_trust_plugins, err);
     if (status) {
         return status;
     }
@@ -432,24 +432,25 @@ print_keys(struct vh_cli *cli, const struct vh_trust *trust)
     if (cli->json) {
         vh_cli_print_json(cli, value);
     } else if (list->count == 0) {
-        puts("there is no key; 'vivhost plugin sign' makes one at its first use");
+        printf("there is no key; 'vivhost %s %s' makes one at its first use\n", trust->names->word,
+               trust->names->maker);
     }
 }
 
 /* Needs no home either. */
-static int
-plugin_key(struct vh_cli *cli)
+int
+vh_cli_key(struct vh_cli *cli, const struct vh_trust_names *names)
 {
     const struct vh_app *app = &cli->app;
     const char *keys = app->user.keys;
-    struct vh_trust trust = { .has_key = false };
+    struct vh_trust trust = { .names = names };
     struct viv_error err = VIV_ERROR_INIT;
     if (!vh_cli_no_more_options(cli, 1, 2)) {
         return VH_EXIT_USAGE;
     }
     bool retire = strcmp(cli->argv[0], "retire") == 0, rotate = strcmp(cli->argv[0], "rotate") == 0;
     if ((!retire && !rotate && strcmp(cli->argv[0], "list") != 0) || (cli->argc == 2) != retire) {
-        return vh_cli_usage(cli, "'plugin key' is followed by '%s%s%s', allowed: list, rotate, retire KEY",
+        return vh_cli_usage(cli, "'%s key' is followed by '%s%s%s', allowed: list, rotate, retire KEY", names->word,
                             cli->argv[0], cli->argc == 2 ? " " : "", cli->argc == 2 ? cli->argv[1] : "");
     }
     viv_status status = !keys    ? no_folder(&err)
@@ -461,13 +462,20 @@ plugin_key(struct vh_cli *cli)
     }
     print_keys(cli, &trust);
     if (retire) {
-        vh_cli_note(cli, "hosts that start from now on refuse what it signed; each refusal names the command that "
+        vh_cli_note(cli, names == &vh_trust_log ? "what it signed is refused from now on" :
+                         "hosts that start from now on refuse what it signed; each refusal names the command that "
                          "signs again");
     } else if (rotate) {
-        vh_cli_note(cli, "the old key's signatures stay good until 'vivhost plugin key retire KEY'; its secret half is "
-                         "gone");
+        vh_cli_note(cli, "the old key's signatures stay good until 'vivhost %s key retire KEY'; its secret half is "
+                         "gone", names->word);
     }
     return VH_EXIT_OK;
+}
+
+static int
+plugin_key(struct vh_cli *cli)
+{
+    return vh_cli_key(cli, &vh_trust_plugins);
 }
 
 const struct vh_cli_verb vh_cli_plugin_verbs[] = {

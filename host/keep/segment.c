@@ -17,22 +17,58 @@
 #define GZIP_BITS (15 + 16)      /* the largest window, in gzip's own frame */
 #define BYTES_MAX (INT64_C(1) << 30) /* of a file, which is read whole */
 
-bool
-vh_merkle_add(struct vh_merkle *merkle, const struct vh_hash *leaf)
+static bool
+hash_node(const struct vh_hash *left, const struct vh_hash *right, struct vh_hash *ret_node)
 {
-    uint8_t bytes[1 + 2 * VH_HASH_BYTES] = { 0 };
-    struct vh_hash node;
-    memcpy(bytes + 1, leaf->bytes, VH_HASH_BYTES);
-    bool good = vh_hash_bytes(bytes, 1 + VH_HASH_BYTES, &node);
+    uint8_t bytes[1 + 2 * VH_HASH_BYTES] = { 1 };
+    memcpy(bytes + 1, left->bytes, VH_HASH_BYTES);
+    memcpy(bytes + 1 + VH_HASH_BYTES, right->bytes, VH_HASH_BYTES);
+    return vh_hash_bytes(bytes, sizeof bytes, ret_node);
+}
+
+bool
+vh_merkle_leaf(const struct vh_hash *hash, struct vh_hash *ret_leaf)
+{
+    uint8_t bytes[1 + VH_HASH_BYTES] = { 0 };
+    memcpy(bytes + 1, hash->bytes, VH_HASH_BYTES);
+    return vh_hash_bytes(bytes, sizeof bytes, ret_leaf);
+}
+
+bool
+vh_merkle_add_leaf(struct vh_merkle *merkle, const struct vh_hash *leaf)
+{
+    struct vh_hash node = *leaf;
     uint32_t level = 0;
-    for (uint32_t rest = merkle->count++ % VH_SEGMENT_EVENTS; rest & 1; rest >>= 1) {
-        bytes[0] = 1;
-        memcpy(bytes + 1, merkle->level[level++].bytes, VH_HASH_BYTES);
-        memcpy(bytes + 1 + VH_HASH_BYTES, node.bytes, VH_HASH_BYTES);
-        good = good && vh_hash_bytes(bytes, sizeof bytes, &node);
+    bool good = true;
+    for (uint64_t rest = merkle->count++; rest & 1; rest >>= 1) {
+        struct vh_hash left = merkle->level[level], right = node;
+        merkle->level[level++] = right;
+        good = good && hash_node(&left, &right, &node);
     }
     merkle->level[level] = node;
     return good;
+}
+
+bool
+vh_merkle_add(struct vh_merkle *merkle, const struct vh_hash *hash)
+{
+    struct vh_hash leaf;
+    return vh_merkle_leaf(hash, &leaf) && vh_merkle_add_leaf(merkle, &leaf);
+}
+
+bool
+vh_merkle_root(const struct vh_merkle *merkle, struct vh_hash *ret_root)
+{
+    bool any = false, good = true;
+    for (uint32_t level = 0; level < VH_MERKLE_LEVELS && good; level++) {
+        if (merkle->count >> level & 1) {
+            struct vh_hash right = *ret_root;
+            *ret_root = merkle->level[level];
+            good = !any || hash_node(&merkle->level[level], &right, ret_root);
+            any = true;
+        }
+    }
+    return good && any;
 }
 
 void
@@ -105,8 +141,8 @@ pack_all(struct packer *p, struct vh_store *store)
     viv_status status = vh_reader_events(store, before, (struct viv_str){ NULL, 0 }, pack_event, p, p->err);
     status = status ? status : p->status;
     if (status == VIV_OK && p->merkle.count < VH_SEGMENT_EVENTS) {
-        return vh_error_set(p->err, VIV_E_NOT_FOUND, "archive", "%u events after %lld, a segment has %d",
-                            p->merkle.count, (long long)before, VH_SEGMENT_EVENTS);
+        return vh_error_set(p->err, VIV_E_NOT_FOUND, "archive", "%llu events after %lld, a segment has %d",
+                            (unsigned long long)p->merkle.count, (long long)before, VH_SEGMENT_EVENTS);
     }
     status = status ? status : pack(p, (struct viv_str){ NULL, 0 }, Z_FINISH);
     if (status == VIV_OK && !vh_hasher_finish(&p->hasher, &p->segment.digest)) {

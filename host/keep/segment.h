@@ -23,14 +23,22 @@ struct vh_segment {
     struct vh_hash digest; /* SHA-256 of the file */
 };
 
-/* Root of the tree over leaves that come one by one. */
+#define VH_MERKLE_LEVELS 54 /* more events than JSON has numbers */
+
+/* The tree of RFC 6962 over hashes that come one by one: for each bit of `count` the root of a full subtree, the
+ * largest first in the log. */
 struct vh_merkle {
-    struct vh_hash level[VH_SEGMENT_LEVELS + 1];
-    uint32_t count;
+    struct vh_hash level[VH_MERKLE_LEVELS];
+    uint64_t count;
 };
-/* False when libcrypto failed. After VH_SEGMENT_EVENTS leaves level[VH_SEGMENT_LEVELS] is the root, and the next leaf
- * begins another tree. */
-bool vh_merkle_add(struct vh_merkle *merkle, const struct vh_hash *leaf);
+/* False when libcrypto failed. Whenever `count` is a multiple of 2 to the n, level[n] is the root over the last 2 to
+ * the n hashes: after each VH_SEGMENT_EVENTS level[VH_SEGMENT_LEVELS] is the root of a segment. */
+bool vh_merkle_add(struct vh_merkle *merkle, const struct vh_hash *hash);
+/* What a hash is in the tree, from which nobody finds the hash; and the same tree by what comes so. */
+bool vh_merkle_leaf(const struct vh_hash *hash, struct vh_hash *ret_leaf);
+bool vh_merkle_add_leaf(struct vh_merkle *merkle, const struct vh_hash *leaf);
+/* Root over all. False also for none. */
+bool vh_merkle_root(const struct vh_merkle *merkle, struct vh_hash *ret_root);
 
 void vh_segment_name(const struct vh_segment *segment, char ret_name[VH_SEGMENT_NAME]);
 

@@ -8,6 +8,7 @@
 #include "core/cache.h"
 #include "core/chain.h"
 #include "core/fold.h"
+#include "keep/intents.h"
 #include "keep/reader.h"
 #include "keep/request.h"
 #include "keep/segments.h"
@@ -25,6 +26,8 @@ struct walk {
     int64_t expected;
     int64_t time_us;
     struct vh_merkle merkle; /* of the segment that is walked through */
+    struct vh_against *against;
+    struct vh_intents *intents;
     viv_status status;
     struct viv_error *err;
 };
@@ -40,12 +43,10 @@ bad(struct walk *walk, int64_t seq, const char *problem)
 
 /* The database knows the segment as the log says. */
 static bool
-check_archived(struct walk *walk, struct viv_str line)
+check_archived(struct walk *walk, const struct vh_event *event)
 {
-    struct vh_event event; /* with its data, this time */
     bool has = false;
-    walk->status = vh_event_read(&walk->reader, line, true, &event, walk->err);
-    walk->status = walk->status ? walk->status : vh_archive_has(walk->store, event.data, &has, walk->err);
+    walk->status = vh_archive_has(walk->store, event->data, &has, walk->err);
     return walk->status == VIV_OK &&
            (has || bad(walk, walk->expected, "the database knows of other archived events than the record says"));
 }
@@ -82,7 +83,23 @@ check_content(struct walk *walk, struct viv_str line)
         return bad(walk, walk->expected, "recorded time goes back");
     }
     walk->time_us = event.time_us;
-    return !vh_str_is(event.kind, "log.archived") || check_archived(walk, line);
+    walk->result->restored = vh_str_is(event.kind, "home.restored") ? event.seq : walk->result->restored;
+    bool archived = vh_str_is(event.kind, "log.archived"), effect = vh_intents_want(event.kind);
+    if (archived || effect) { /* with its data, this time */
+        walk->status = vh_event_read(&walk->reader, line, true, &event, walk->err);
+    }
+    if (effect && walk->status == VIV_OK) {
+        vh_intents_add(walk->intents, &event);
+    }
+    return walk->status == VIV_OK && (!archived || check_archived(walk, &event));
+}
+
+static bool
+check_against(struct walk *walk, int64_t seq, const struct vh_hash *hash)
+{
+    struct vh_hash leaf;
+    return !walk->against || (vh_merkle_leaf(hash, &leaf) && vh_against_add(walk->against, &leaf)) ||
+           bad(walk, seq, "SHA-256 failed");
 }
 
 static bool
@@ -98,40 +115,49 @@ check_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *
         return bad(walk, seq, "the hash does not follow from the record and the one before");
     }
     walk->result->events = seq;
-    return check_content(walk, line) && (seq > walk->result->archived || check_root(walk, seq, hash));
+    return check_content(walk, line) && check_against(walk, seq, hash) &&
+           (seq > walk->result->archived || check_root(walk, seq, hash));
 }
 
-static viv_status
-verify(struct vh_store *store, bool recent, struct vh_verify_result *ret_result, struct viv_error *err)
+viv_status
+vh_verify(struct vh_store *store, unsigned flags, struct vh_against *against, struct vh_verify_result *ret_result,
+          struct viv_error *err)
 {
     struct vh_hash head = { { 0 } };
+    struct vh_state_ops state = vh_store_state(store);
     *ret_result = (struct vh_verify_result){ 0 };
     viv_status status = vh_archive_end(store, &ret_result->archived, &head, err);
-    struct walk walk = { .result = ret_result, .store = store, .err = err };
-    walk.reader.arena = vh_arena_create(NULL, 0);
+    struct walk walk = { .result = ret_result, .store = store, .against = against, .err = err };
+    struct vh_arena *arena = vh_arena_create(NULL, 0);
+    walk.intents = arena ? vh_arena_alloc(arena, sizeof *walk.intents) : NULL;
+    walk.reader.arena = walk.intents ? vh_arena_create(arena, 0) : NULL;
     if (status == VIV_OK && !walk.reader.arena) {
         status = vh_error_set(err, VIV_E_MEMORY, "log", "no memory to verify");
     }
-    if (recent) {
+    if (flags & VH_VERIFY_RECENT) {
         ret_result->head = head;
         walk.expected = ret_result->archived;
     }
-    status = status ? status : vh_reader_events(store, walk.expected, (struct viv_str){ NULL, 0 }, check_event, &walk,
-                                                err);
-    vh_arena_destroy(walk.reader.arena);
-    return status ? status : walk.status;
+    if (status == VIV_OK) {
+        walk.intents->result = ret_result;
+        status = vh_reader_events(store, walk.expected, (struct viv_str){ NULL, 0 }, check_event, &walk, err);
+    }
+    status = status ? status : walk.status;
+    status = status ? status : vh_intents_end(walk.intents, flags & VH_VERIFY_LIVE ? &state : NULL, err);
+    vh_arena_destroy(arena);
+    return status;
 }
 
 viv_status
 vh_verify_log(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err)
 {
-    return verify(store, false, ret_result, err);
+    return vh_verify(store, 0, NULL, ret_result, err);
 }
 
 viv_status
 vh_verify_recent(struct vh_store *store, struct vh_verify_result *ret_result, struct viv_error *err)
 {
-    return verify(store, true, ret_result, err);
+    return vh_verify(store, VH_VERIFY_RECENT, NULL, ret_result, err);
 }
 
 /* ---- rebuild ---- */

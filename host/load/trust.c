@@ -26,7 +26,17 @@
 #define OLD_TEXT (sizeof OLD_HEAD - 1 + VH_TRUST_OLD_MAX * (2 * 32 + sizeof OLD_RETIRED - 1))
 #define PATH_SIZE (VIV_PATH_MAX + 1)
 
+_Static_assert(VH_TRUST_SIGNATURE_BYTES == SIGNATURE_BYTES, "an Ed25519 signature");
 _Static_assert(VH_TRUST_KEY_BYTES == crypto_sign_PUBLICKEYBYTES, "an Ed25519 public key");
+
+const struct vh_trust_names vh_trust_plugins = { "plugin-key", "old-keys", "plugin", "sign" };
+const struct vh_trust_names vh_trust_log = { "log-key", "old-log-keys", "log", "checkpoint" };
+
+const struct vh_trust_names *
+vh_trust_names_of(const struct vh_trust *trust)
+{
+    return trust->names ? trust->names : &vh_trust_plugins;
+}
 
 static viv_status
 start_library(struct viv_error *err)
@@ -128,11 +138,12 @@ join(char path[PATH_SIZE], const char *a, const char *b, const char *c, struct v
 }
 
 static viv_status
-read_seed(const struct vh_seam *seam, int dir, const char *keys_folder, uint8_t seed[SEED_BYTES], struct viv_error *err)
+read_seed(const struct vh_seam *seam, int dir, const char *keys_folder, const struct vh_trust_names *names,
+          uint8_t seed[SEED_BYTES], struct viv_error *err)
 {
     char path[PATH_SIZE], text[KEY_TEXT + 2] = "";
     int fd = -1;
-    viv_status status = join(path, keys_folder, "/", VH_TRUST_KEY_FILE, err);
+    viv_status status = join(path, keys_folder, "/", names->key, err);
     status = status ? status : open_key(seam, dir, keys_folder, path, &fd, err);
     if (status) {
         return status;
@@ -156,7 +167,7 @@ read_old(const struct vh_seam *seam, int dir, const char *keys_folder, struct vh
     char path[PATH_SIZE], text[OLD_TEXT + 2] = "";
     int fd = -1;
     trust->old_count = 0;
-    viv_status status = join(path, keys_folder, "/", VH_TRUST_OLD_FILE, err);
+    viv_status status = join(path, keys_folder, "/", vh_trust_names_of(trust)->old, err);
     status = status ? status : open_key(seam, dir, keys_folder, path, &fd, err);
     if (status) {
         return status == VIV_E_NOT_FOUND ? VIV_OK : status;
@@ -193,7 +204,7 @@ vh_trust_write_old(const struct vh_seam *seam, int dir, const char *keys_folder,
         len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", hex,
                                 trust->old[i].retired ? OLD_RETIRED : OLD_KEPT);
     }
-    viv_status status = join(path, keys_folder, "/", VH_TRUST_OLD_FILE, err);
+    viv_status status = join(path, keys_folder, "/", vh_trust_names_of(trust)->old, err);
     return status ? status : vh_fs_replace(seam, dir, path, (struct viv_str){ text, (int64_t)len }, 0600, err);
 }
 
@@ -204,7 +215,7 @@ vh_trust_read_key(const struct vh_seam *seam, int dir, const char *keys_folder, 
     uint8_t seed[SEED_BYTES], secret[crypto_sign_SECRETKEYBYTES], key[VH_TRUST_KEY_BYTES];
     viv_status status = start_library(err);
     status = status ? status : read_old(seam, dir, keys_folder, trust, err);
-    status = status ? status : read_seed(seam, dir, keys_folder, seed, err);
+    status = status ? status : read_seed(seam, dir, keys_folder, vh_trust_names_of(trust), seed, err);
     if (status == VIV_E_NOT_FOUND) {
         trust->has_key = false;
         return VIV_OK;
@@ -244,12 +255,13 @@ write_key(const struct vh_seam *seam, int dir, const char *path, const char *dra
 }
 
 viv_status
-vh_trust_write_key(const struct vh_seam *seam, int dir, const char *keys_folder, bool replace, struct viv_error *err)
+vh_trust_write_key(const struct vh_seam *seam, int dir, const char *keys_folder, const struct vh_trust_names *names,
+                   bool replace, struct viv_error *err)
 {
     char path[PATH_SIZE], draft[PATH_SIZE], text[KEY_TEXT + 1], suffix[32];
     uint8_t seed[SEED_BYTES], salt[8];
     viv_status status = start_library(err);
-    status = status ? status : join(path, keys_folder, "/", VH_TRUST_KEY_FILE, err);
+    status = status ? status : join(path, keys_folder, "/", names->key, err);
     status = status ? status : vh_fs_keep_folders(seam, dir, keys_folder, 0700, err);
     if (status) {
         return status;
@@ -274,9 +286,10 @@ vh_trust_write_key(const struct vh_seam *seam, int dir, const char *keys_folder,
 }
 
 viv_status
-vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, struct viv_error *err)
+vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, const struct vh_trust_names *names,
+                  struct viv_error *err)
 {
-    return vh_trust_write_key(seam, dir, keys_folder, false, err);
+    return vh_trust_write_key(seam, dir, keys_folder, names, false, err);
 }
 
 const struct vh_trust_old *
@@ -328,13 +341,38 @@ vh_trust_sign(const struct vh_seam *seam, const char *keys_folder, int dir, cons
         status = vh_error_set(err, VIV_E_INTERNAL, "trust", "libcrypto cannot hash '%s'", path);
     }
     vh_arena_destroy(arena);
-    status = status ? status : read_seed(seam, dir, keys_folder, seed, err);
+    status = status ? status : read_seed(seam, dir, keys_folder, &vh_trust_plugins, seed, err);
     status = status ? status : write_signature(seam, dir, path, seed, &hash, err);
     sodium_memzero(seed, sizeof seed);
     if (status == VIV_OK && ret_hash) {
         *ret_hash = hash;
     }
     return status;
+}
+
+viv_status
+vh_trust_sign_text(const struct vh_seam *seam, int dir, const char *keys_folder, const struct vh_trust_names *names,
+                   struct viv_str text, uint8_t ret_signature[VH_TRUST_SIGNATURE_BYTES], struct viv_error *err)
+{
+    uint8_t seed[SEED_BYTES], secret[crypto_sign_SECRETKEYBYTES], key[VH_TRUST_KEY_BYTES];
+    viv_status status = start_library(err);
+    status = status ? status : read_seed(seam, dir, keys_folder, names, seed, err);
+    if (status == VIV_OK &&
+        (crypto_sign_seed_keypair(key, secret, seed) ||
+         crypto_sign_detached(ret_signature, NULL, (const unsigned char *)text.data, text.len, secret))) {
+        status = vh_error_set(err, VIV_E_INTERNAL, "trust", "libsodium cannot sign");
+    }
+    sodium_memzero(seed, sizeof seed);
+    sodium_memzero(secret, sizeof secret);
+    return status;
+}
+
+bool
+vh_trust_check_text(struct viv_str text, const uint8_t key[VH_TRUST_KEY_BYTES],
+                    const uint8_t signature[VH_TRUST_SIGNATURE_BYTES])
+{
+    return sodium_init() >= 0 &&
+           crypto_sign_verify_detached(signature, (const unsigned char *)text.data, text.len, key) == 0;
 }
 
 const struct vh_trust_bundled *

@@ -12,9 +12,18 @@
 #include <viv/status.h>
 
 #define VH_TRUST_KEY_BYTES 32
-#define VH_TRUST_KEY_FILE "plugin-key" /* in the user's keys folder, mode 0600 */
-#define VH_TRUST_OLD_FILE "old-keys"   /* beside it: public keys that signed before, kept or retired, mode 0600 */
+#define VH_TRUST_SIGNATURE_BYTES 64
 #define VH_TRUST_OLD_MAX 32
+
+/* A user has a key for plugins and one for checkpoints of logs, so that neither's signature is ever the other's. Files
+ * in the user's keys folder, mode 0600. */
+struct vh_trust_names {
+    const char *key;   /* the secret one */
+    const char *old;   /* public keys that signed before, kept or retired */
+    const char *word;  /* of the command line: "plugin" in 'vivhost plugin key list' */
+    const char *maker; /* its verb that makes the key on first need */
+};
+extern const struct vh_trust_names vh_trust_plugins, vh_trust_log;
 
 /* One bundled plugin; the table is generated at build and linked into the program only. */
 struct vh_trust_bundled {
@@ -36,6 +45,7 @@ struct vh_trust_old {
 
 /* What this program trusts. All zero trusts nothing. */
 struct vh_trust {
+    const struct vh_trust_names *names; /* NULL: of plugins */
     const struct vh_trust_bundled *bundled;
     uint32_t bundled_count;
     bool has_key;
@@ -50,7 +60,8 @@ viv_status vh_trust_read_key(const struct vh_seam *seam, int dir, const char *ke
                              struct viv_error *err);
 
 /* Make the user's key. VIV_E_EXISTS when there is one. */
-viv_status vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder, struct viv_error *err);
+viv_status vh_trust_make_key(const struct vh_seam *seam, int dir, const char *keys_folder,
+                             const struct vh_trust_names *names, struct viv_error *err);
 
 /* Make a new key in place of the user's, whose public half joins the old keys first; its secret half is gone. After a
  * crash in between the key is still the old one, listed or not. VIV_E_NOT_FOUND without a key; VIV_E_LIMIT when all
@@ -66,6 +77,13 @@ viv_status vh_trust_retire(const struct vh_seam *seam, int dir, const char *keys
 /* Sign the plugin file at `path` with the user's key: writes `path`.sig. `ret_hash` may be NULL. */
 viv_status vh_trust_sign(const struct vh_seam *seam, const char *keys_folder, int dir, const char *path,
                          struct vh_hash *ret_hash, struct viv_error *err);
+
+/* Sign what begins with words that say what it is, and no other kind of thing does. VIV_E_NOT_FOUND without a key. */
+viv_status vh_trust_sign_text(const struct vh_seam *seam, int dir, const char *keys_folder,
+                              const struct vh_trust_names *names, struct viv_str text,
+                              uint8_t ret_signature[VH_TRUST_SIGNATURE_BYTES], struct viv_error *err);
+bool vh_trust_check_text(struct viv_str text, const uint8_t key[VH_TRUST_KEY_BYTES],
+                         const uint8_t signature[VH_TRUST_SIGNATURE_BYTES]);
 
 /* Judge a digest. Looks for `path`.sig beside the file. A signature that is malformed or does not fit is an error,
  * VIV_E_DENIED, and so is one by a retired key; one by a key that is not the user's is unsigned. */

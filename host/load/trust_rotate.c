@@ -22,8 +22,8 @@ keep_present(struct vh_trust *trust, struct viv_error *err)
         }
         if (gone == trust->old_count) {
             return vh_error_set(err, VIV_E_LIMIT, "trust",
-                                "there are %u old keys, allowed %d; 'vivhost plugin key retire KEY' makes room",
-                                (unsigned)trust->old_count, VH_TRUST_OLD_MAX);
+                                "there are %u old keys, allowed %d; 'vivhost %s key retire KEY' makes room",
+                                (unsigned)trust->old_count, VH_TRUST_OLD_MAX, vh_trust_names_of(trust)->word);
         }
         trust->old_count--;
         memmove(&trust->old[gone], &trust->old[gone + 1], (trust->old_count - gone) * sizeof trust->old[0]);
@@ -40,13 +40,14 @@ vh_trust_rotate(const struct vh_seam *seam, int dir, const char *keys_folder, st
     viv_status status = vh_trust_read_key(seam, dir, keys_folder, trust, err);
     if (status == VIV_OK && !trust->has_key) {
         return vh_error_set(err, VIV_E_NOT_FOUND, "trust",
-                            "there is no key in '%s'; 'vivhost plugin sign' makes one at its first use", keys_folder);
+                            "there is no key in '%s'; 'vivhost %s %s' makes one at its first use", keys_folder,
+                            vh_trust_names_of(trust)->word, vh_trust_names_of(trust)->maker);
     }
     status = status ? status : keep_present(trust, err);
     status = status ? status : vh_trust_write_old(seam, dir, keys_folder, trust, err);
     if (status == VIV_OK) {
         VH_PLACE(seam, "trust.rotate.before-key");
-        status = vh_trust_write_key(seam, dir, keys_folder, true, err);
+        status = vh_trust_write_key(seam, dir, keys_folder, vh_trust_names_of(trust), true, err);
     }
     return status ? status : vh_trust_read_key(seam, dir, keys_folder, trust, err);
 }
@@ -71,14 +72,14 @@ vh_trust_retire(const struct vh_seam *seam, int dir, const char *keys_folder, co
     sodium_bin2hex(own, sizeof own, trust->key, sizeof trust->key);
     if (trust->has_key && strncmp(own, hex, len) == 0 && len >= 8) {
         return vh_error_set(err, VIV_E_DENIED, "trust",
-                            "the key %.16s is the one that signs; 'vivhost plugin key rotate' makes another first",
-                            own);
+                            "the key %.16s is the one that signs; 'vivhost %s key rotate' makes another first", own,
+                            vh_trust_names_of(trust)->word);
     }
     if (count != 1 || len < 8) {
         return vh_error_set(err, count ? VIV_E_INVALID : VIV_E_NOT_FOUND, "trust",
-                            "'%.64s' begins %zu old keys, allowed: at least 8 digits that begin one; 'vivhost plugin "
+                            "'%.64s' begins %zu old keys, allowed: at least 8 digits that begin one; 'vivhost %s "
                             "key list' shows them",
-                            hex, count);
+                            hex, count, vh_trust_names_of(trust)->word);
     }
     found->retired = true;
     return vh_trust_write_old(seam, dir, keys_folder, trust, err);

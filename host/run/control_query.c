@@ -290,8 +290,9 @@ read_verify(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct vh_controlling *c = data;
     struct vh_verify_result result;
-    viv_status status = vh_json_int(c->request, "recent", 0) ? vh_verify_recent(store, &result, err)
-                                                              : vh_verify_log(store, &result, err);
+    unsigned flags = (vh_json_int(c->request, "recent", 0) ? VH_VERIFY_RECENT : 0) |
+                     (c->run->sequencer ? VH_VERIFY_LIVE : 0);
+    viv_status status = vh_verify(store, flags, NULL, &result, err);
     char *hex = vh_arena_alloc(c->arena, VH_HASH_HEX);
     if (hex) {
         vh_hash_hex(&result.head, hex);
@@ -301,6 +302,17 @@ read_verify(void *data, struct vh_store *store, struct viv_error *err)
     vh_json_set_int(c->arena, c->response, "bad", result.bad_seq);
     vh_json_set_int(c->arena, c->response, "events", result.events);
     vh_json_set_text(c->arena, c->response, "problem", vh_arena_text(c->arena, result.problem));
+    struct vh_json *list = vh_json_array(c->arena);
+    for (int64_t i = 0; i < result.unmatched && i < VH_VERIFY_SHOWN; i++) {
+        struct vh_json *one = vh_json_object(c->arena);
+        vh_json_set_text(c->arena, one, "effect", vh_arena_text(c->arena, result.first[i].effect));
+        vh_json_set_int(c->arena, one, "ordinal", result.first[i].ordinal);
+        vh_json_set_int(c->arena, one, "seq", result.first[i].seq);
+        vh_json_set_text(c->arena, one, "task", vh_arena_text(c->arena, result.first[i].task));
+        vh_json_push(list, one);
+    }
+    vh_json_set_int(c->arena, c->response, "unmatched", result.unmatched);
+    vh_json_set(c->response, "unmatched_first", list);
     return status;
 }
 

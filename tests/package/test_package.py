@@ -143,7 +143,8 @@ class Package(unittest.TestCase):
         self.assertEqual(list(self.prefix.rglob("__pycache__")), [])
 
     def test_programs_pages_and_contracts_are_there(self):
-        for name in ("share/vivarium/gen/manifest.py", "share/vivarium/verify-log", "share/vivarium/contract/manifest.schema.json"):
+        for name in ("share/vivarium/gen/manifest.py", "share/vivarium/verify-log", "share/vivarium/verify-checkpoint",
+                     "share/vivarium/contract/manifest.schema.json"):
             self.assertTrue((self.prefix / name).is_file(), name)
         self.assertEqual(len(list(self.prefix.glob("share/doc/*/reference/interface-gate.md"))), 1)
         for program in sorted(self.prefix.glob("bin/*")):

@@ -33,7 +33,7 @@ install(DIRECTORY plugin-api/kit/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/viv/ki
     PATTERN "*_inside.h" EXCLUDE)
 install(FILES tools/gen/manifest.py DESTINATION ${viv_share}/gen)
 install(DIRECTORY docs/contract DESTINATION ${viv_share} FILES_MATCHING PATTERN "*.json")
-install(PROGRAMS tools/verify-log DESTINATION ${viv_share}) # for a machine of its own; no program of the host's
+install(PROGRAMS tools/verify-log tools/verify-checkpoint DESTINATION ${viv_share}) # for a machine of its own; no program of the host's
 
 # The scripted endpoint for models; its program finds its parts by the way from one folder to the other.
 file(RELATIVE_PATH viv_mock_parts /${CMAKE_INSTALL_BINDIR} /${viv_share}/mock-model.d)

@@ -97,7 +97,7 @@ static void
 make_key(struct world *w, struct ack *ack, struct viv_error *err)
 {
     struct vh_trust trust = {0};
-    viv_status status = vh_trust_make_key(&w->cut.seam, w->home, "user/keys", err);
+    viv_status status = vh_trust_make_key(&w->cut.seam, w->home, "user/keys", &vh_trust_plugins, err);
     if (status && status != VIV_E_EXISTS) {
         (void)wrong(w, "a key cannot be made:", err->text);
     }

@@ -30,13 +30,13 @@ a_key_is_made_once(void **state)
     scratch_make(&scratch);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_OK);
     assert_false(trust.has_key);
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
-    assert_int_equal(fstatat(scratch.fd, "keys/" VH_TRUST_KEY_FILE, &stat, 0), 0);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_OK);
+    assert_int_equal(fstatat(scratch.fd, "keys/plugin-key", &stat, 0), 0);
     assert_int_equal(stat.st_mode & 07777, 0600);
     assert_int_equal(scratch_count(&scratch, "keys"), 1);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_OK);
     assert_true(trust.has_key);
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_E_EXISTS);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_E_EXISTS);
     assert_string_equal(err.text, "there is a key 'keys/plugin-key' already");
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &again, &err), VIV_OK);
     assert_memory_equal(trust.key, again.key, sizeof trust.key);
@@ -51,7 +51,7 @@ an_open_key_is_refused(void **state)
     struct vh_trust trust = { 0 };
     struct viv_error err = VIV_ERROR_INIT;
     scratch_make(&scratch);
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_OK);
     assert_int_equal(fchmodat(scratch.fd, "keys/plugin-key", 0640, 0), 0);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_E_DENIED);
     assert_string_equal(err.text,
@@ -85,7 +85,7 @@ a_key_of_somebody_else_is_refused(void **state)
         skip(); /* only root can give a file away */
     }
     scratch_make(&scratch);
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_OK);
     assert_int_equal(fchownat(scratch.fd, "keys/plugin-key", 65534, 65534, 0), 0);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_E_DENIED);
     assert_string_equal(err.text, "'keys/plugin-key' belongs to user 65534, allowed: 0, who runs this program");
@@ -122,7 +122,7 @@ signatures(void **state)
     assert_int_equal(vh_trust_judge(seam, &trust, scratch.fd, "a.so", &hash, &verdict, &err), VIV_OK);
     assert_int_equal(verdict, VH_TRUST_UNSIGNED);
     assert_int_equal(vh_trust_sign(seam, "keys", scratch.fd, "a.so", NULL, &err), VIV_E_NOT_FOUND);
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_OK);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_OK);
     assert_int_equal(vh_trust_sign(seam, "keys", scratch.fd, "a.so", &signed_hash, &err), VIV_OK);
     assert_memory_equal(&hash, &signed_hash, sizeof hash);
@@ -154,7 +154,7 @@ altered_signatures(void **state)
     char text[512];
     scratch_make(&scratch);
     scratch_write(&scratch, "a.so", "plugin");
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", NULL), VIV_OK);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, NULL), VIV_OK);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, NULL), VIV_OK);
     assert_int_equal(vh_trust_sign(seam, "keys", scratch.fd, "a.so", NULL, NULL), VIV_OK);
     assert_true(scratch_read(&scratch, "a.so.sig", text, sizeof text));
@@ -205,7 +205,7 @@ a_key_is_whole_or_not_there(void **state)
         scratch_make(&scratch);
         seam_fail_init(&fail, vh_seam_real());
         seam_fail_at(&fail, SEAM_ANY, n, EIO);
-        viv_status status = vh_trust_make_key(&fail.seam, scratch.fd, "keys", &err);
+        viv_status status = vh_trust_make_key(&fail.seam, scratch.fd, "keys", &vh_trust_plugins, &err);
         assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &trust, &err), VIV_OK);
         assert_true(status != VIV_OK || trust.has_key);
         scratch_remove(&scratch);
@@ -249,16 +249,16 @@ an_old_key_counts_until_it_is_retired(void **state)
     scratch_write(&scratch, "a.so", "plugin");
     assert_int_equal(vh_trust_rotate(seam, scratch.fd, "keys", &trust, &err), VIV_E_NOT_FOUND);
     assert_string_equal(err.text, "there is no key in 'keys'; 'vivhost plugin sign' makes one at its first use");
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_OK);
     assert_int_equal(vh_trust_read_key(seam, scratch.fd, "keys", &first, &err), VIV_OK);
     assert_int_equal(vh_trust_sign(seam, "keys", scratch.fd, "a.so", NULL, &err), VIV_OK);
     assert_int_equal(vh_trust_rotate(seam, scratch.fd, "keys", &trust, &err), VIV_OK);
     assert_memory_not_equal(trust.key, first.key, sizeof first.key);
     assert_int_equal(trust.old_count, 1);
     assert_memory_equal(trust.old[0].key, first.key, sizeof first.key);
-    assert_int_equal(fstatat(scratch.fd, "keys/" VH_TRUST_KEY_FILE, &stat, 0), 0);
+    assert_int_equal(fstatat(scratch.fd, "keys/plugin-key", &stat, 0), 0);
     assert_int_equal(stat.st_mode & 07777, 0600);
-    assert_int_equal(fstatat(scratch.fd, "keys/" VH_TRUST_OLD_FILE, &stat, 0), 0);
+    assert_int_equal(fstatat(scratch.fd, "keys/old-keys", &stat, 0), 0);
     assert_int_equal(stat.st_mode & 07777, 0600);
     assert_int_equal(scratch_count(&scratch, "keys"), 2);
     err = (struct viv_error)VIV_ERROR_INIT;
@@ -304,7 +304,7 @@ old_keys_are_bounded(void **state)
     struct viv_error err = VIV_ERROR_INIT;
     char old[17];
     scratch_make(&scratch);
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_OK);
     for (int i = 0; i < VH_TRUST_OLD_MAX; i++) {
         assert_int_equal(vh_trust_rotate(seam, scratch.fd, "keys", &trust, &err), VIV_OK);
     }
@@ -337,7 +337,7 @@ a_list_of_old_keys_is_judged(void **state)
     struct vh_trust trust = { 0 };
     struct viv_error err = VIV_ERROR_INIT;
     scratch_make(&scratch);
-    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &err), VIV_OK);
+    assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, &err), VIV_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         scratch_write(&scratch, "keys/old-keys", bad[i]);
         assert_int_equal(fchmodat(scratch.fd, "keys/old-keys", 0600, 0), 0);
@@ -363,7 +363,7 @@ a_rotation_cut_short_is_usable(void **state)
         struct viv_error err = VIV_ERROR_INIT;
         scratch_make(&scratch);
         scratch_write(&scratch, "a.so", "plugin");
-        assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", NULL), VIV_OK);
+        assert_int_equal(vh_trust_make_key(seam, scratch.fd, "keys", &vh_trust_plugins, NULL), VIV_OK);
         assert_int_equal(vh_trust_sign(seam, "keys", scratch.fd, "a.so", NULL, NULL), VIV_OK);
         seam_fail_init(&fail, vh_seam_real());
         seam_fail_at(&fail, SEAM_ANY, n, EIO);
