@@ -51,11 +51,11 @@ struct vh_run {
     struct vh_sequencer *sequencer;
     struct vh_arena *arena; /* the host's */
     int home;               /* descriptor of the home */
-    const char *home_path;
-    const char *project; /* the folder that holds the home */
+    const char *home_path, *project; /* and the folder that holds the home */
     const struct vh_json *places; /* where it was before, first to last; or NULL */
     struct vh_launcher *launcher;
     struct vh_zygote *zygote;
+    struct vh_egress *egress; /* the way to the network; started by its first use */
     struct vh_pool *pool;
     struct vh_registry *registry;
     struct vh_plugin_rules rules;
