@@ -41,8 +41,8 @@ _Noreturn void keeper_run(struct keeper *keeper);
 pid_t ns_clone(enum vw_variant variant, int *ret_pidfd, struct vw_reply *reply);
 /* The rest of them, from inside. 0 or -1 with a refusal in `ready`, as all set-up functions. */
 int ns_enter(struct keeper *keeper);
-/* The way out, when the plan wants one: a socket that listens inside and is served by whoever gets
- * it outside. */
+/* The way out, when the plan wants one: a socket with a port inside, which the host lets listen
+ * while somebody serves it. */
 int ns_door(struct keeper *keeper);
 
 /* root.c: a root of its own, as far as it can be made without a plan; then the rest, with the

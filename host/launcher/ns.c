@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #define TASK_ID 1000
-#define DOOR_WAITING_MAX 64 /* connections nobody has taken yet */
 
 pid_t
 ns_clone(enum vw_variant variant, int *ret_pidfd, struct vw_reply *reply)
@@ -144,8 +143,10 @@ ns_door(struct keeper *keeper)
         return step_refuse(&keeper->ready, STEP_DOOR, "this profile has no network");
     }
     keeper->door = step_fails(STEP_DOOR) ? -1 : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (keeper->door < 0 || bind(keeper->door, (const struct sockaddr *)&address, sizeof address) ||
-        listen(keeper->door, DOOR_WAITING_MAX)) {
+    /* It listens more than once, and connections of before may still be dying. */
+    int yes = 1;
+    if (keeper->door < 0 || setsockopt(keeper->door, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) ||
+        bind(keeper->door, (const struct sockaddr *)&address, sizeof address)) {
         return step_refuse(&keeper->ready, STEP_DOOR, NULL);
     }
     return 0;

@@ -117,9 +117,8 @@ viv_status vh_sandbox_probe(struct vh_launcher *launcher, const char *folder,
 
 /* The workspace as the task sees it, as a directory descriptor; the keeper's, closed with it. */
 int vh_keeper_root(const struct vh_keeper *keeper);
-/* A socket that listens on 127.0.0.1:VH_SANDBOX_DOOR_PORT in the task's own network namespace, where
- * nobody else can connect; -1 when the plan wanted none. The keeper's, closed with it. */
 #define VH_SANDBOX_DOOR_PORT 3128
+/* Has that port of 127.0.0.1 in the task's own network namespace, not listening; -1: no door. */
 int vh_keeper_door(const struct vh_keeper *keeper);
 /* Where the task finds it: "/work", or the copy's own path. */
 const char *vh_keeper_path(const struct vh_keeper *keeper);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "HOST:PORT", as policies allow and requests ask for what may be reached: one spelling for one thing, so that texts can
- * be compared. HOST is a name in lower case, an IPv4 address, or an IPv6 address in brackets; a rule may begin with
+/* "HOST:PORT", as policies allow and requests ask for what may be reached: one spelling for one thing, so that texts
+ * can be compared. HOST is a name in lower case, an IPv4 address, or an IPv6 address in brackets; a rule may begin with
  * "*." and then means every name below. Nothing here resolves: who dials checks the address. */
 #ifndef VIV_KIT_HOST_H
 #define VIV_KIT_HOST_H

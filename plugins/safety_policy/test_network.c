@@ -100,7 +100,8 @@ a_bad_entry_is_named_with_its_line(void **state)
                  "\"*.y.b.example:443\"]},\"scope\":\"user\",\"trusted\":1,\"version\":1}"
 #define STRANGER "{\"network\":{\"allow\":[\"x.b.example:443\",\"c.example:443\"],\"bytes\":2000}," \
                  "\"scope\":\"project\",\"trusted\":0,\"version\":1}"
-#define TRUSTED "{\"network\":{\"allow\":[\"c.example:443\"],\"bytes\":9000},\"scope\":\"project\",\"trusted\":1,\"version\":1}"
+#define TRUSTED "{\"network\":{\"allow\":[\"c.example:443\"],\"bytes\":9000},\"scope\":\"project\"," \
+                "\"trusted\":1,\"version\":1}"
 
 /* The task's words with its profile "full"; verdict, rule (or NULL) and hosts of the capability set. */
 static const struct {

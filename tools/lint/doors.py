@@ -23,6 +23,8 @@ DOORS = [
     ("connect socket bind listen accept accept4 getaddrinfo* gethostby* getnameinfo res_query res_search rcmd* rexec*",
      HOST + PLUGINS, {RUN + "socket.c:socket connect bind listen accept4": "the host's own control socket",
                       RUN + "notify.c:socket": "words to the service manager that started the host",
+                      LAUNCHER + "ns.c:socket bind": "a task's loopback is raised, and its door made, inside",
+                      RUN + "network.c:listen": "a task's door, which the launcher made",
                       EGRESS + "transfer.c:socket": "libcurl's sockets, for addresses that were checked",
                       EGRESS + "connection.c:socket connect": "doors' connections, to addresses that were checked",
                       EGRESS + "door.c:accept4": "clients of doors", EGRESS + "resolve.c:getaddrinfo": "the one look-up"},
@@ -123,7 +125,7 @@ NUMBERED = {
     RUNNER + "main.c": "pidfd_open",
 }
 # Numbers that stand in a filter and are not called.
-COMPARED = {LAUNCHER + "filter_gen.c": "personality"}
+COMPARED = {LAUNCHER + "filter_gen.c": "personality socket"}
 NUMBERED_INSTEAD = "a member of the seam"
 
 EXACT = {call: row for row in DOORS for call in row[0].split() if not call.endswith("*")}

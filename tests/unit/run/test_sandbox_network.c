@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a task reaches what listens on the machine or belongs to another task, its own test server is not found
- * by its own client, or its way out is somebody else's. */
+/* If this fails, a task reaches what listens on the machine or belongs to another task, its own test server is not
+ * found by its own client, or its way out is somebody else's. */
 #include "sandbox_world.h"
 
 #include <arpa/inet.h>
@@ -203,6 +203,10 @@ test_a_door_is_the_tasks_own(void **state)
     assert_int_equal(getsockname(door, (struct sockaddr *)&at, &len), 0);
     assert_int_equal(ntohs(at.sin_port), VH_SANDBOX_DOOR_PORT);
     assert_int_equal(ntohl(at.sin_addr.s_addr), INADDR_LOOPBACK);
+    /* Before somebody serves it, it refuses. */
+    assert_int_equal(run_self(&one, mine, "--reach", "127.0.0.1", VH_SANDBOX_DOOR_PORT).stages[0].exit_code, 1);
+    assert_int_equal(listen(door, 8), 0);
+    assert_int_equal(listen(vh_keeper_door(other), 8), 0);
     assert_int_equal(fcntl(door, F_SETFL, O_NONBLOCK), 0);
     assert_int_equal(fcntl(vh_keeper_door(other), F_SETFL, O_NONBLOCK), 0);
 
