@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "keep/export.h"
 #include "run/branch.h"
+#include "run/egress.h"
 #include "run/git_tool.h"
 #include "run/layer.h"
 #include "run/policy.h"
@@ -134,15 +135,20 @@ start_programs(struct vh_app_threads *t, struct viv_error *err)
     struct vh_launcher_options options = { .fail_step = app->fail_step };
     const char *launcher = program(t, "viv-launcher");
     const char *zygote = program(t, "viv-zygote");
-    if (!launcher || !zygote) {
-        return vh_error_set(err, VIV_E_UNAVAILABLE, "host", "viv-launcher or viv-zygote is not beside '%s'",
-                            app->program_folder);
+    const char *egress = program(t, "viv-egress");
+    if (!launcher || !zygote || !egress) {
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "host", "%s is not beside '%s'",
+                            !launcher ? "viv-launcher" : !zygote ? "viv-zygote" : "viv-egress", app->program_folder);
     }
     run->launcher = vh_launcher_create(t->arena, app->seam, launcher, &options);
     if (!run->launcher) {
         return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
     }
-    viv_status status = vh_launcher_start(run->launcher, err);
+    const struct vh_egress_config way_out = { .seam = app->seam, .program = egress };
+    viv_status status = vh_egress_create(&way_out, &run->egress, err);
+    if (status == VIV_OK) {
+        status = vh_launcher_start(run->launcher, err);
+    }
     if (status == VIV_OK) {
         status = vh_zygote_spawn(app->seam, t->arena, zygote, &run->zygote, err);
     }
@@ -244,6 +250,8 @@ spawn(void *data)
     if (app->run.pool) {
         vh_pool_end(app->run.pool);
     }
+    vh_egress_destroy(app->run.egress);
+    app->run.egress = NULL;
     vh_zygote_end(app->run.zygote);
     if (app->run.launcher) {
         vh_launcher_stop(app->run.launcher);

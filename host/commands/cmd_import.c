@@ -230,6 +230,9 @@ spec_of(const struct import *in, const struct vh_queue_entry *entry)
     struct vh_json *spec = vh_json_object(arena);
     vh_json_set_int(arena, spec, "budget_max_micro", entry->max_micro);
     vh_json_set_int(arena, spec, "budget_min_micro", entry->min_micro);
+    if (entry->hosts) {
+        vh_json_set(spec, "hosts", vh_json_clone(arena, entry->hosts));
+    }
     if (entry->intensity.len) {
         vh_json_set_str(arena, spec, "intensity", entry->intensity);
     }

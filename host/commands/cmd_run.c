@@ -13,6 +13,7 @@
 #include "cmd_switch.h"
 #include "cmd_work.h"
 #include "follow.h"
+#include "run/network.h"
 #include "run/workers.h"
 
 #define WORKERS_DEFAULT 2
@@ -78,6 +79,36 @@ add_scope(struct vh_cli *cli, struct vh_json *task, const char *said)
     return good;
 }
 
+/* Each as it is compared with what policies allow; whether they do says the safety report. */
+static bool
+add_hosts(struct vh_cli *cli, struct vh_json *task)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_json *hosts = NULL;
+    bool none = false;
+    for (const char *host; (host = vh_cli_option(cli, "--net")) != NULL;) {
+        hosts = hosts ? hosts : vh_json_array(cli->arena);
+        if (strcmp(host, "none") == 0) {
+            none = true;
+        } else if (vh_network_host(vh_str(host), &err)) {
+            (void)vh_cli_usage(cli, "option '--net': %s", err.text);
+            return false;
+        } else {
+            vh_json_push(hosts, vh_json_string(cli->arena, vh_str(host)));
+        }
+    }
+    if (none && hosts && hosts->count) {
+        (void)vh_cli_usage(cli, "option '--net' is 'none' and a host as well, allowed: one of them");
+        return false;
+    }
+    if (hosts) {
+        struct vh_json *spec = vh_json_object(cli->arena);
+        vh_json_set(spec, "hosts", hosts);
+        vh_json_set(task, "spec", spec);
+    }
+    return true;
+}
+
 /* The only word names a file: it is meant as a queue, not as the words of a goal. */
 static bool
 is_queue_file(struct vh_cli *cli)
@@ -105,7 +136,7 @@ task_of(struct vh_cli *cli)
         return NULL;
     }
     if (!vh_cli_number(cli, "--attempts", 0, 1, 3, &attempts) || !add_input(cli, task, input) ||
-        !add_scope(cli, task, scope)) {
+        !add_scope(cli, task, scope) || !add_hosts(cli, task)) {
         return NULL;
     }
     for (const char *after; (after = vh_cli_option(cli, "--after")) != NULL;) {

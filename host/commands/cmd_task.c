@@ -81,8 +81,21 @@ say_command(struct vh_cli *cli, const struct vh_json *command)
     say(cli, "command", vh_buf_view(&buf));
 }
 
+/* What it may reach. */
 static void
-print_task(struct vh_cli *cli, const struct vh_json *task)
+say_hosts(struct vh_cli *cli, const struct vh_json *hosts)
+{
+    struct vh_buf buf;
+    vh_buf_init(&buf, cli->arena, 1u << 16);
+    for (const struct vh_json *h = hosts ? hosts->child : NULL; h; h = h->next) {
+        vh_buf_text(&buf, h == hosts->child ? "" : " ");
+        vh_buf_str(&buf, h->text);
+    }
+    say(cli, "hosts", vh_buf_view(&buf));
+}
+
+static void
+print_task(struct vh_cli *cli, const struct vh_json *task, const struct vh_json *traffic)
 {
     struct viv_str worker = vh_json_str(task, "worker");
     say(cli, "task", vh_json_str(task, "id"));
@@ -111,6 +124,8 @@ print_task(struct vh_cli *cli, const struct vh_json *task)
     say(cli, "rolled back", vh_json_str(task, "rollback_commit"));
     say(cli, "target", vh_json_str(task, "target"));
     say(cli, "scope", vh_json_str(task, "scope"));
+    say_hosts(cli, vh_json_get(vh_json_get(task, "capability"), "hosts"));
+    vh_cli_say_traffic(cli, traffic);
     printf("%-11s vivhost log show --task %.*s\n", "events", VH_STR_ARGS(vh_json_str(task, "id")));
 }
 
@@ -128,10 +143,13 @@ vh_cmd_task_show(struct vh_cli *cli)
     vh_json_set_text(cli->arena, request, "task", cli->argv[0]);
     struct vh_json *response = vh_cli_ask(cli, request, &code);
     const struct vh_json *task = vh_json_get(response, "task");
-    if (task && cli->json) {
-        vh_cli_print_json(cli, task);
+    struct vh_json *traffic = task ? vh_cli_traffic(cli, &code) : NULL;
+    if (task && !traffic) {
+        response = NULL;
+    } else if (task && cli->json) {
+        vh_cli_print_json(cli, vh_cli_with_traffic(cli, task, traffic));
     } else if (task) {
-        print_task(cli, task);
+        print_task(cli, task, traffic);
     }
     vh_cli_close(cli);
     return response ? VH_EXIT_OK : code;

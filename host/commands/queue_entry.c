@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "core/scope.h"
 #include "queue_entry.h"
+#include "run/network.h"
 #include <viv/limits.h>
 
 #define MAX_MICRO_DEFAULT 100000 /* contract 1.1: max_budget 0.10 */
@@ -39,7 +40,7 @@ vh_queue_type(const json_t *value)
 }
 
 /* Fields with a meaning here, and what they hold; null counts as left out. */
-enum field_type { TEXT, NUMBER, FLAG, LIST };
+enum field_type { TEXT, NUMBER, FLAG, LIST, HOSTS };
 static const struct field {
     const char *name;
     enum field_type type;
@@ -61,16 +62,18 @@ static const struct field {
     {"parallel_safe", FLAG},
     {"status", TEXT},
     {"scope", TEXT},
+    {"hosts", HOSTS},
 };
 
-static const char *const type_names[] = {"a text", "a number", "true or false", "a list of ids"};
+static const char *const type_names[] = {"a text", "a number", "true or false", "a list of ids",
+                                        "a list of texts like example.org:443"};
 
 static bool
 fits(const json_t *value, enum field_type type)
 {
     return json_is_null(value) || (type == TEXT && json_is_string(value)) ||
            (type == NUMBER && json_is_number(value)) || (type == FLAG && json_is_boolean(value)) ||
-           (type == LIST && json_is_array(value));
+           ((type == LIST || type == HOSTS) && json_is_array(value));
 }
 
 static viv_status
@@ -257,6 +260,28 @@ read_depends(struct vh_arena *arena, const json_t *tree, struct vh_queue_entry *
     return VIV_OK;
 }
 
+/* An empty list is a word of its own: nothing is to be reached, whatever the policy's default is. */
+static viv_status
+read_hosts(struct vh_arena *arena, const json_t *tree, struct vh_queue_entry *entry, struct viv_error *err)
+{
+    const json_t *list = json_object_get(tree, "hosts");
+    viv_status status = VIV_OK;
+    if (!json_is_array(list)) {
+        return VIV_OK;
+    }
+    entry->hosts = vh_json_array(arena);
+    for (size_t i = 0; i < json_array_size(list) && status == VIV_OK; i++) {
+        struct viv_str host = {NULL, 0};
+        const char *text = json_string_value(json_array_get(list, i));
+        status = text ? copy_text(arena, text, &host, err) : VIV_OK;
+        vh_json_push(entry->hosts, text ? vh_json_string(arena, host) : vh_json_integer(arena, 0));
+    }
+    if (status == VIV_OK && (!entry->hosts || entry->hosts->failed)) {
+        return vh_error_set(err, VIV_E_MEMORY, "queue", "no memory for the queue file");
+    }
+    return status ? status : vh_network_hosts(entry->hosts, err);
+}
+
 viv_status
 vh_queue_entry_read(struct vh_arena *arena, const json_t *tree, struct vh_queue_entry *entry,
                     struct viv_error *err)
@@ -269,6 +294,7 @@ vh_queue_entry_read(struct vh_arena *arena, const json_t *tree, struct vh_queue_
     status = status ? status : check_fields(tree, entry, err);
     status = status ? status : read_request(arena, tree, entry, err);
     status = status ? status : read_choices(arena, tree, entry, err);
+    status = status ? status : read_hosts(arena, tree, entry, err);
     status = status ? status
                     : read_money(entry, "max_budget", MAX_MICRO_DEFAULT, &entry->max_micro, err);
     status = status ? status

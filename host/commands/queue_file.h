@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include <viv/status.h>
 
 struct vh_queue_entry {
@@ -16,6 +17,7 @@ struct vh_queue_entry {
     struct viv_str model;     /* empty: any */
     struct viv_str intensity; /* empty: not said */
     struct viv_str scope;     /* folder beneath the project, in its one spelling; empty: all of it */
+    struct vh_json *hosts;    /* list of "HOST:PORT" to reach; NULL: not said */
     int64_t min_micro;
     int64_t max_micro;
     struct viv_str *depends;

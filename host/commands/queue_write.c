@@ -178,6 +178,11 @@ vh_queue_write_task(struct vh_buf *buf, struct vh_arena *arena, const struct vh_
         vh_buf_text(buf, ", \"scope\": ");
         vh_queue_write_text(buf, arena, scope);
     }
+    const struct vh_json *hosts = vh_json_get(vh_json_get(task, "spec"), "hosts");
+    if (hosts) {
+        vh_buf_text(buf, ", \"hosts\": ");
+        vh_json_write(hosts, buf);
+    }
     vh_buf_text(buf, ", \"depends_on\": ");
     if (depends) {
         vh_json_write(depends, buf);

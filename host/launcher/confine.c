@@ -115,6 +115,9 @@ set_filters(const struct keeper *keeper)
         (LOAD(copy) || (keeper->uid == 0 && LOAD(owner)) || (keeper->scope < 0 && LOAD(signal)))) {
         return -1;
     }
+    if (keeper->variant == VW_FULL ? LOAD(inet) : LOAD(unix)) {
+        return -1;
+    }
     return LOAD(newer) || LOAD(base) ? -1 : 0;
 }
 

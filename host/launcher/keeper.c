@@ -40,7 +40,8 @@ prepare(struct keeper *keeper)
 static int
 make_world(struct keeper *keeper)
 {
-    if (root_make(keeper) || landlock_make(keeper) || confine_keeper(keeper)) {
+    if (root_make(keeper) || (keeper->plan.door && ns_door(keeper)) || landlock_make(keeper) ||
+        confine_keeper(keeper)) {
         return -1;
     }
     /* These two are set by each child, or it does not run. */
@@ -275,7 +276,7 @@ keeper_run(struct keeper *keeper)
     ready->magic = VW_MAGIC;
     ready->kind = VW_READY;
     ready->variant = keeper->variant;
-    keeper->ruleset = keeper->scope = keeper->root = keeper->proc = -1;
+    keeper->ruleset = keeper->scope = keeper->root = keeper->door = keeper->proc = -1;
     errno = 0;
     if ((prepare(keeper) && keeper->spare) || children < 0 || !wait_for_plan(keeper)) {
         _exit(1);
@@ -285,7 +286,11 @@ keeper_run(struct keeper *keeper)
                            0); /* else the host sees our end */
         _exit(1);
     }
-    if (channel_send(keeper->control, ready, sizeof *ready, &keeper->root, 1) == 0) {
+    const int handed[] = {keeper->root, keeper->door};
+    if (channel_send(keeper->control, ready, sizeof *ready, handed, keeper->door < 0 ? 1 : 2) == 0) {
+        if (keeper->door >= 0) {
+            close(keeper->door);
+        }
         serve(keeper, children);
     }
     kill_rest(keeper);

@@ -19,6 +19,7 @@ struct keeper {
     int control; /* the host's end asks, this end answers */
     int life;    /* hangs up when the launcher is gone */
     int root;    /* the workspace */
+    int door;    /* on its way to the host, or -1 */
     int ruleset; /* Landlock rules for the children, -1: the kernel has none */
     int scope;   /* a second ruleset that bounds signals (reduced-copy), or -1 */
     int null;
@@ -40,6 +41,9 @@ _Noreturn void keeper_run(struct keeper *keeper);
 pid_t ns_clone(enum vw_variant variant, int *ret_pidfd, struct vw_reply *reply);
 /* The rest of them, from inside. 0 or -1 with a refusal in `ready`, as all set-up functions. */
 int ns_enter(struct keeper *keeper);
+/* The way out, when the plan wants one: a socket with a port inside, which the host lets listen
+ * while somebody serves it. */
+int ns_door(struct keeper *keeper);
 
 /* root.c: a root of its own, as far as it can be made without a plan; then the rest, with the
  * workspace mount, or, in reduced-copy, private folders. The second sets root, path, home, tmp. */

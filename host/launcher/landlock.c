@@ -144,7 +144,10 @@ landlock_make(struct keeper *keeper)
     if (abi < 1) {
         return copy ? step_refuse(&keeper->ready, STEP_LANDLOCK, "the only wall of this variant") : 0;
     }
-    keeper->ruleset = make_ruleset(handled(abi), abi >= 4 ? NET_ALL : 0, 0, abi);
+    /* Ports cannot be named all at once, so where the task has a loopback of its own, which is all
+     * that its namespace holds, they stay free. */
+    uint64_t net = abi >= 4 && keeper->variant != VW_FULL ? NET_ALL : 0;
+    keeper->ruleset = make_ruleset(handled(abi), net, 0, abi);
     if (keeper->ruleset < 0 || fill_rules(keeper, handled(abi))) {
         return step_refuse(&keeper->ready, STEP_LANDLOCK, "rules");
     }

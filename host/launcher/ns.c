@@ -7,12 +7,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -110,6 +114,44 @@ leave(struct keeper *keeper, enum step step, int flag, uint32_t bit)
     return 0;
 }
 
+/* So that what a task starts on 127.0.0.1 or ::1 is found by itself. It reaches nothing else: this
+ * loopback is the namespace's only interface. Less than the full profile has no such sockets. */
+static int
+raise_loopback(struct keeper *keeper)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    int fd = step_fails(STEP_LOOPBACK) ? -1 : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request)) {
+        return step_refuse(&keeper->ready, STEP_LOOPBACK, NULL);
+    }
+    request.ifr_flags |= IFF_UP;
+    if (ioctl(fd, SIOCSIFFLAGS, &request)) {
+        return step_refuse(&keeper->ready, STEP_LOOPBACK, "up");
+    }
+    close(fd);
+    return 0;
+}
+
+int
+ns_door(struct keeper *keeper)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons(VW_DOOR_PORT),
+                                        .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    if (keeper->variant != VW_FULL) {
+        errno = EOPNOTSUPP;
+        return step_refuse(&keeper->ready, STEP_DOOR, "this profile has no network");
+    }
+    keeper->door = step_fails(STEP_DOOR) ? -1 : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* It listens more than once, and connections of before may still be dying. */
+    int yes = 1;
+    if (keeper->door < 0 || setsockopt(keeper->door, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) ||
+        bind(keeper->door, (const struct sockaddr *)&address, sizeof address)) {
+        return step_refuse(&keeper->ready, STEP_DOOR, NULL);
+    }
+    return 0;
+}
+
 int
 ns_enter(struct keeper *keeper)
 {
@@ -123,6 +165,7 @@ ns_enter(struct keeper *keeper)
     }
     if (leave(keeper, STEP_MOUNTNS, CLONE_NEWNS, VW_MOUNTNS) || make_follower(keeper) ||
         leave(keeper, STEP_NETNS, CLONE_NEWNET, VW_NETNS) ||
+        (variant == VW_FULL && raise_loopback(keeper)) ||
         leave(keeper, STEP_IPCNS, CLONE_NEWIPC, VW_IPCNS) ||
         leave(keeper, STEP_UTSNS, CLONE_NEWUTS, VW_UTSNS)) {
         return -1;

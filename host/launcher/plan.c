@@ -84,6 +84,7 @@ plan_read(const struct message *message, struct plan *ret_plan)
     ret_plan->files_open = body_number(body);
     ret_plan->file_bytes = body_number(body);
     ret_plan->tmp_bytes = body_number(body);
+    ret_plan->door = body_number(body) != 0;
     ret_plan->upper = body_text(body);
     ret_plan->work = body_text(body);
     ret_plan->scratch = body_text(body);

@@ -18,6 +18,7 @@ struct plan {
     enum vw_variant variant;
     uint32_t minimum;
     uint64_t cpu_s, memory_bytes, processes, files_open, file_bytes, tmp_bytes;
+    bool door; /* a way out is wanted */
     const char *upper, *work, *scratch, *copy;
     const char *lowers[VW_LOWERS_MAX];
     size_t lower_count;

@@ -41,7 +41,7 @@ static const char *const made_files[][2] = {
                    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
     {"etc/group", "root:x:0:\ntask:x:1000:\nnogroup:x:65534:\n"},
     {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"},
-    {"etc/hosts", "127.0.0.1 localhost vivarium\n"},
+    {"etc/hosts", "127.0.0.1 localhost vivarium\n::1 localhost\n"},
 };
 
 int

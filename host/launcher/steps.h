@@ -16,6 +16,7 @@
     X(MOUNTNS, "mountns")                                                                          \
     X(PRIVATE, "private")                                                                          \
     X(NETNS, "netns")                                                                              \
+    X(LOOPBACK, "loopback")                                                                        \
     X(IPCNS, "ipcns")                                                                              \
     X(UTSNS, "utsns")                                                                              \
     X(ROOT, "root")                                                                                \
@@ -32,6 +33,7 @@
     X(PIVOT, "pivot")                                                                              \
     X(CHROOT, "chroot")                                                                            \
     X(READ_ONLY, "read-only")                                                                      \
+    X(DOOR, "door")                                                                                \
     X(LANDLOCK, "landlock")                                                                        \
     X(CAPABILITIES, "capabilities")                                                                \
     X(NNP, "nnp")                                                                                  \

@@ -6,7 +6,8 @@
  *
  *   host asks launcher  with               answer
  *     HELLO             nothing            vw_reply, once all that died is reaped
- *     OPEN              body               vw_reply [control, pidfd]; on control: READY [root]
+ *     OPEN              body               vw_reply [control, pidfd]; on control: READY
+ *                                           [root, door if one was wanted]
  *     TOOL              body, in, out,     vw_reply [pidfd]; on report: vw_tool_report
  *                       err, report, more
  *   launcher asks keeper
@@ -28,6 +29,7 @@
 #define VW_LOWERS_MAX 17
 #define VW_BINDS_MAX 16
 #define VW_BODY_MAX (4u << 20)
+#define VW_DOOR_PORT 3128 /* of 127.0.0.1 inside, where a task has a way out */
 
 enum vw_kind { VW_HELLO = 1, VW_OPEN, VW_TOOL, VW_READY, VW_EXEC, VW_CANCEL, VW_FREEZE, VW_THAW };
 
@@ -110,7 +112,7 @@ struct vw_tool_report {
 /* Bodies, in order. Lists are a number and then the items.
  *
  *   OPEN  variant (read by the launcher too) minimum cpu memory processes files file_bytes
- * tmp_bytes upper work scratch copy; list of lowers; list of binds: source target writable TOOL
+ * tmp_bytes door upper work scratch copy; list of lowers; list of binds: source target writable TOOL
  * cwd; list of argv; list of env; number of extra descriptors EXEC  wall_ns cwd; list of env; list
  * of stages: flags input output error, argv list, env list */
 

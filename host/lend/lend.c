@@ -17,6 +17,7 @@ struct lent {
     struct viv_log log;
     struct viv_clock clock;
     struct viv_effects effects;
+    struct viv_http http;
 };
 
 static void *
@@ -83,6 +84,20 @@ effects_perform(const struct viv_effects *effects, struct viv_call *call, const 
 }
 
 static viv_status
+http_exchange(const struct viv_http *http, struct viv_call *call, const struct viv_http_request *request,
+              const struct viv_http_sink *sink, uint32_t *ret_sent, struct viv_error *err)
+{
+    (void)http;
+    const struct vh_lend_call *lent = call->host_data;
+    *ret_sent = 0;
+    if (!lent->exchange) {
+        return vh_error_set(err, VIV_E_DENIED, "http",
+                            "web requests are offered to plugins of viv.model/1 alone, while a model is asked");
+    }
+    return lent->exchange(lent->exchange_data, call, request, sink, ret_sent, err);
+}
+
+static viv_status
 acquire(const struct viv_host *host, const char *service_id, const void **ret_table, struct viv_error *err)
 {
     const struct lent *lent = host->host_data;
@@ -100,6 +115,8 @@ acquire(const struct viv_host *host, const char *service_id, const void **ret_ta
         *ret_table = &lent->clock;
     } else if (strcmp(service_id, VIV_SERVICE_EFFECT) == 0) {
         *ret_table = &lent->effects;
+    } else if (strcmp(service_id, VIV_SERVICE_HTTP) == 0) {
+        *ret_table = &lent->http;
     } else {
         return vh_error_set(err, VIV_E_UNSUPPORTED, "service", "this host does not offer '%.64s'", service_id);
     }
@@ -119,6 +136,7 @@ vh_lend_host(struct vh_arena *arena, const char *plugin_id, const char *const *s
     lent->log = (struct viv_log){ (uint32_t)sizeof lent->log, 1, lent, log_write };
     lent->clock = (struct viv_clock){ (uint32_t)sizeof lent->clock, 1, lent, clock_now_us };
     lent->effects = (struct viv_effects){ (uint32_t)sizeof lent->effects, 1, lent, effects_perform };
+    lent->http = (struct viv_http){ (uint32_t)sizeof lent->http, 1, lent, http_exchange };
     lent->host = (struct viv_host){ .size = (uint32_t)sizeof lent->host,
                                     .rev = 1,
                                     .abi_major = VIV_ABI_MAJOR,

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/seam.h"
+#include <viv/draft/http.h>
 #include <viv/host.h>
 #include <viv/limits.h>
 
@@ -23,6 +24,10 @@ struct vh_lend_call {
     viv_status (*perform)(void *data, struct vh_arena *arena, const struct viv_effect_request *request,
                           struct viv_effect_outcome *ret_outcome, struct viv_error *err);
     void *perform_data;
+    /* The way to the network, for calls of models alone. NULL: web requests are refused. */
+    viv_status (*exchange)(void *data, struct viv_call *call, const struct viv_http_request *request,
+                           const struct viv_http_sink *sink, uint32_t *ret_sent, struct viv_error *err);
+    void *exchange_data;
 };
 
 /* Fill `call->call` from the other members. */

@@ -180,6 +180,20 @@ read_effects(struct vh_manifest_reader *r, json_t *grants)
     return status;
 }
 
+/* The network is for who asks models; the host bounds where to. */
+static viv_status
+check_http(const struct vh_manifest_reader *r)
+{
+    const struct vh_manifest *m = r->manifest;
+    bool model = !vh_manifest_grants_service(m, VIV_SERVICE_HTTP);
+    for (uint32_t i = 0; i < m->interface_count; i++) {
+        model = model || (m->interfaces[i].known && m->interfaces[i].index == VIV_INDEX_MODEL);
+    }
+    return model ? VIV_OK
+                 : vh_error_set(r->err, VIV_E_INVALID, "manifest",
+                                "the grant '" VIV_SERVICE_HTTP "' is for plugins that offer '" VIV_IFACE_MODEL "'");
+}
+
 viv_status
 vh_manifest_grants(struct vh_manifest_reader *r)
 {
@@ -193,7 +207,8 @@ vh_manifest_grants(struct vh_manifest_reader *r)
                             "'grants' must be a list of service ids, or an object of services, effects and folder");
     }
     if (json_is_array(grants)) {
-        return vh_manifest_texts(r, grants, "grants", allowed, is_service, &m->services, &m->service_count);
+        viv_status read = vh_manifest_texts(r, grants, "grants", allowed, is_service, &m->services, &m->service_count);
+        return read ? read : check_http(r);
     }
     viv_status status = vh_document_keys(grants, keys, "grants", r->err);
     status = status ? status
@@ -208,7 +223,7 @@ vh_manifest_grants(struct vh_manifest_reader *r)
                               "effects are granted without the service they go through: add '" VIV_SERVICE_EFFECT
                               "' to services");
     }
-    return status;
+    return status ? status : check_http(r);
 }
 
 static bool

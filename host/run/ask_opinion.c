@@ -123,7 +123,7 @@ vh_ask_plan(struct vh_work *work, struct viv_error *err)
 static struct viv_str
 task_json(struct vh_work *work)
 {
-    static const char *const wishes[] = { "budget_micro", "feedback", "network", "prompt", "time_ns" };
+    static const char *const wishes[] = { "budget_micro", "feedback", "hosts", "network", "prompt", "time_ns" };
     const struct vh_task *task = &work->ask.task;
     struct vh_json *json = vh_json_object(work->arena);
     vh_json_set_str(work->arena, json, "id", task->id);
@@ -150,6 +150,7 @@ task_json(struct vh_work *work)
     /* How much the sandbox holds decides what may run unread. */
     bool full = work->run->profile.variant == VH_SANDBOX_FULL;
     vh_json_set_text(work->arena, json, "profile", full ? "full" : "reduced");
+    vh_json_set_text(work->arena, json, "sandbox", vh_sandbox_variant_name(work->run->profile.variant));
     return JSON(work, json);
 }
 

@@ -2,6 +2,7 @@
 /* Dispatch and the commands of people. Queries: control_query.c; skills and routes: control_skill.c. */
 #include "control_inside.h"
 
+#include "run/network.h"
 #include "run/quota.h"
 #include "run/switch.h"
 
@@ -121,6 +122,11 @@ take_submission(struct vh_controlling *c, const struct vh_json *task, struct vh_
                                 "skill, input, target, scope, depends, spec, attempts_max", VH_STR_ARGS(m->key));
         }
         vh_json_set(data, members[i].name, vh_json_clone(c->arena, m));
+    }
+    const struct vh_json *hosts = vh_json_get(vh_json_get(data, "spec"), "hosts");
+    viv_status status = hosts ? vh_network_hosts(hosts, &c->err) : VIV_OK;
+    if (status) {
+        return status;
     }
     if (!vh_json_get(data, "attempts_max")) {
         vh_json_set_int(c->arena, data, "attempts_max", VIV_ATTEMPTS_MAX);

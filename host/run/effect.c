@@ -120,6 +120,9 @@ record_outcome(struct vh_effect *effect, viv_status status, const struct viv_err
     vh_json_set_text(work->arena, data, "digest", effect->digest);
     vh_json_set_int(work->arena, data, "duration_us", outcome->duration_ns / 1000);
     vh_json_set_text(work->arena, data, "effect", effect->kind);
+    if (effect->network) {
+        vh_json_set(data, "network", effect->network);
+    }
     vh_json_set_int(work->arena, data, "ordinal", effect->ordinal);
     vh_json_set_int(work->arena, data, "status", status);
     if (status) {

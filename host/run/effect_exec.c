@@ -2,9 +2,11 @@
 /* Running programs for a task: what they are told, how long they may run, what is kept. pipelines.c runs them. */
 #include "effect_inside.h"
 
+#include "run/network.h"
 #include "run/pipelines.h"
 
 #define WALL_NS INT64_C(600000000000) /* when neither request, task nor policy says otherwise */
+#define TOLD 3 /* variables of every command */
 #define REASON_BYTES_MAX 512
 #define REASONS_BYTES_MAX 16384
 
@@ -49,28 +51,55 @@ wall_limit(struct vh_effect *effect)
     return least;
 }
 
-viv_status
-vh_effect_exec(struct vh_effect *effect, struct viv_error *err)
+/* What every command is told, and where its way out is. */
+static const char **
+environment(struct vh_effect *effect, const struct vh_network *network)
 {
     struct vh_work *work = effect->work;
-    const char *env[3] = {
+    const char **env = vh_arena_array(effect->arena, TOLD + network->env_count, sizeof *env);
+    const char *told[TOLD] = {
         vh_arena_format(effect->arena, "VIV_TASK=%.*s", VH_STR_ARGS(work->ask.task.id)),
         vh_arena_format(effect->arena, "VIV_ATTEMPT=%lld", (long long)work->ask.task.attempt),
         vh_str_is(work->stage, "execute") ? reasons_of(effect, work->ask.task.feedback) : "VIV_REASONS=",
     };
-    if (!env[0] || !env[1]) {
+    for (size_t i = 0; env && i < TOLD + network->env_count; i++) {
+        env[i] = i < TOLD ? told[i] : network->env[i - TOLD];
+        env = env[i] ? env : NULL;
+    }
+    return env;
+}
+
+static viv_status
+run(struct vh_effect *effect, const struct vh_network *network, struct vh_pipelines_result *ret_result,
+    struct viv_error *err)
+{
+    struct vh_work *work = effect->work;
+    const char **env = environment(effect, network);
+    if (!env) {
         return vh_error_set(err, VIV_E_MEMORY, "effect", "no memory for a command");
     }
     struct vh_pipelines what = {
         .spec = effect->spec,
         .env = env,
-        .env_count = sizeof env / sizeof *env,
+        .env_count = TOLD + network->env_count,
         .wall_ns = wall_limit(effect),
         .cancel = work->cancel,
     };
+    return vh_pipelines_run(work->run->seam, vh_workspace_keeper(work), effect->arena, &what, ret_result, err);
+}
+
+viv_status
+vh_effect_exec(struct vh_effect *effect, struct viv_error *err)
+{
+    struct vh_network network;
     struct vh_pipelines_result result;
-    viv_status status =
-        vh_pipelines_run(work->run->seam, vh_workspace_keeper(work), effect->arena, &what, &result, err);
+    viv_status status = vh_network_open(effect->work, vh_workspace_keeper(effect->work), effect->spec,
+                                        effect->origin->by_policy, &network, err);
+    if (status) {
+        return status;
+    }
+    status = run(effect, &network, &result, err);
+    effect->network = vh_network_close(effect->work, &network);
     if (status) {
         return status;
     }

@@ -21,6 +21,7 @@ struct vh_effect {
     char digest[VH_HASH_HEX];
     char kept[VH_HASH_HEX]; /* where the content store has the output, when that is not its own digest */
     int64_t ordinal;
+    struct vh_json *network; /* of an exec: what went out and in; NULL: it had no way out */
     struct viv_effect_outcome *outcome;
 };
 

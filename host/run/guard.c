@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "lend/lend.h"
 #include "run/effect.h"
+#include "run/egress.h"
 #include "run/runner_inside.h"
 #include <viv_interfaces.h>
 
@@ -86,6 +87,8 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
         .now_us = work->ask.task.expires_us - VH_STEP_LEASE_US, /* recorded: when the task was claimed */
         .perform = call->effects ? vh_effect_perform : NULL,
         .perform_data = &origin,
+        .exchange = call->http && call->interface == VIV_INDEX_MODEL ? vh_egress_lend : NULL,
+        .exchange_data = call->http,
     };
     vh_lend_call_init(&lent, deadline_ns, task.id, &task);
     ((struct head *)ret_answer)->size = method->answer_size;

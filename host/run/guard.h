@@ -14,6 +14,7 @@ struct vh_guard_call {
     int64_t limit_ns; /* 0: 60 s */
     bool effects;     /* the call may ask for effects through the door */
     bool by_policy;   /* and the policy names them: see effect.h */
+    struct vh_egress_lent *http; /* of a call to a model: its way to the network; NULL: none */
 };
 
 /* `ret_answer` is the method's answer struct, its texts in the work's arena. */

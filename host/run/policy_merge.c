@@ -14,8 +14,8 @@ member(struct vh_json *object, struct viv_str key)
     return NULL;
 }
 
-void
-vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+static void
+merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
 {
     for (const struct vh_json *f = from->child; f; f = f->next) {
         struct vh_json *t = member(to, f->key);
@@ -25,7 +25,7 @@ vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct
             return;
         }
         if (t && t->type == VH_JSON_OBJECT && f->type == VH_JSON_OBJECT) {
-            vh_policy_merge_trusted(arena, t, f);
+            merge(arena, t, f);
             to->failed = to->failed || t->failed;
         } else if (t && t->type == VH_JSON_ARRAY && f->type == VH_JSON_ARRAY) {
             for (const struct vh_json *item = f->child; item; item = item->next) {
@@ -35,6 +35,17 @@ vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct
         } else {
             vh_json_set(to, key, vh_json_clone(arena, f));
         }
+    }
+}
+
+void
+vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+{
+    int64_t most = vh_json_int(vh_json_get(to, "network"), "bytes", INT64_MAX);
+    merge(arena, to, from);
+    struct vh_json *bytes = member(member(to, VH_STR("network")), VH_STR("bytes"));
+    if (bytes && bytes->integer > most) {
+        bytes->integer = most;
     }
 }
 
@@ -68,12 +79,26 @@ narrow_limits(struct vh_arena *arena, struct vh_json *to, const struct vh_json *
     }
 }
 
+/* Hosts are the safety plugin's affair: it has both layers. */
+static void
+narrow_network(struct vh_arena *arena, struct vh_json *to, const struct vh_json *network)
+{
+    int64_t most = vh_json_int(vh_json_get(to, "network"), "bytes", VH_POLICY_NETWORK_BYTES);
+    int64_t bytes = vh_json_int(network, "bytes", most);
+    if (bytes < most) {
+        struct vh_json *own = object_in(arena, to, "network");
+        vh_json_set_int(arena, own, "bytes", bytes);
+        to->failed = to->failed || !own || own->failed;
+    }
+}
+
 void
 vh_policy_merge_narrowing(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
 {
     const struct vh_json *threshold = vh_json_get(vh_json_get(from, "critic"), "threshold_permille");
     int64_t there = vh_json_int(vh_json_get(to, "critic"), "threshold_permille", VH_POLICY_THRESHOLD_PERMILLE);
     narrow_limits(arena, to, vh_json_get(from, "limits"));
+    narrow_network(arena, to, vh_json_get(from, "network"));
     if (vh_json_int(from, "uncommitted", 1) == 0) {
         vh_json_set_int(arena, to, "uncommitted", 0);
     }

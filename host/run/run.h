@@ -52,11 +52,11 @@ struct vh_run {
     struct vh_sequencer *sequencer;
     struct vh_arena *arena; /* the host's */
     int home;               /* descriptor of the home */
-    const char *home_path;
-    const char *project; /* the folder that holds the home */
+    const char *home_path, *project; /* and the folder that holds the home */
     const struct vh_json *places; /* where it was before, first to last; or NULL */
     struct vh_launcher *launcher;
     struct vh_zygote *zygote;
+    struct vh_egress *egress; /* the way to the network; started by its first use */
     struct vh_pool *pool;
     struct vh_registry *registry;
     struct vh_plugin_rules rules;
@@ -88,25 +88,24 @@ struct vh_work {
     struct vh_arena *arena;
     struct viv_str worker;
     struct vh_ask ask; /* the present one, with the task's row */
-    int64_t lease;
-    int64_t ordinal; /* of the next effect */
+    int64_t lease, ordinal; /* ordinal: of the next effect */
     const atomic_uint *cancel;
     const struct vh_run_policy *policy;
     struct vh_target target;
-    bool target_open;
+    bool target_open, base_known;
     struct vh_tree_user trees;
     const char *pin_line, *pin_branch; /* of the base: where the task began is where its result goes */
     struct vh_base base;
-    bool base_known;
     struct vh_workspace *workspace; /* of the present phase, or NULL */
     struct vh_waiting_workspace waiting;
     struct viv_str stage;           /* name of the gate stage, or "execute" */
     struct vh_arena *passing;       /* memory of the effect that passed last, with the row in `ask`; or NULL */
     int64_t started_ns, effects; /* for the price: when the claim began, and effects that ran */
+    int64_t network_bytes; /* what commands in the workspace have received and sent */
     bool began;      /* the task's work was done or begun, in this claim or one before: it has a price */
     bool asked, lacked; /* an effect ended the run with a question; the last plugin called met a lack of memory */
-    bool at_line;    /* holds the line's lock */
-    bool shown;      /* the safety report asked, and a person has approved the task with its command */
+    bool at_line; /* holds the line's lock */
+    bool shown;   /* the safety report asked, and a person has approved the task with its command */
 };
 
 /* Send an answer about the work's task; its data get the lease. On VIV_OK `work->ask` is what the core wants next. */

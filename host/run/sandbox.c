@@ -71,6 +71,12 @@ vh_keeper_root(const struct vh_keeper *keeper)
     return keeper->root;
 }
 
+int
+vh_keeper_door(const struct vh_keeper *keeper)
+{
+    return keeper->door;
+}
+
 const char *
 vh_keeper_path(const struct vh_keeper *keeper)
 {
@@ -104,6 +110,7 @@ put_plan(struct vh_buf *body, const struct vh_sandbox_plan *plan, enum vh_sandbo
     vh_sandbox_put_number(body, or_default(limits->files_open, 1024));
     vh_sandbox_put_number(body, or_default(limits->file_bytes, UINT64_C(4) << 30));
     vh_sandbox_put_number(body, or_default(limits->tmp_bytes, UINT64_C(1) << 30));
+    vh_sandbox_put_number(body, plan->door);
     vh_sandbox_put_text(body, copy ? NULL : plan->upper);
     vh_sandbox_put_text(body, copy ? NULL : plan->work);
     vh_sandbox_put_text(body, plan->scratch);
@@ -151,9 +158,10 @@ wait_ready(struct vh_keeper *keeper, enum vh_sandbox_variant variant, struct viv
 {
     struct vw_reply ready;
     const int ends[2] = {keeper->control, keeper->pidfd};
-    struct vh_sandbox_fds fds = {.count = 1, .fd = {-1}};
+    struct vh_sandbox_fds fds = {.count = 2, .fd = {-1, -1}};
     viv_status status = vh_sandbox_receive(keeper->seam, ends, &ready, sizeof ready, &fds, err);
     keeper->root = fds.fd[0];
+    keeper->door = fds.fd[1];
     if (status) {
         return status;
     }
@@ -220,8 +228,9 @@ end_keeper(struct vh_keeper *keeper)
 static void
 close_descriptors(struct vh_keeper *keeper)
 {
-    vh_sandbox_close_fds(keeper->seam, (int[]){keeper->control, keeper->pidfd, keeper->root}, 3);
-    keeper->control = keeper->pidfd = keeper->root = -1;
+    vh_sandbox_close_fds(keeper->seam,
+                         (int[]){keeper->control, keeper->pidfd, keeper->root, keeper->door}, 4);
+    keeper->control = keeper->pidfd = keeper->root = keeper->door = -1;
 }
 
 void
@@ -286,7 +295,7 @@ vh_sandbox_open(struct vh_launcher *launcher, struct vh_arena *arena,
     }
     keeper->launcher = launcher;
     keeper->seam = launcher->seam;
-    keeper->control = keeper->pidfd = keeper->root = -1;
+    keeper->control = keeper->pidfd = keeper->root = keeper->door = -1;
     status = plan->variant == VH_SANDBOX_AUTO
                  ? open_first(keeper, arena, plan, err)
                  : open_variant(keeper, arena, plan, plan->variant, err);

@@ -95,6 +95,7 @@ struct vh_sandbox_plan {
     const char *copy; /* reduced-copy: the workspace itself; NULL leaves that variant out of AUTO */
     const struct vh_sandbox_bind *binds;
     size_t bind_count;
+    bool door; /* a way out is wanted: vh_keeper_door(). Full alone has one, others refuse */
     struct vh_sandbox_limits limits;
 };
 
@@ -116,6 +117,9 @@ viv_status vh_sandbox_probe(struct vh_launcher *launcher, const char *folder,
 
 /* The workspace as the task sees it, as a directory descriptor; the keeper's, closed with it. */
 int vh_keeper_root(const struct vh_keeper *keeper);
+#define VH_SANDBOX_DOOR_PORT 3128
+/* Has that port of 127.0.0.1 in the task's own network namespace, not listening; -1: no door. */
+int vh_keeper_door(const struct vh_keeper *keeper);
 /* Where the task finds it: "/work", or the copy's own path. */
 const char *vh_keeper_path(const struct vh_keeper *keeper);
 const struct vh_sandbox_profile *vh_keeper_profile(const struct vh_keeper *keeper);

@@ -14,6 +14,8 @@
 #define VH_SANDBOX_GRACE_NS                                                                        \
     INT64_C(5000000000) /* after a time limit, before the keeper itself is killed */
 
+_Static_assert(VH_SANDBOX_DOOR_PORT == VW_DOOR_PORT, "one port for both sides");
+
 struct vh_launcher {
     const struct vh_seam *seam;
     const char *path;
@@ -31,6 +33,7 @@ struct vh_keeper {
     int control;
     int pidfd;
     int root;
+    int door;
     const char *path;
     struct vh_sandbox_profile profile;
     atomic_bool closed;

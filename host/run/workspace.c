@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "run/network.h"
 #include "run/prepare.h"
 #include "run/private_git.h"
 
@@ -85,7 +86,9 @@ open_keeper(struct vh_work *work, struct vh_workspace *workspace, const struct v
         .copy = workspace->is_copy ? workspace->copy : NULL,
         .binds = binds,
         .bind_count = bind_count,
+        .door = run->profile.variant == VH_SANDBOX_FULL && vh_network_wanted(work),
     };
+    work->network_bytes = 0;
     if (status == VIV_OK && (!plan.work || !plan.scratch)) {
         status = vh_error_set(err, VIV_E_MEMORY, "workspace", "no memory for a workspace");
     }

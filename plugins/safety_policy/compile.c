@@ -236,6 +236,7 @@ static const struct compile_key top_keys[] = {
     {"paths", "paths", read_paths, 0, 0},
     {"commands", "commands", compile_commands, 0, 0},
     {"env", "env", compile_env, 1, 0},
+    {"network", "network", compile_network, 0, 0},
     {"gates", "gates", compile_gates, 0, 0},
     {"prepare", "prepare", compile_prepare, 0, 0},
     {"bring", "bring", compile_paths, 0, 0},

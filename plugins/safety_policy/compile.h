@@ -68,11 +68,17 @@ struct json_t *compile_choice(struct compile *compile, const struct yaml_value *
 /* A program's words, or a text for `sh -c`. */
 struct json_t *compile_run(struct compile *compile, const struct yaml_value *value);
 
-/* Parts: compile_commands.c and compile_parts.c. */
+/* Bytes over the network, both ways. */
+struct json_t *compile_traffic(struct compile *compile, const struct yaml_value *value);
+
+/* Parts: compile_commands.c, compile_parts.c and compile_network.c. */
 struct json_t *compile_commands(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_env(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_gates(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_prepare(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_plugins(struct compile *compile, const struct yaml_value *value);
+struct json_t *compile_network(struct compile *compile, const struct yaml_value *value);
+/* A list of "HOST:PORT". */
+struct json_t *compile_hosts(struct compile *compile, const struct yaml_value *value);
 
 #endif

@@ -62,6 +62,7 @@ read_check(struct compile *compile, const struct yaml_value *value)
     static const struct compile_key keys[] = {
         {"run", "run", compile_run, 0, 1},
         {"timeout", "timeout_ns", compile_duration, 0, 0},
+        {"hosts", "hosts", compile_hosts, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "a check of gates");
 }
@@ -83,39 +84,13 @@ compile_gates(struct compile *compile, const struct yaml_value *value)
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "gates");
 }
 
-/* "example.com" or "example.com:8443"; what dials resolves and checks the address. */
-static json_t *
-read_host(struct compile *compile, const struct yaml_value *value)
-{
-    struct viv_str text = value->text;
-    int good = value->kind == YAML_TEXT && text.len > 0 && text.len <= 253 && text.data[0] != '.' &&
-               text.data[0] != '-';
-    for (uint64_t i = 0; good && i < text.len; i++) {
-        char c = text.data[i];
-        good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':';
-    }
-    if (!good) {
-        return compile_fault(
-            compile, value,
-            "host '%.*s' is not allowed: lower-case letters, digits, dots, - and :PORT",
-            (int)(text.len < 64 ? text.len : 64), text.data ? text.data : "");
-    }
-    return compile_text(compile, value);
-}
-
-static json_t *
-read_hosts(struct compile *compile, const struct yaml_value *value)
-{
-    return compile_list(compile, value, read_host, 64);
-}
-
 struct json_t *
 compile_prepare(struct compile *compile, const struct yaml_value *value)
 {
     static const struct compile_key keys[] = {
         {"run", "run", compile_run, 0, 1},
         {"inputs", "inputs", compile_globs, 0, 0},
-        {"hosts", "hosts", read_hosts, 0, 0},
+        {"hosts", "hosts", compile_hosts, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "prepare");
 }

@@ -13,6 +13,7 @@
 #define TEXT_MAX 4096
 #define LIST_MAX 256
 #define DISK_MAX (INT64_C(1) << 50)
+#define TRAFFIC_MAX (INT64_C(1) << 40)
 
 struct unit {
     const char *name;
@@ -130,6 +131,14 @@ compile_disk(struct compile *compile, const struct yaml_value *value)
     int64_t bytes = number(value->text, byte_units, sizeof byte_units / sizeof *byte_units);
     return integer_of(compile, value, bytes, 1048576, DISK_MAX,
                       "1MiB to 1048576GiB, with a unit: KiB, MiB, GiB");
+}
+
+struct json_t *
+compile_traffic(struct compile *compile, const struct yaml_value *value)
+{
+    int64_t bytes = number(value->text, byte_units, sizeof byte_units / sizeof *byte_units);
+    return integer_of(compile, value, bytes, 1024, TRAFFIC_MAX,
+                      "1KiB to 1024GiB, with a unit: KiB, MiB, GiB");
 }
 
 struct json_t *

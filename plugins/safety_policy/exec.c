@@ -59,6 +59,10 @@ add_findings(struct exec_judge *judge, const struct argv *argv, uint32_t lifted)
         } else if (verdict == ASK && lifted) {
             verdict = ALLOW;
             because = ", which your policy allows";
+        } else if (judge->has_hosts && judge->full_profile &&
+                   strcmp(list[i].id, "exec.network") == 0) {
+            verdict = ALLOW;
+            because = ", and reaches the hosts of this task alone";
         }
         report_add(judge->report, list[i].id, verdict, verdict == ALLOW ? "" : cure, "'%.*s' %s%s",
                    shown(program), program.data, list[i].reason, because);

@@ -16,6 +16,7 @@ struct exec_judge {
     const struct json_t *capability; /* NULL before there is one */
     struct report *report;
     uint32_t full_profile; /* the sandbox is whole: what cannot be read may still run */
+    uint32_t has_hosts;    /* the task may reach some, and the proxy holds it to them */
     uint32_t guess;        /* words come from unread text: a finding is at most a question */
     uint32_t depth;
     uint32_t memory; /* ran out: no verdict may be given */

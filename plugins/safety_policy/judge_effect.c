@@ -182,6 +182,7 @@ judge_effect(struct viv_call *call, const struct policy *policy, const struct js
     struct exec_judge judge = {
         .call = call, .policy = policy, .capability = capability, .report = report};
     judge.full_profile = rules_is(profile, "full");
+    judge.has_hosts = json_array_size(json_object_get(capability, "hosts")) > 0;
     if (!json_is_object(capability) || !json_is_object(effect)) {
         return viv_tree_fail(err, VIV_E_INVALID, "effect",
                              "capability_json or effect_json is not an object");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy.h"
 
+#include <host.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,14 +113,14 @@ policy_close(struct policy *policy)
 }
 
 /* Layers that may grant set the limit, the strictest of them; one that may not only lowers what holds without it. */
-int64_t
-policy_limit(const struct policy *policy, const char *name, int64_t fallback)
+static int64_t
+smallest(const struct policy *policy, const char *section, const char *name, int64_t fallback)
 {
     int64_t limit = -1;
     for (uint32_t pass = 1; pass <= 2; pass++) {
         for (uint32_t i = 0; i < policy->layer_count; i++) {
             const struct policy_layer *layer = &policy->layers[i];
-            int64_t value = viv_tree_integer(json_object_get(layer->json, "limits"), name, -1);
+            int64_t value = viv_tree_integer(json_object_get(layer->json, section), name, -1);
             if ((pass == 1) == (layer->may_grant != 0) && value >= 0 && (limit < 0 || value < limit)) {
                 limit = value;
             }
@@ -127,6 +128,47 @@ policy_limit(const struct policy *policy, const char *name, int64_t fallback)
         limit = limit < 0 ? fallback : limit;
     }
     return limit;
+}
+
+int64_t
+policy_limit(const struct policy *policy, const char *name, int64_t fallback)
+{
+    return smallest(policy, "limits", name, fallback);
+}
+
+int64_t
+policy_traffic(const struct policy *policy)
+{
+    return smallest(policy, "network", "bytes", POLICY_TRAFFIC_BYTES);
+}
+
+static int
+lists_host(const json_t *allow, struct viv_str host)
+{
+    for (size_t i = 0; i < json_array_size(allow); i++) {
+        const json_t *item = json_array_get(allow, i);
+        struct viv_str rule = {json_string_value(item), json_string_length(item)};
+        if (rule.data && viv_kit_host_covers(rule, host)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const char *
+policy_bars_host(const struct policy *policy, struct viv_str host)
+{
+    int granted = 0;
+    for (uint32_t i = 0; i < policy->layer_count; i++) {
+        const struct policy_layer *layer = &policy->layers[i];
+        const json_t *allow = json_object_get(json_object_get(layer->json, "network"), "allow");
+        int listed = lists_host(allow, host);
+        if (!layer->may_grant && allow && !listed) {
+            return "project";
+        }
+        granted |= layer->may_grant && listed;
+    }
+    return granted ? NULL : "user";
 }
 
 static void

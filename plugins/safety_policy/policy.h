@@ -11,6 +11,8 @@
 
 #define POLICY_LAYERS_MAX 8
 #define POLICY_RULES_MAX 256
+#define POLICY_HOSTS_MAX 64 /* of one list, and of one task */
+#define POLICY_TRAFFIC_BYTES INT64_C(104857600) /* when no policy sets network.bytes */
 
 struct policy_layer {
     const struct json_t *json;
@@ -37,6 +39,14 @@ void policy_close(struct policy *policy);
 
 /* Smallest integer limits.NAME of all layers; `fallback` when none sets it. */
 int64_t policy_limit(const struct policy *policy, const char *name, int64_t fallback);
+
+/* Bytes over the network: the smallest network.bytes, as with limits. */
+int64_t policy_traffic(const struct policy *policy);
+
+/* Whether a task may reach a host, "HOST:PORT" or a rule: a layer that may grant lists it in
+ * network.allow, and each other layer that has the list lists it too. NULL, or the scope of the
+ * policy that does not list it, "user" or "project". */
+const char *policy_bars_host(const struct policy *policy, struct viv_str host);
 
 /* All layers on one program: adds what denies or asks; gives 1 when a layer that may grant allows
  * it. */

@@ -74,7 +74,7 @@ static const struct phrase phrases[] = {
      "contact visit open",
      "external-url external-api external-https external-http external-server external-service "
      "external-host",
-     NULL, "asks to talk to the network"},
+     NULL, SIGNALS_TALKS},
     {SIGNAL_PROMPT, 5, "ignore disregard forget override bypass circumvent skip drop",
      "previous-instructions prior-instructions above-instructions earlier-instructions "
      "all-instructions your-instructions "
@@ -392,7 +392,7 @@ find_network(const struct tokens *tokens, struct hits *hits)
         download |= rules_is_one(text, "curl wget") != 0;
         if (verb && memmem(text.data, (size_t)text.len, "://", 3) && !is_loopback(text) &&
             !rules_starts(text, "file:")) {
-            hit(hits, SIGNAL_NETWORK, "asks to talk to the network", text);
+            hit(hits, SIGNAL_NETWORK, SIGNALS_TALKS, text);
         }
         if (download && memchr(text.data, '|', (size_t)text.len)) {
             uint32_t shell = find_after(tokens, at, 2, "sh bash zsh dash sudo python python3 perl");

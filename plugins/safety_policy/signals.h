@@ -17,6 +17,7 @@ enum signal_family {
 };
 
 #define SIGNALS_MAX 16
+#define SIGNALS_TALKS "asks to talk to the network" /* one reason of SIGNAL_NETWORK */
 
 struct signal_hit {
     enum signal_family family;

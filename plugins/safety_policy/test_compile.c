@@ -71,7 +71,7 @@ a_policy_becomes_canonical_json(void **state)
            "{match: [x y z], no_match: [x z]}\n"
            "env: {allow: [CC, LANG]}\n"
            "gates: {needs_qa: [{run: [make, check]}], e2e: [{run: make e2e, timeout: 1h}]}\n"
-           "prepare: {run: npm ci, inputs: [package-lock.json], hosts: [registry.example.org]}\n"
+           "prepare: {run: npm ci, inputs: [package-lock.json], hosts: [\"registry.example.org:443\"]}\n"
            "bring: [node_modules/]\nbranch: stay\ncritic: {threshold_permille: 700}\napprovals: "
            "{results: auto}\n"
            "experimental: allow\nplugins: {viv.gate_command: {version: 0.1.0, options: {time: 60s, "
@@ -90,7 +90,7 @@ a_policy_becomes_canonical_json(void **state)
            "\"paths\":{\"read\":{\"deny\":[\"*.key\"]},\"write\":{\"allow\":[\"src\",\"docs/"
            "**\"]}},\"plugins\":{\"viv.gate_command\":{"
            "\"options\":{\"lines\":\"5\",\"time\":\"60s\"},\"version\":\"0.1.0\"}},\"prepare\":{"
-           "\"hosts\":[\"registry.example.org\"],"
+           "\"hosts\":[\"registry.example.org:443\"],"
            "\"inputs\":[\"package-lock.json\"],\"run\":[\"sh\",\"-c\",\"npm "
            "ci\"]},\"scope\":\"user\",\"trusted\":1,\"version\":1}");
 }
@@ -172,7 +172,7 @@ static const struct {
      "key 'review' is not known in gates, allowed: needs_qa, integration, e2e"},
     {"version: 1\ngates: {e2e: [{timeout: 1s}]}", "key 'run' is missing in a check of gates"},
     {"version: 1\ngates: {e2e: [{run: []}]}", "'run' is an empty list"},
-    {"version: 1\nprepare: {run: x, hosts: ['http://x']}", "host 'http://x' is not allowed"},
+    {"version: 1\nprepare: {run: x, hosts: ['http://x']}", "host 'http://x' has a scheme"},
     {"version: 1\nenv: {allow: [LD_PRELOAD]}",
      "environment variable 'LD_PRELOAD' cannot be passed on"},
     {"version: 1\nenv: {allow: [PATH]}", "environment variable 'PATH' cannot be passed on"},

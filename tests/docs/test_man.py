@@ -35,7 +35,7 @@ class Manual(unittest.TestCase):
                 self.assertIn(option, page, f"{command} {option}")
 
     def test_every_program_has_a_page(self):
-        for name in ("vivhost.1", "viv-mock-model.1", "viv-launcher.8", "viv-zygote.8"):
+        for name in ("vivhost.1", "viv-mock-model.1", "viv-launcher.8", "viv-zygote.8", "viv-egress.8"):
             self.assertTrue((PAGES / name).is_file(), name)
 
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")

@@ -116,9 +116,12 @@ bare_refuses() {
     refute "the task ran" test -e "$SCRATCH/never"
 }
 
-bare_refuses "viv-launcher or viv-zygote is not beside '$BARE/host'"
+bare_refuses "viv-launcher is not beside '$BARE/host'"
 cp /bin/true "$BARE/libexec/viv-launcher"
+bare_refuses "viv-zygote is not beside '$BARE/host'"
 cp "$VIV_BUILD/libexec/viv-zygote" "$BARE/libexec/viv-zygote"
+bare_refuses "viv-egress is not beside '$BARE/host'"
+cp "$VIV_BUILD/libexec/viv-egress" "$BARE/libexec/viv-egress"
 bare_refuses "launcher '$BARE/host/../libexec/viv-launcher' does not start"
 cp "$VIV_BUILD/host/launcher/viv-launcher" "$BARE/libexec/viv-launcher"
 cp /bin/true "$BARE/libexec/viv-zygote"

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -113,21 +114,39 @@ attack_namespaces(const char *more)
     return 0;
 }
 
+/* With "own loopback" streams and datagrams of IPv4 and IPv6 are for the task; nothing else ever is. */
 static int
 attack_network(const char *more)
 {
-    (void)more;
-    static const int families[] = {AF_INET,  AF_INET6, AF_NETLINK,  AF_PACKET,
-                                   AF_VSOCK, AF_ALG,   AF_BLUETOOTH};
+    static const int families[] = {AF_INET,  AF_INET6, AF_NETLINK,  AF_PACKET, AF_VSOCK,
+                                   AF_ALG,   AF_BLUETOOTH, AF_XDP, AF_RDS, AF_TIPC, AF_KEY, AF_CAN};
+    static const int protocols[] = {IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, IPPROTO_UDPLITE, 262 /* MPTCP */,
+                                    IPPROTO_RAW, 255, -1};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        if (!denied(socket(families[i], SOCK_DGRAM, 0), EPERM) ||
-            !denied(socket(families[i], SOCK_STREAM, 0), EPERM) ||
-            !denied(socket(families[i], SOCK_RAW, 0), EPERM)) {
-            printf("family %d\n", families[i]);
-            return 1;
+        int own = *more && i < 2;
+        for (int type = SOCK_STREAM; type <= SOCK_PACKET; type++) {
+            int fd = socket(families[i], type | SOCK_CLOEXEC, 0);
+            int right = own && type <= SOCK_DGRAM ? fd >= 0 || errno == EAFNOSUPPORT : denied(fd, EPERM);
+            if (!right) {
+                printf("family %d type %d: %d\n", families[i], type, errno);
+                return 1;
+            }
+        }
+        for (size_t j = 0; own && j < sizeof protocols / sizeof *protocols; j++) {
+            if (!denied(socket(families[i], SOCK_DGRAM, protocols[j]), EPERM) ||
+                !denied(socket(families[i], SOCK_STREAM, protocols[j]), EPERM)) {
+                printf("family %d protocol %d\n", families[i], protocols[j]);
+                return 2;
+            }
+        }
+        int pair[2];
+        if (socketpair(families[i], SOCK_STREAM, 0, pair) == 0 || errno != EPERM) {
+            return 3;
         }
     }
-    return 0;
+    /* The kernel takes the low halves; so does the filter. */
+    long wide = syscall(SYS_socket, (1L << 32) | AF_NETLINK, (long)SOCK_DGRAM, 0L);
+    return denied((int)wide, EPERM) ? 0 : 4;
 }
 
 /* The socket the test listens on outside, by its path and by its abstract name. */

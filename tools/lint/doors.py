@@ -2,7 +2,7 @@
 """The table of doors, for the lint that reads sources (onedoor) and the one that reads objects (doorsymbols).
 
 A row names files, and where it can the calls they make: a new caller is a new row with its reason, so that a review
-sees it. The launcher, the zygote and the runner are programs of their own, libc only; with plain files, memory and time
+sees it. The launcher, the zygote, the runner and viv-egress are programs of their own; with plain files, memory and time
 they may do as they like, so those rows name their folders."""
 import fnmatch
 import functools
@@ -10,8 +10,8 @@ import re
 
 SEAM = "host/base/seam.c"
 HOST, PLUGINS = ["host/*"], ["plugins/*", "skills/*", "plugin-api/*", "tools/*"]
-LAUNCHER, RUNNER, RUN = "host/launcher/", "host/runner/", "host/run/"
-APART = {LAUNCHER + "*": "separate program", RUNNER + "*": "separate program"}
+LAUNCHER, RUNNER, RUN, EGRESS = "host/launcher/", "host/runner/", "host/run/", "host/egress/"
+APART = {LAUNCHER + "*": "separate program", RUNNER + "*": "separate program", EGRESS + "*": "separate program"}
 
 # (calls, where the rule holds, {file or file:calls: reason}, what to do instead)
 DOORS = [
@@ -22,8 +22,13 @@ DOORS = [
      "seam->spawn, or an exec effect"),
     ("connect socket bind listen accept accept4 getaddrinfo* gethostby* getnameinfo res_query res_search rcmd* rexec*",
      HOST + PLUGINS, {RUN + "socket.c:socket connect bind listen accept4": "the host's own control socket",
-                      RUN + "notify.c:socket": "words to the service manager that started the host"},
-     "host/run/socket.c, or an effect"),
+                      RUN + "notify.c:socket": "words to the service manager that started the host",
+                      LAUNCHER + "ns.c:socket bind": "a task's loopback is raised, and its door made, inside",
+                      RUN + "network.c:listen": "a task's door, which the launcher made",
+                      EGRESS + "transfer.c:socket": "libcurl's sockets, for addresses that were checked",
+                      EGRESS + "connection.c:socket connect": "doors' connections, to addresses that were checked",
+                      EGRESS + "door.c:accept4": "clients of doors", EGRESS + "resolve.c:getaddrinfo": "the one look-up"},
+     "host/run/socket.c, or viv-egress"),
     ("socketpair sendmsg recvmsg sendmmsg recvmmsg send recv sendto recvfrom", HOST + PLUGINS,
      {RUN + "socket.c:send recv": "the control socket",
       RUN + "notify.c:sendto": "words to the service manager that started the host",
@@ -32,7 +37,10 @@ DOORS = [
       RUN + "zygote.c:socketpair sendmsg recvmsg": "the channel to the zygote",
       LAUNCHER + "channel.c:sendmsg recvmsg": "the other end", LAUNCHER + "spawn.c:socketpair": "the channel to keepers",
       RUNNER + "main.c:sendmsg recvmsg": "the other end", RUNNER + "lend.c:send": "the other end",
-      RUNNER + "serve.c:send recv": "the other end"}, "one of these files"),
+      RUNNER + "serve.c:send recv": "the other end", RUN + "egress.c:socketpair sendmsg recv": "the channel to viv-egress",
+      RUN + "egress_door.c:send": "the end of a door",
+      EGRESS + "channel.c:sendmsg recvmsg": "the other end", EGRESS + "door.c:recv": "the end of a door",
+      EGRESS + "relay.c:send recv": "doors' connections"}, "one of these files"),
     ("dlopen dlmopen dlsym dlvsym dlclose dladdr* dlinfo dl_iterate_phdr dlopen_mode", HOST + PLUGINS,
      {"host/load/map.c": "behind the digest check; the runner links this file"}, "vh_map_* of host/load/map.h"),
     ("sqlite3_load_extension sqlite3_enable_load_extension sqlite3_auto_extension", HOST + PLUGINS, {},
@@ -40,7 +48,8 @@ DOORS = [
     ("unlink unlinkat rmdir remove rename renameat renameat2 link linkat symlink symlinkat mktemp mkstemp* mkostemp* mkdtemp "
      "tmpfile tmpnam* tempnam", HOST + PLUGINS,
      {SEAM + ":unlinkat renameat2 linkat symlinkat": "the seam", LAUNCHER + "root.c:symlink": "links of a task's root",
-      LAUNCHER + "filter_gen.c:tmpfile": "runs at build time", RUNNER + "gen_filter.c:tmpfile": "runs at build time"},
+      LAUNCHER + "filter_gen.c:tmpfile": "runs at build time", RUNNER + "gen_filter.c:tmpfile": "runs at build time",
+      EGRESS + "filter_gen.c:tmpfile": "runs at build time"},
      "the seam's members, vh_fs_*, or a file effect"),
     ("mount umount umount2 unshare setns pivot_root chroot fsopen fsconfig fsmount fspick open_tree* move_mount mount_setattr",
      HOST + PLUGINS, {LAUNCHER + file: "namespaces are the launcher's work" for file in
@@ -69,7 +78,7 @@ DOORS = [
       RUN + "sandbox_wire.c:memfd_create": "a request too large for one message", **APART}, "vh_fs_read"),
     ("sched_setaffinity pthread_setaffinity_np pthread_attr_setaffinity_np setrlimit prlimit", HOST + PLUGINS,
      {SEAM + ":sched_setaffinity": "the seam", LAUNCHER + "confine.c:setrlimit": "its children",
-      RUNNER + "confine.c:setrlimit": "itself"}, "seam->pin"),
+      RUNNER + "confine.c:setrlimit": "itself", EGRESS + "confine.c:setrlimit": "itself"}, "seam->pin"),
     ("kill tgkill killpg sigqueue waitpid wait wait3 wait4 waitid pidfd_open pidfd_getfd pidfd_send_signal", HOST + PLUGINS,
      {SEAM + ":kill waitpid": "the seam", LAUNCHER + "launcher.c:kill waitid waitpid": "its own children",
       LAUNCHER + "keeper.c:waitpid": "its own children", LAUNCHER + "run.c:wait4": "its own children",
@@ -88,7 +97,8 @@ DOORS = [
     ("getenv secure_getenv setenv putenv unsetenv clearenv", HOST + PLUGINS,
      {SEAM + ":getenv": "the name of a crash place", "host/app.c:getenv": "where the user's folders are",
       "host/commands/cli.c:getenv": "the same", "host/commands/cmd_doctor.c:getenv": "the same",
-      "host/commands/service.c:getenv unsetenv": "what the service manager handed over"},
+      "host/commands/service.c:getenv unsetenv": "what the service manager handed over",
+      RUN + "secrets.c:getenv unsetenv": "keys, which no other process may get"},
      "an argument from the command line's side"),
     ("printf puts putchar putc fputs fputc fprintf vprintf vfprintf dprintf vdprintf fwrite perror", HOST,
      {"host/commands/*": "answers go to standard output", "host/replay/main.c": "a program of its own",
@@ -110,11 +120,12 @@ NUMBERED = {
     LAUNCHER + "spawn.c": "clone",
     LAUNCHER + "workspace.c": "openat2",
     RUNNER + "confine.c": "landlock_add_rule landlock_create_ruleset landlock_restrict_self capset",
+    EGRESS + "confine.c": "landlock_add_rule landlock_create_ruleset landlock_restrict_self capset",
     RUNNER + "filter.c": "seccomp",
     RUNNER + "main.c": "pidfd_open",
 }
 # Numbers that stand in a filter and are not called.
-COMPARED = {LAUNCHER + "filter_gen.c": "personality"}
+COMPARED = {LAUNCHER + "filter_gen.c": "personality socket"}
 NUMBERED_INSTEAD = "a member of the seam"
 
 EXACT = {call: row for row in DOORS for call in row[0].split() if not call.endswith("*")}

@@ -50,6 +50,7 @@ everything_is_read(void **state)
     assert_null(m->input);
     m = read_good(arena, "{" HEAD ",\"interfaces\":[{\"id\":\"viv.gate/1\",\"rev\":1}],\"grants\":"
                          "{\"services\":[\"viv.effect/1\",\"viv.log/1\"],\"effects\":[\"read\",\"exec\"]}}");
+    assert_true(read_good(arena, "{" HEAD ",\"interfaces\":[\"viv.model/1\"],\"grants\":[\"viv.http/1\"]}") != NULL);
     assert_true(vh_manifest_grants_service(m, "viv.log/1") && !vh_manifest_grants_service(m, "viv.store/1"));
     assert_true(vh_manifest_grants_effect(m, VIV_EFFECT_EXEC) && vh_manifest_grants_effect(m, VIV_EFFECT_READ));
     assert_false(vh_manifest_grants_effect(m, VIV_EFFECT_WRITE) || vh_manifest_grants_effect(m, 99));
@@ -83,6 +84,8 @@ static const struct bad bad[] = {
     { "{" HEAD ",\"interfaces\":[\"gate\"],\"grants\":[]}", "interfaces hold 'gate', allowed: an id like" },
     { "{" HEAD ",\"interfaces\":[\"viv.gate/1\",\"viv.gate/1\"],\"grants\":[]}",
       "interfaces hold 'viv.gate/1' twice" },
+    { "{" HEAD ",\"interfaces\":[\"viv.gate/1\"],\"grants\":[\"viv.http/1\"]}",
+      "the grant 'viv.http/1' is for plugins that offer 'viv.model/1'" },
     { "{" HEAD ",\"interfaces\":[\"viv.gate/1\"]}", "'grants' must be a list of service ids" },
     { "{" HEAD ",\"interfaces\":[\"viv.gate/1\"],\"grants\":[\"viv.net/1\"]}",
       "'grants' holds 'viv.net/1', allowed: viv.log/1" },

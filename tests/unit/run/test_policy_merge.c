@@ -43,6 +43,11 @@ an_untrusted_project_only_narrows(void **state)
           "{\"ceilings\":{\"home_micro\":7},\"limits\":{\"time_ns\":5}}" },
         { "{\"limits\":{\"time_ns\":5}}", "{\"limits\":{\"time_ns\":4}}", "{\"limits\":{\"time_ns\":4}}" },
         { "{\"uncommitted\":0}", "{\"uncommitted\":1}", "{\"uncommitted\":0}" },
+        /* Hosts are judged by layers; a number of bytes above the default is no narrowing. */
+        { "{}", "{\"network\":{\"allow\":[\"a.example:1\"],\"bytes\":1024}}", "{\"network\":{\"bytes\":1024}}" },
+        { "{}", "{\"network\":{\"bytes\":104857601}}", "{}" },
+        { "{\"network\":{\"allow\":[\"a.example:1\"],\"bytes\":2048}}", "{\"network\":{\"bytes\":4096}}",
+          "{\"network\":{\"allow\":[\"a.example:1\"],\"bytes\":2048}}" },
         { "{\"uncommitted\":1}", "{\"uncommitted\":0}", "{\"uncommitted\":0}" },
         /* What switches something on. */
         { "{}",
@@ -70,6 +75,11 @@ a_trusted_project_counts(void **state)
           "{\"bring\":[\"b\"],\"critic\":{\"threshold_permille\":100},\"limits\":{\"b\":2},\"prepare\":{}}",
           "{\"bring\":[\"a\",\"b\"],\"critic\":{\"threshold_permille\":100},\"limits\":{\"a\":1,\"b\":2},"
           "\"prepare\":{}}");
+    check(vh_policy_merge_trusted, "{\"network\":{\"allow\":[\"a.example:1\"],\"bytes\":2048}}",
+          "{\"network\":{\"allow\":[\"b.example:1\"],\"bytes\":4096}}",
+          "{\"network\":{\"allow\":[\"a.example:1\",\"b.example:1\"],\"bytes\":2048}}");
+    check(vh_policy_merge_trusted, "{\"network\":{\"bytes\":2048}}", "{\"network\":{\"bytes\":1024}}",
+          "{\"network\":{\"bytes\":1024}}");
 }
 
 /* Memory that runs out anywhere marks the tree: half a policy is none. */

@@ -24,7 +24,9 @@ struct failing_step {
 static const struct failing_step steps[] = {
     {"userns", false, {false, true, false, false}},
     {"maps", false, {false, true, false, false}},
+    {"loopback", false, {false, true, false, false}},
     {"pivot", false, {false, true, false, false}},
+    {"door", false, {false, true, false, false}},
     {"chroot", false, {false, false, true, false}},
     {"fork", false, {false, false, false, true}},
     {"subreaper", false, {false, false, false, true}},
@@ -100,6 +102,7 @@ step_is_refused(const struct failing_step *step, enum vh_sandbox_variant variant
     const struct vh_sandbox_bind binds[] = {world.binds[0], {world.lower, "shown", false}};
     plan.binds = binds;
     plan.bind_count = variant == VH_SANDBOX_REDUCED_COPY ? 1 : 2;
+    plan.door = variant == VH_SANDBOX_FULL;
     viv_status status = vh_sandbox_open(world.launcher, world.arena, &plan, &keeper, &err);
     if (step->at_exec) {
         assert_int_equal(status, VIV_OK);
