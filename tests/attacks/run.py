@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack a host, and look at canaries: what was planted outside of the tasks must neither come out nor change.
 
-usage: run.py VIVHOST [--profile full|root|copy|bare] [--policy on|off|both] [--verbose] [CASE|CATEGORY]...
+usage: run.py VIVHOST [--profile full|root|copy|bare] [--policy on|off|both] [CASE|CATEGORY]...
        run.py --list
 
 Profile 'root' is reduced-root, 'copy' reduced-copy; 'bare' is without a host and shows that the canaries would see it:
-there each attack must reach what its case says. Policy 'off' allows every command, and attacks are scripts that no
+there each attack must reach what its case says. Category D alone, as root, is tried in a network of its own. Policy 'off' allows every command, and attacks are scripts that no
 policy reads. Exit code 0: as the list says. 77: this machine or user has no such profile."""
 import argparse
 import os
@@ -17,10 +17,9 @@ import time
 import traceback
 
 import cases
+import network
 import scenarios
 from world import Skip, World
-
-SECONDS = 10
 
 
 def without_host(world, case):
@@ -121,8 +120,7 @@ def well(world):
 def run_all(options, chosen, policy):
     """(failed, ran) in one world."""
     failed = ran = 0
-    net = options.net and any(case["category"] == "D" for case in chosen)
-    world = World(options.vivhost, options.profile, policy, net)
+    world = World(options.vivhost, options.profile, policy, options.net)
     try:
         world.make()
         world.prepare(chosen)
@@ -171,19 +169,25 @@ def show_list():
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("vivhost", type=pathlib.Path, nargs="?")
+    parser.add_argument("words", nargs="*", metavar="VIVHOST or CASE")
     parser.add_argument("--profile", choices=["full", "root", "copy", "bare"], default="full")
     parser.add_argument("--policy", choices=["on", "off", "both"], default="both")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep", action="store_true")
-    parser.add_argument("--net", action="store_true", help="this is a network of our own (run.sh)")
-    parser.add_argument("cases", nargs="*")
+
     options = parser.parse_intermixed_args()
     if options.list:
         return show_list()
+    known = {case[name] for case in cases.load() for name in ("id", "category")}
+    options.cases = [word for word in options.words if word in known]
+    hosts = [word for word in options.words if word not in known]
+    if len(hosts) != 1 or not os.access(hosts[0], os.X_OK):
+        parser.error(f"{hosts}: one program VIVHOST is wanted, all else are cases or categories")
+    options.vivhost = pathlib.Path(hosts[0])
     chosen = [case for case in cases.load() if not case.get("absent") and
               (not options.cases or case["id"] in options.cases or case["category"] in options.cases)]
     failed = ran = 0
+    options.net = all(case["category"] == "D" for case in chosen) and network.enter()
     try:
         for policy in ["on", "off"] if options.policy == "both" and options.profile != "bare" else [options.policy]:
             bad, count = run_all(options, chosen, policy if policy != "both" else "off")

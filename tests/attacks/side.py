@@ -20,7 +20,7 @@ def wait_for(holds, seconds):
     return False
 
 
-def ask(path, body, seconds=5):
+def ask(path, body, seconds=60):
     """One frame to a host; what it answered, b"" when it hung up."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(seconds)
@@ -44,7 +44,8 @@ def start_host(world, project, *words):
     with subprocess.Popen([str(word) for word in world.wrapped([world.vivhost, "work", *words])], cwd=project,
                           env=world.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as host:
         try:
-            if not wait_for((pathlib.Path(project) / ".vivarium/host.sock").is_socket, 20):
+            path = str(pathlib.Path(project) / ".vivarium/host.sock")
+            if not wait_for(lambda: b'"status":0' in ask(path, b'{"op":"status"}'), 60):  # a dead host's socket may lie there
                 raise RuntimeError("the host does not start")
             yield host
         finally:

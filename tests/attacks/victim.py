@@ -114,16 +114,15 @@ def main():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         told["free_port"] = free.getsockname()[1]
-    if ports.get("tcp4"):  # the same port where metadata would be, if this is a network of our own
-        for host in ("169.254.169.254", "100.100.100.200"):
-            more = stream(socket.AF_INET, (host, ports["tcp4"]), "metadata")
-            if more:
-                listening["metadata" + host] = more
-    for family, host in ((socket.AF_INET, "127.0.0.1"),):
-        if os.environ.get("VIV_ATTACK_NET"):
-            more = datagram(family, (host, 53), "name-server")
-            if more:
-                listening["dns"] = more
+    told["meta"] = 9
+    for host in ("169.254.169.254", "100.100.100.200"):  # there only in a network of our own
+        more = stream(socket.AF_INET, (host, 0 if told["meta"] == 9 else told["meta"]), "metadata")
+        if more:
+            listening["metadata" + host] = more
+            told["meta"] = more[0].getsockname()[1]
+    if os.environ.get("VIV_ATTACK_NET"):
+        more = datagram(socket.AF_INET, ("127.0.0.1", 53), "name-server")
+        listening.update({"dns": more} if more else {})
     clean = plant_ipc(told)
     print(json.dumps(told), flush=True)
     listening["free"] = told["free_port"]

@@ -409,7 +409,7 @@ def spellings():
 
 def metadata():
     for host in ("169.254.169.254", "100.100.100.200", "168.63.129.16"):
-        talk(socket.AF_INET, socket.SOCK_STREAM, (host, W["tcp4"]))
+        talk(socket.AF_INET, socket.SOCK_STREAM, (host, W["meta"]))
     talk(socket.AF_INET6, socket.SOCK_STREAM, ("fd00:ec2::254", W["tcp6"]))
 
 
