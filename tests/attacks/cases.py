@@ -6,7 +6,8 @@ import tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 CATEGORIES = {"A": range(1, 23), "B": range(23, 49), "C": range(49, 60), "D": range(60, 75), "E": range(75, 89),
               "F": range(89, 102), "G": range(102, 111)}
-MEMBERS = {"id", "title", "first", "then", "shell", "texts", "scenario", "absent", "missing", "bare", "bare_root", "bare_net",
+MEMBERS = {"id", "title", "first", "then", "shell", "texts", "scenario", "absent", "missing", "bare", "bare_root",
+           "bare_net",
            "bare_not", "limits", "root_limits", "gaps", "profiles", "alone"}
 
 

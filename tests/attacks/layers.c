@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a program behind single layers of the sandbox, made by the launcher's own files, for the matrix of
- * docs/threat-model.md:
+/* Runs a program behind single layers of the sandbox, made by the launcher's own files, for the
+ * matrix of docs/threat-model.md:
  *
  *   viv_layers LAYERS FOLDER PROGRAM [WORDS]
  *
- * LAYERS is a list without blanks: `hygiene` (descriptors, environment, session, limits, no new privileges), `root`
- * (namespaces, a root of its own, no capabilities), `landlock`, `filter`, and `copy` for the rules and filters of
- * reduced-copy. FOLDER/project is the workspace; FOLDER/layers has room for an overlay. */
+ * LAYERS is a list without blanks: `hygiene` (descriptors, environment, session, limits, no new
+ * privileges), `root` (namespaces, a root of its own, no capabilities), `landlock`, `filter`, and
+ * `copy` for the rules and filters of reduced-copy. FOLDER/project is the workspace; FOLDER/layers
+ * has room for an overlay. */
 #include "launcher/keeper.h"
 #include "launcher/step.h"
 
@@ -25,8 +26,9 @@ static struct keeper keeper;
 static _Noreturn void
 stop(const char *what)
 {
-    fprintf(stderr, "viv_layers: %s: %s: step '%s' %s\n", what, strerror(keeper.ready.error ? keeper.ready.error : errno),
-            keeper.ready.step, keeper.ready.detail);
+    fprintf(stderr, "viv_layers: %s: %s: step '%s' %s\n", what,
+            strerror(keeper.ready.error ? keeper.ready.error : errno), keeper.ready.step,
+            keeper.ready.detail);
     exit(125);
 }
 
@@ -91,7 +93,8 @@ run(const char *layers, char **argv)
     if (clean && (setsid() < 0 || close_range(3, ~0u, CLOSE_RANGE_CLOEXEC))) {
         stop("hygiene");
     }
-    if ((clean || strstr(layers, "landlock") || strstr(layers, "filter")) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+    if ((clean || strstr(layers, "landlock") || strstr(layers, "filter")) &&
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
         stop("no new privileges");
     }
     if (!strstr(layers, "filter") ? landlock_enter(&keeper) : confine_child(&keeper, &step)) {

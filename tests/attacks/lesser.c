@@ -5,8 +5,9 @@
  *   lesser namespaces COMMAND...   no namespace of any kind
  *   lesser walls COMMAND...        no namespace and no Landlock
  *
- * A filter of system calls does it, so that the host under test needs no switch. For root it is set with root's own
- * rights; anybody else gives up new privileges first, since no other filter is allowed. */
+ * A filter of system calls does it, so that the host under test needs no switch. For root it is set
+ * with root's own rights; anybody else gives up new privileges first, since no other filter is
+ * allowed. */
 #include <errno.h>
 #include <linux/sched.h>
 #include <seccomp.h>
@@ -17,7 +18,8 @@
 static int
 deny_flag(scmp_filter_ctx filter, int number, unsigned long flag)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
+    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 1,
+                            SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag));
 }
 
 static int
@@ -27,7 +29,8 @@ deny_namespaces(scmp_filter_ctx filter, int all)
                                           CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP};
     int failed = 0;
     for (size_t i = 0; i < (all ? sizeof flags / sizeof *flags : 1); i++) {
-        failed |= deny_flag(filter, SCMP_SYS(clone), flags[i]) | deny_flag(filter, SCMP_SYS(unshare), flags[i]);
+        failed |= deny_flag(filter, SCMP_SYS(clone), flags[i]) |
+                  deny_flag(filter, SCMP_SYS(unshare), flags[i]);
     }
     /* Its flags are in memory, where no filter sees them; the C library falls back to clone. */
     return failed | seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -54,7 +57,8 @@ main(int argc, char **argv)
     }
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (!filter || deny_namespaces(filter, all) || (walls && deny_landlock(filter)) ||
-        (geteuid() == 0 && seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0)) || seccomp_load(filter)) {
+        (geteuid() == 0 && seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0)) ||
+        seccomp_load(filter)) {
         fprintf(stderr, "lesser: the filter cannot be set\n");
         return 1;
     }

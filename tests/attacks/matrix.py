@@ -24,7 +24,8 @@ COLUMNS = {"none": "none", "hygiene": "hygiene", "own root": "root", "Landlock":
            "all, full": "hygiene,root,landlock,filter"}
 WHOLE = ("none", "all, reduced", "all, full")
 SINGLE = ("A1", "A9", "B26", "B30", "D60")  # enough to see that a layer is there
-SETTLED = {"B27": {"all, reduced": {"left-behind"}}, "A13": {"all, reduced": {"stat"}}, "B42": {"all, reduced": {"memfd"}, "all, full": {"memfd"}}}
+SETTLED = {"B27": {"all, reduced": {"left-behind"}}, "A13": {"all, reduced": {"stat"}},
+           "B42": {"all, reduced": {"memfd"}, "all, full": {"memfd"}}}
 
 
 def rows():
@@ -51,7 +52,8 @@ def measure(build, some=False):
     try:
         world.make()
         world.prepare(rows())
-        return {case["id"]: {name: reached(world, build / "tests/attacks", case, layers) for name, layers in COLUMNS.items()
+        return {case["id"]: {name: reached(world, build / "tests/attacks", case, layers) for name,
+                             layers in COLUMNS.items()
                              if not some or case["id"] in SINGLE or name in WHOLE} for case in rows()}
     finally:
         world.end()

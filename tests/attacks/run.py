@@ -55,7 +55,8 @@ def by_texts(world, case):
     problems, wanted = [], texts
     if world.policy == "on":
         problems, wanted = judged_wrong(world, case, texts)
-        done = world.task("bash", "-c", "\n".join(f"timeout 5 bash -c {shlex.quote(text)}" for text in wanted) + "\ntrue")
+        done = world.task("bash", "-c", "\n".join(f"timeout 5 bash -c {shlex.quote(text)}"
+                                                  for text in wanted) + "\ntrue")
     else:
         done = world.task("bash", f"./{case['id']}.sh")
     if done.returncode is None or (wanted and "runs: " not in done.stderr):
@@ -128,10 +129,12 @@ def run_all(options, chosen, policy):
         for case in chosen:
             if case["id"] in together:
                 ran += 1
-                print(f"held  {case['id']:5} {options.profile} policy {policy}  with others  {case['title']}", flush=True)
+                print(f"held  {case['id']:5} {options.profile} policy {policy}  with others  {case['title']}",
+                      flush=True)
                 continue
             if options.profile not in case.get("profiles", [options.profile]) or \
-                    (options.profile == "bare" and not ("scenario" not in case and any(case.get(n) for n in ("bare", "bare_root", "bare_net")))):
+                    (options.profile == "bare" and not ("scenario" not in case and any(case.get(n) for n in ("bare",
+                        "bare_root", "bare_net")))):
                 continue
             began = time.monotonic()
             try:

@@ -53,7 +53,8 @@ def race_folder(world):
 def checkout_of(world):
     """What is in git's own folder of the person's checkout, and beside it, that could run by itself."""
     return {str(path.relative_to(world.project)): path.read_bytes()
-            for top in (".git/hooks", ".git/info", ".git/config", ".husky", ".vscode", ".claude", ".envrc", ".github", ".npmrc")
+            for top in (".git/hooks", ".git/info", ".git/config", ".husky", ".vscode", ".claude", ".envrc", ".github",
+                        ".npmrc")
             for path in [world.project / top, *sorted((world.project / top).rglob("*"))] if path.is_file()}
 
 
@@ -62,9 +63,11 @@ def protected_names(world):
     before = checkout_of(world)
     hook = f"#!/bin/sh\necho escaped >{world.outside}/escaped\n"
     for names, may_end in ((".git/hooks/post-checkout .git/hooks/post-commit", True), (".git/config", True),
-                           (".husky/pre-commit .githooks/x", False), (".vscode/tasks.json .claude/settings.json .envrc", False),
+                           (".husky/pre-commit .githooks/x",
+                            False), (".vscode/tasks.json .claude/settings.json .envrc", False),
                            (".github/workflows/x.yml", False), (".npmrc", False)):
-        text = "".join(f"mkdir -p {os.path.dirname(name) or '.'}; cat >{name} <<'END'\n{hook}END\nchmod +x {name}; " for name in names.split())
+        text = "".join(f"mkdir -p {os.path.dirname(name) or '.'}; cat >{name} <<'END'\n{hook}END\nchmod +x {name}; "
+                       for name in names.split())
         done, more, found = by_script(world, text + "true")
         problems, touched = problems + more, touched | found
         state = state_of_task(done)
@@ -148,7 +151,8 @@ for i in range(1500):
         break
 END
 true""")
-    told = done.stderr + world.viv("task", "show", done.task).stdout + world.viv("log", "show", "--task", done.task).stdout
+    told = done.stderr + world.viv("task", "show", done.task).stdout + world.viv("log", "show", "--task",
+        done.task).stdout
     if "\x1b[31" in told or "\u202e" in told or "\x07" in told:
         problems.append("names of a result reach the terminal as they are")
     if not (done.returncode or 0) in (0, 1, 3):
@@ -172,7 +176,8 @@ def twins(world):
     problems, touched = [], set()
     before = checkout_of(world)
     for group in TWINS:
-        text = "".join(f"mkdir -p '{os.path.dirname(name) or '.'}'; echo '[core] fsmonitor = x' >'{name}'\n" for name in group)
+        text = "".join(f"mkdir -p '{os.path.dirname(name) or '.'}'; echo '[core] fsmonitor = x' >'{name}'\n"
+                       for name in group)
         done, more, found = by_script(world, text)
         problems, touched = problems + more, touched | found
         if state_of_task(done) == "ready":
@@ -240,15 +245,18 @@ def terminal(world):
     settings = termios.tcgetattr(far)
     settings[3] &= ~(termios.ICANON | termios.ECHO)
     termios.tcsetattr(far, termios.TCSANOW, settings)
-    words = world.wrapped([world.vivhost, "run", "at a terminal", "--attempts", "1", "--id", "tty" + secrets.token_hex(3), "--",
+    words = world.wrapped([world.vivhost, "run", "at a terminal", "--attempts", "1", "--id",
+                           "tty" + secrets.token_hex(3), "--",
                            "sh", world.script("python3 probes.py terminal")])
 
     def own_terminal():
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-    with subprocess.Popen([str(word) for word in words], cwd=world.project, env=world.environment(), stdin=far, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, preexec_fn=own_terminal) as host:  # pylint: disable=subprocess-popen-preexec-fn
+    with subprocess.Popen([str(word) for word in words], cwd=world.project, env=world.environment(), stdin=far,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT,
+                          preexec_fn=own_terminal) as host:  # pylint: disable=subprocess-popen-preexec-fn
         said = host.communicate(timeout=60)[0].decode("utf-8", "replace")
     waiting = struct.unpack("I", fcntl.ioctl(far, termios.FIONREAD, bytes(4)))[0]
     os.close(near)
@@ -259,7 +267,8 @@ def terminal(world):
 def mount_points(world):
     """Links where the launcher mounts, in the base, in the change, and seen by the gates that come after."""
     problems, touched = [], set()
-    side = Side(world, {"one.txt": "1\n"}, {name: str(world.outside) for name in ("git-objects", "work", "home", "tmp", "proc", "dev")})
+    side = Side(world, {"one.txt": "1\n"}, {name: str(world.outside) for name in ("git-objects", "work", "home", "tmp",
+        "proc", "dev")})
     side.policy("version: 1\nbranch: follow\ngates:\n  needs_qa:\n    - run: [sh, -c, 'cat work/secret tmp/secret git-objects/secret; true']\n")
     for text in (f"cat work/secret home/secret; echo escaped >work/escaped; rm -rf .git; ln -s {world.outside} .git; true",
                  f"rm -f tmp; mkdir -p tmp; rm -rf docs; ln -s {world.outside} docs; echo escaped >docs/escaped; true",
@@ -272,7 +281,8 @@ def mount_points(world):
 
 def interrupted(world, words, seconds, meanwhile=None):
     """A host that is told to stop after a while; what it said."""
-    with subprocess.Popen([str(word) for word in world.wrapped([world.vivhost, *words])], cwd=world.project, env=world.environment(),
+    with subprocess.Popen([str(word) for word in world.wrapped([world.vivhost, *words])], cwd=world.project,
+                          env=world.environment(),
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as host:
         try:
             if meanwhile:
@@ -292,12 +302,14 @@ def walls_missing(world):
     reach = world.script(f"cat {world.outside}/secret; echo escaped >{world.outside}/escaped; echo REACHED ran")
     for step in ("seccomp", "landlock-enter", "rlimits", "descriptors"):
         name = "wall" + secrets.token_hex(3)
-        _, said = interrupted(world, ["run", "x", "--attempts", "1", "--id", name, "--fail-step", step, "--", "bash", reach], 1.5)
+        _, said = interrupted(world, ["run", "x", "--attempts", "1", "--id", name, "--fail-step", step, "--", "bash",
+                                      reach], 1.5)
         touched |= world.look(said)
         if f"{name} ready" in said:
             problems.append(f"without '{step}' the task was done")
         world.viv("task", "cancel", name)
-    done = world.call(world.tools / "viv_lesser", "walls", world.vivhost, "run", "x", "--attempts", "1", "--", "bash", reach)
+    done = world.call(world.tools / "viv_lesser", "walls", world.vivhost, "run", "x", "--attempts", "1", "--", "bash",
+                      reach)
     touched |= world.look(done.stdout, done.stderr)
     if done.returncode == 0:
         problems.append("without any wall the task was done")
@@ -365,7 +377,8 @@ def floods(world):
         problems.append("all of a flood is passed on")
     done = world.task("sh", "-c", ": " + "x" * 100000)
     touched |= world.look(done.stdout[-1000:], done.stderr[-1000:])
-    done, more, found = by_script(world, "truncate -s 5G hole && echo REACHED large-file; rm -f hole; head -c 1000 /dev/zero >small; true")
+    done, more, found = by_script(world,
+                                  "truncate -s 5G hole && echo REACHED large-file; rm -f hole; head -c 1000 /dev/zero >small; true")
     problems, touched = problems + more, touched | found
     grown = home_bytes(world) - before
     if grown > 160 << 20:
@@ -376,7 +389,8 @@ def floods(world):
 def endless(world):
     world.set_policy("version: 1\nbranch: follow\nlimits: {time: 2s}\n"
                      'commands: [{id: all, pattern: ".*", verdict: allow}]\n')
-    done, problems, touched = by_script(world, "trap '' TERM INT HUP QUIT; sleep $SLEEP & (setsid sleep $SLEEP &)\nwhile :; do :; done")
+    done, problems, touched = by_script(world,
+                                        "trap '' TERM INT HUP QUIT; sleep $SLEEP & (setsid sleep $SLEEP &)\nwhile :; do :; done")
     world.set_policy(POLICY_OF(world))
     if done.returncode == 0:
         problems.append("a command without end is done")
@@ -387,7 +401,8 @@ def many_tasks(world):
     side = Side(world, {"one.txt": "1\n"})
     file = side.project / "queue.json"
     problems = []
-    big = {"version": "1.1", "tasks": [{"id": f"t{i}", "prompt": "x", "command": "true"} for i in range(100_001)], "completed": [], "failed": []}
+    big = {"version": "1.1", "tasks": [{"id": f"t{i}", "prompt": "x", "command": "true"} for i in range(100_001)],
+           "completed": [], "failed": []}
     file.write_text(json.dumps(big), encoding="utf-8")
     done = side.viv("submit", "--queue", "queue.json")
     if done.returncode == 0 or "100000" not in done.stderr.replace(",", ""):
@@ -414,7 +429,8 @@ def slow_clients(world):
                 sock = socket.socket(socket.AF_UNIX)
                 sock.settimeout(0.2)
                 sock.connect(side.socket_path())
-                sock.send([b"", b"\x10", struct.pack("<I", 100) + b"{", struct.pack("<I", 1 << 31), b"GET / HTTP/1.1\r\n" * 50][number % 5])
+                sock.send([b"", b"\x10", struct.pack("<I", 100) + b"{", struct.pack("<I", 1 << 31),
+                           b"GET / HTTP/1.1\r\n" * 50][number % 5])
                 socks.append(sock)
         done = side.viv("status")
         refused = done.returncode != 0
@@ -436,7 +452,8 @@ def slow_patterns(world):
                      '  - {id: slow, pattern: "^echo (a+)+$", verdict: deny, reason: is slow}\n'
                      '  - {id: allowed, pattern: "^true (a+)+$", verdict: allow}\n'
                      f'paths: {{write: {{deny: ["{deep}", "{"*a" * 60}b"]}}}}\n')
-    for words in (["echo", "a" * 4000 + "!"], ["true", "a" * 4000 + "!"], ["sh", "-c", "echo x >" + "a/" * 900 + "a" * 200]):
+    for words in (["echo", "a" * 4000 + "!"], ["true", "a" * 4000 + "!"], ["sh", "-c",
+        "echo x >" + "a/" * 900 + "a" * 200]):
         done = world.viv("policy", "explain", "--json", "--", *words)
         if done.returncode is None:
             problems.append(f"'{words[0]}' is judged for ever")
@@ -448,9 +465,12 @@ def slow_patterns(world):
 
 def hostile_json(world):
     side, problems = Side(world, {"one.txt": "1\n"}), []
-    bodies = [b"[" * 100_000, b'{"op":"status","x":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"op":"status","n":NaN}', b'{"op":"status","n":1e999}',
-              b'{"op":"status","n":' + b"9" * 400 + b"}", b'{"op":"status","op":"stop"}', b'{"op":"status","\\u006fp":"stop"}',
-              b'{"op":"' + b"x" * 4_000_000 + b'"}', b'{"op":"status","s":"\xff\xfe"}', b'{"op":"status","s":"\\ud800"}', b"", b"\x00" * 64]
+    bodies = [b"[" * 100_000, b'{"op":"status","x":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"op":"status","n":NaN}',
+              b'{"op":"status","n":1e999}',
+              b'{"op":"status","n":' + b"9" * 400 + b"}",
+              b'{"op":"status","op":"stop"}', b'{"op":"status","\\u006fp":"stop"}',
+              b'{"op":"' + b"x" * 4_000_000 + b'"}',
+              b'{"op":"status","s":"\xff\xfe"}', b'{"op":"status","s":"\\ud800"}', b"", b"\x00" * 64]
     with side.host() as host:
         for body in bodies:
             answer = ask(side.socket_path(), body)
@@ -458,7 +478,8 @@ def hostile_json(world):
                 problems.append(f"{body[:40]!r} is taken: {answer[:80]!r}")
         if side.viv("status").returncode or host.poll() is not None:
             problems.append("the host does not answer any more")
-    for body in (b"[" * 100_000, b'{"version":"1.1","tasks":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"version":"1.1","version":"1.1","tasks":[]}',
+    for body in (b"[" * 100_000, b'{"version":"1.1","tasks":' + b"[" * 5000 + b"]" * 5000 + b"}",
+                 b'{"version":"1.1","version":"1.1","tasks":[]}',
                  b'{"version":"1.1","tasks":[{"id":"a","prompt":"x","command":"true","max_budget":NaN}]}',
                  b'{"version":"1.1","tasks":[{"id":"a","prompt":"x","command":"true","max_budget":1e999}]}'):
         (side.project / "bad.json").write_bytes(body)

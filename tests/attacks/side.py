@@ -42,10 +42,12 @@ def state_of_task(done):
 def start_host(world, project, *words):
     """A host that works until the end of the block."""
     with subprocess.Popen([str(word) for word in world.wrapped([world.vivhost, "work", *words])], cwd=project,
-                          env=world.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as host:
+                          env=world.environment(),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as host:
         try:
             path = str(pathlib.Path(project) / ".vivarium/host.sock")
-            if not wait_for(lambda: b'"status":0' in ask(path, b'{"op":"status"}'), 60):  # a dead host's socket may lie there
+            if not wait_for(lambda: b'"status":0' in ask(path, b'{"op":"status"}'),
+                            60):  # a dead host's socket may lie there
                 raise RuntimeError("the host does not start")
             yield host
         finally:
@@ -84,8 +86,10 @@ class Side:
         self.viv("init", check=True)
 
     def git(self, *words):
-        return subprocess.run(["git", "-C", self.project, *words], check=True, capture_output=True, text=True, errors="replace",
-                              env={"PATH": os.environ["PATH"], "HOME": str(self.world.user), "GIT_CONFIG_NOSYSTEM": "1"}).stdout
+        return subprocess.run(["git", "-C", self.project, *words], check=True, capture_output=True, text=True,
+                              errors="replace",
+                              env={"PATH": os.environ["PATH"], "HOME": str(self.world.user),
+                                   "GIT_CONFIG_NOSYSTEM": "1"}).stdout
 
     def viv(self, *words, **more):
         return self.world.viv(*words, cwd=self.project, **more)

@@ -111,10 +111,12 @@ class Breach(unittest.TestCase):
             world.end()
 
     def test_words_of_the_runner(self):
-        done = subprocess.run([sys.executable, "-B", HERE / "run.py", "--list"], capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-B", HERE / "run.py", "--list"], capture_output=True, text=True,
+                              check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("110 cases", done.stdout)
-        done = subprocess.run([sys.executable, "-B", HERE / "run.py", "nonesuch", "Z9"], capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-B", HERE / "run.py", "nonesuch", "Z9"], capture_output=True,
+                              text=True, check=False)
         self.assertNotEqual(done.returncode, 0)
 
 

@@ -102,7 +102,8 @@ def main():
     name = f"viv-attacks-{os.getpid()}"
     wanted = {
         "tcp4": stream(socket.AF_INET, ("0.0.0.0", 0), "tcp4"), "tcp6": stream(socket.AF_INET6, ("::1", 0), "tcp6"),
-        "udp4": datagram(socket.AF_INET, ("127.0.0.1", 0), "udp4"), "udp6": datagram(socket.AF_INET6, ("::1", 0), "udp6"),
+        "udp4": datagram(socket.AF_INET, ("127.0.0.1", 0), "udp4"), "udp6": datagram(socket.AF_INET6, ("::1", 0),
+            "udp6"),
         "abstract": stream(socket.AF_UNIX, "\0" + name, "abstract"),
         "path": stream(socket.AF_UNIX, os.path.join(OUTSIDE, "sock"), "path"),
         "agent": stream(socket.AF_UNIX, os.path.join(OUTSIDE, "agent.sock"), "agent"),
@@ -110,7 +111,8 @@ def main():
     listening = {key: one for key, one in wanted.items() if one}
     ports = {key: one[0].getsockname()[1] for key, one in listening.items() if key[:3] in ("tcp", "udp")}
     told = {"victim": os.getpid(), "memory_address": ctypes.addressof(memory), "victim_fd": fd, "abstract": name,
-            "sockets": [os.path.join(OUTSIDE, "agent.sock")], **{key: 9 for key in wanted if key[:3] in ("tcp", "udp")}, **ports}
+            "sockets": [os.path.join(OUTSIDE, "agent.sock")], **{key: 9 for key in wanted if key[:3] in ("tcp",
+                "udp")}, **ports}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         told["free_port"] = free.getsockname()[1]

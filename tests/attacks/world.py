@@ -20,7 +20,8 @@ import side
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIMIT_S = 120  # longer is a hang; a busy machine is slow
-CHANNELS = ("file", "name", "environment", "descriptor", "passed", "memory", "victim-environment", "victim-words", "shm",
+CHANNELS = ("file", "name", "environment", "descriptor", "passed", "memory", "victim-environment", "victim-words",
+            "shm",
             "msg", "mq", "key", "socket", "spied", "variable")
 KEPT_SIZE = 34567
 PROFILES = {"full": [], "root": ["userns"], "copy": ["namespaces"], "bare": []}
@@ -114,7 +115,8 @@ class World:
                 body = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
                 attributes = [] if path.is_socket() else os.listxattr(path, follow_symlinks=False)
                 times = 0 if path.is_dir() and name == "spied" else stat.st_mtime_ns
-                found[name] = (stat.st_mode, stat.st_uid, stat.st_gid, times, stat.st_nlink if body else 0, body, attributes)
+                found[name] = (stat.st_mode, stat.st_uid, stat.st_gid, times, stat.st_nlink if body else 0, body,
+                               attributes)
         return found
 
     def start_victim(self):
@@ -124,7 +126,8 @@ class World:
             (self.outside / name).unlink(missing_ok=True)
         env = {"PATH": os.environ["PATH"], "SECRET": self.tokens["victim-environment"]}
         env.update({"VIV_ATTACK_NET": "1"} if self.net else {})
-        self.victim = subprocess.Popen([sys.executable, "-B", HERE / "victim.py", self.outside, self.notes, json.dumps(own),
+        self.victim = subprocess.Popen([sys.executable, "-B", HERE / "victim.py", self.outside, self.notes,
+                                        json.dumps(own),
                                         self.tokens["victim-words"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        text=True, env=env, start_new_session=True)
         line = self.victim.stdout.readline()
@@ -160,7 +163,8 @@ class World:
 
     def git(self, *words):
         return subprocess.run(["git", "-C", self.project, *words], check=True, capture_output=True, text=True,
-                              errors="replace", env={"PATH": os.environ["PATH"], "HOME": str(self.user), "GIT_CONFIG_NOSYSTEM": "1"}).stdout
+                              errors="replace", env={"PATH": os.environ["PATH"], "HOME": str(self.user),
+                                                     "GIT_CONFIG_NOSYSTEM": "1"}).stdout
 
     def make_project(self):
         self.git("init", "-q", "-b", "main", "--template=")
@@ -193,7 +197,8 @@ class World:
         rc = str(self.outside / "rc")
         return {"PATH": os.environ["PATH"], "HOME": str(self.user), "LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1",
                 "GIT_CONFIG_NOSYSTEM": "1", "SECRET_API_KEY": self.tokens["environment"], "BASH_ENV": rc, "ENV": rc,
-                "PYTHONSTARTUP": rc, "PS4": self.tokens["environment"], "SSH_AUTH_SOCK": str(self.outside / "agent.sock")}
+                "PYTHONSTARTUP": rc,
+                "PS4": self.tokens["environment"], "SSH_AUTH_SOCK": str(self.outside / "agent.sock")}
 
     def wrapped(self, words):
         limits = PROFILES[self.profile]
@@ -214,8 +219,11 @@ class World:
         """Run to its end, with the inherited descriptors; (exit code, output and errors as bytes)."""
         fds, near = self.inherited()
         try:
-            done = subprocess.run([str(word) for word in words], cwd=cwd or self.project, env=self.environment(), pass_fds=fds,
-                                  input=text, stdin=subprocess.DEVNULL if text is None else None, capture_output=True, timeout=limit_s, check=False)
+            done = subprocess.run([str(word) for word in words], cwd=cwd or self.project, env=self.environment(),
+                                  pass_fds=fds,
+                                  input=text,
+                                  stdin=subprocess.DEVNULL if text is None else None,
+                                  capture_output=True, timeout=limit_s, check=False)
         except subprocess.TimeoutExpired as end:
             return subprocess.CompletedProcess(words, None, (end.stdout or b"").decode("utf-8", "replace"),
                                                (end.stderr or b"").decode("utf-8", "replace"))
@@ -246,7 +254,8 @@ class World:
         with side.host_of(self, self.project) as path:
             for text in texts:
                 body = {"command": {"stages": [{"argv": ["bash", "-c", text]}]}, "goal": "an attack", "op": "explain"}
-                answer = side.ask(path, json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+                answer = side.ask(path, json.dumps(body, sort_keys=True, separators=(",", ":"),
+                                                   ensure_ascii=False).encode())
                 found[text] = json.loads(answer or b"{}").get("verdict")
         return found
 
@@ -285,7 +294,8 @@ class World:
     def result_of(self, task):
         """What a task would change, as text."""
         with contextlib.suppress(subprocess.CalledProcessError):
-            return self.git("log", "-p", "--no-textconv", "--text", "--no-ext-diff", f"viv/{task}", "--not", "main@{1}", "--") \
+            return self.git("log", "-p", "--no-textconv", "--text", "--no-ext-diff", f"viv/{task}", "--not",
+                            "main@{1}", "--") \
                 if self.git("for-each-ref", f"refs/heads/viv/{task}") else ""
         return ""
 
@@ -317,16 +327,20 @@ class World:
             with contextlib.suppress(OSError):
                 with open(f"/proc/{entry}/cmdline", "rb") as file:
                     words = file.read().split(b"\0")
-                if entry.isdigit() and (self.sleep.encode() in words or any(str(self.top).encode() in w and b"victim.py" not in w and
-                                                                           w.endswith((b"attack", b"probes.py")) for w in words)):
+                if entry.isdigit() and (self.sleep.encode() in words or any(str(self.top).encode() in w
+                    and b"victim.py" not in w and
+                                                                           w.endswith((b"attack",
+                                                                               b"probes.py")) for w in words)):
                     found.append(int(entry))
         return found
 
     def look(self, *texts):
         """The canaries that were touched, and everything planted anew."""
         text = "\n".join(texts)
-        touched = {name for name, token in self.tokens.items() if token in text} | self.home_holds() | self.notes_since()
-        touched |= {line.split()[1] for line in text.splitlines() if line.startswith("REACHED ") and len(line.split()) == 2}
+        touched = {name for name, token in self.tokens.items()
+                   if token in text} | self.home_holds() | self.notes_since()
+        touched |= {line.split()[1] for line in text.splitlines() if line.startswith("REACHED ")
+                    and len(line.split()) == 2}
         if self.snapshot() != self.planted:
             touched.add("outside")
         if state_of(self.victim.pid) != self.victim_state:

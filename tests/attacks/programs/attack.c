@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attacks that Python cannot make: `attack NAME [WORDS]`. What was reached is said in a line of its own,
- * "REACHED WORD"; what is read is printed, and whoever planted it knows it again. */
+/* Attacks that Python cannot make: `attack NAME [WORDS]`. What was reached is said in a line of its
+ * own, "REACHED WORD"; what is read is printed, and whoever planted it knows it again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -62,7 +62,8 @@ static int
 attack_clone3(char **words)
 {
     (void)words;
-    static const uint64_t flags[] = {CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET};
+    static const uint64_t flags[] = {CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNS, CLONE_NEWPID,
+                                     CLONE_NEWNET};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         struct clone_args args = {.flags = flags[i], .exit_signal = SIGCHLD};
         long pid = syscall(SYS_clone3, &args, sizeof args);
@@ -84,13 +85,17 @@ static int
 attack_i386(char **words)
 {
 #if defined(__x86_64__)
-    char *low = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    char *low =
+        mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
     if (low == MAP_FAILED || !words[0]) {
         return 1;
     }
     snprintf(low, 4096, "%s", words[0]);
     long fd;
-    __asm__ volatile("int $0x80" : "=a"(fd) : "a"(5L), "b"(low), "c"(0L), "d"(0L) : "memory", "r8", "r9", "r10", "r11");
+    __asm__ volatile("int $0x80"
+                     : "=a"(fd)
+                     : "a"(5L), "b"(low), "c"(0L), "d"(0L)
+                     : "memory", "r8", "r9", "r10", "r11");
     print_file((int)fd);
 #else
     (void)words;
@@ -127,11 +132,13 @@ ring_open(struct ring *ring)
         return -1;
     }
     size_t size = ring->params.sq_off.array + ring->params.sq_entries * sizeof(uint32_t);
-    size_t cq_size = ring->params.cq_off.cqes + ring->params.cq_entries * sizeof(struct io_uring_cqe);
+    size_t cq_size =
+        ring->params.cq_off.cqes + ring->params.cq_entries * sizeof(struct io_uring_cqe);
     ring->sq = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
-    ring->cq = mmap(NULL, cq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_CQ_RING);
-    ring->entries = mmap(NULL, ring->params.sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE,
-                         MAP_SHARED, ring->fd, IORING_OFF_SQES);
+    ring->cq =
+        mmap(NULL, cq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_CQ_RING);
+    ring->entries = mmap(NULL, ring->params.sq_entries * sizeof(struct io_uring_sqe),
+                         PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQES);
     return ring->sq == MAP_FAILED || ring->cq == MAP_FAILED || ring->entries == MAP_FAILED ? -1 : 0;
 }
 
@@ -145,7 +152,8 @@ attack_io_uring(char **words)
     }
     reached("io_uring");
     struct io_uring_sqe *entry = &ring.entries[0];
-    *entry = (struct io_uring_sqe){.opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (uintptr_t)words[0], .len = 0};
+    *entry = (struct io_uring_sqe){
+        .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .addr = (uintptr_t)words[0], .len = 0};
     ((uint32_t *)(void *)(ring.sq + ring.params.sq_off.array))[0] = 0;
     __atomic_store_n((uint32_t *)(void *)(ring.sq + ring.params.sq_off.tail), 1, __ATOMIC_RELEASE);
     if (syscall(SYS_io_uring_enter, ring.fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1) {
@@ -233,8 +241,8 @@ static int
 attack_memory(char **words)
 {
     (void)words;
-    if (mmap(NULL, (size_t)64 << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) !=
-        MAP_FAILED) {
+    if (mmap(NULL, (size_t)64 << 30, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED) {
         reached("memory");
     }
     return 0;
@@ -247,9 +255,9 @@ main(int argc, char **argv)
         const char *name;
         int (*run)(char **words);
     } attacks[] = {
-        {"userns", attack_userns},   {"clone3", attack_clone3},   {"i386", attack_i386},
+        {"userns", attack_userns},   {"clone3", attack_clone3},     {"i386", attack_i386},
         {"x32", attack_x32},         {"io_uring", attack_io_uring}, {"forks", attack_forks},
-        {"threads", attack_threads}, {"zombies", attack_zombies}, {"memory", attack_memory},
+        {"threads", attack_threads}, {"zombies", attack_zombies},   {"memory", attack_memory},
     };
     for (size_t i = 0; argc > 1 && i < sizeof attacks / sizeof *attacks; i++) {
         if (strcmp(attacks[i].name, argv[1]) == 0) {

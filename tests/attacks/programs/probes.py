@@ -230,7 +230,8 @@ def signals():
     if pidfd >= 0:
         quiet(signal.pidfd_send_signal, pidfd, signal.SIGKILL)
     quiet(os.kill, 1, signal.SIGKILL)
-    for pid in {*range(2, 40)} - {os.getpid(), os.getppid(), os.getpgid(0)}:  # small numbers are others of ours, or the system's
+    for pid in {*range(2, 40)} - {os.getpid(), os.getppid(),
+                                  os.getpgid(0)}:  # small numbers are others of ours, or the system's
         quiet(os.kill, pid, signal.SIGSTOP) if os.path.exists("/work") else None
 
 
@@ -430,7 +431,8 @@ def datagrams():
             with socket.socket(family, socket.SOCK_DGRAM) as sock:
                 sock.sendto(b"escaped\n", (host, port))
     for family, kind, protocol, word in ((socket.AF_INET, socket.SOCK_DGRAM, 1, "icmp"),
-                                         (socket.AF_INET, socket.SOCK_RAW, 1, "raw"), (17, socket.SOCK_RAW, 3, "packet"),
+                                         (socket.AF_INET, socket.SOCK_RAW, 1, "raw"), (17, socket.SOCK_RAW, 3,
+                                             "packet"),
                                          (16, socket.SOCK_RAW, 0, "netlink"), (40, socket.SOCK_STREAM, 0, "vsock"),
                                          (38, socket.SOCK_SEQPACKET, 0, "alg"),
                                          (socket.AF_INET, socket.SOCK_SEQPACKET, 132, "sctp")):
@@ -478,7 +480,8 @@ def files_open():
         reached("files-open")
 
 
-PROBES = {name: thing for name, thing in globals().items() if callable(thing) and getattr(thing, "__module__", "") == "__main__"}
+PROBES = {name: thing for name, thing in globals().items() if callable(thing) and getattr(thing, "__module__",
+    "") == "__main__"}
 
 if __name__ == "__main__":
     PROBES[sys.argv[1]]()
