@@ -187,7 +187,17 @@ def twins(world):
             problems.append(f"{group}: nothing names the rule: {done.stderr[-200:]}")
     if checkout_of(world) != before:
         problems.append("git's own folder has changed")
-    return problems, touched
+    return problems, touched | refused_by_git(world)
+
+
+def refused_by_git(world):
+    """A result that git will not check out, let through by a person: does work after it go on?"""
+    side = Side(world, {"one.txt": "1\n"})
+    side.viv("run", "a link", "--id", "link", "--attempts", "1", "--", "ln", "-s", "one.txt", ".gitmodules")
+    side.viv("task", "approve", "link")
+    side.viv("work", "--drain")
+    after = side.viv("run", "after it", "--id", "after", "--", "sh", "-c", "echo 2 >two.txt")
+    return {"line-stopped"} if after.returncode else set()
 
 
 def mapped_file(world):
