@@ -99,7 +99,7 @@ def at_once(world, chosen):
             and not expected(world, case, "limits") and not expected(world, case, "gaps")]
     if not some:
         return set()
-    world.write({"together.sh": "".join(f"(timeout 10 bash ./{name}.sh) </dev/null\n" for name in some) + "true\n"})
+    world.write({"together.sh": "".join(f"(timeout 20 bash ./{name}.sh) </dev/null\n" for name in some) + "true\n"})
     done = world.task("bash", "./together.sh")
     touched = world.look(done.stdout, done.stderr, world.result_of(done.task))
     return set(some) if done.returncode is not None and not touched else set()

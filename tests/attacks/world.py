@@ -26,8 +26,8 @@ CHANNELS = ("file", "name", "environment", "descriptor", "passed", "memory", "vi
 KEPT_SIZE = 34567
 PROFILES = {"full": [], "root": ["userns"], "copy": ["namespaces"], "bare": []}
 NAMES = {"full": "full", "root": "reduced-root", "copy": "reduced-copy"}
-POLICIES = {"on": "version: 1\nbranch: follow\nlimits: {time: 30s}\n",
-            "off": 'version: 1\nbranch: follow\nlimits: {time: 30s}\n'
+POLICIES = {"on": "version: 1\nbranch: follow\nlimits: {time: 60s}\n",
+            "off": 'version: 1\nbranch: follow\nlimits: {time: 60s}\n'
                    'commands: [{id: all, pattern: ".*", verdict: allow}]\n'}
 
 
@@ -345,7 +345,7 @@ class World:
             touched.add("outside")
         if state_of(self.victim.pid) != self.victim_state:
             touched.add("victim")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while self.leftovers() and time.monotonic() < deadline and self.profile != "bare":
             time.sleep(0.05)
         left = self.leftovers()

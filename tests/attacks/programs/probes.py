@@ -162,7 +162,7 @@ def watch():
     """Names of what others make in a folder, by inotify and fanotify."""
     fd = call("inotify_init1", os.O_NONBLOCK)
     if fd >= 0 and call("inotify_add_watch", fd, (W["outside"] + "/spied").encode(), 0xfff) >= 0:
-        end = time.monotonic() + 1
+        end = time.monotonic() + 20
         while time.monotonic() < end:
             data = quiet(os.read, fd, 4096)
             if data:
@@ -368,10 +368,11 @@ def environment():
 
 # ---- sockets ----
 
-def talk(family, kind, address, flags=0, protocol=0):
+def talk(family, kind, address, flags=0, seconds=20):
+    """To somebody of this machine, who answers at once or, when the machine is busy, later."""
     with contextlib.suppress(OSError, ValueError, OverflowError):
-        with socket.socket(family, kind, protocol) as sock:
-            sock.settimeout(1)
+        with socket.socket(family, kind) as sock:
+            sock.settimeout(seconds)
             if flags:
                 sock.sendto(b"escaped\n", flags, address)
             else:
@@ -396,8 +397,9 @@ def forms():
     """The same addresses in clothes: mapped, translated, 6to4, Teredo, NAT64."""
     for host in ("::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
                  "2001:0:7f00:1::80ff:fffe", "fe80::1%lo", "::"):
-        talk(socket.AF_INET6, socket.SOCK_STREAM, (host, W["tcp4"]))
-        talk(socket.AF_INET6, socket.SOCK_STREAM, (host, W["tcp6"]))
+        seconds = 20 if "ffff:127" in host else 1  # to the others nobody may answer
+        talk(socket.AF_INET6, socket.SOCK_STREAM, (host, W["tcp4"]), seconds=seconds)
+        talk(socket.AF_INET6, socket.SOCK_STREAM, (host, W["tcp6"]), seconds=1)
 
 
 def spellings():
@@ -409,9 +411,11 @@ def spellings():
 
 
 def metadata():
-    for host in ("169.254.169.254", "100.100.100.200", "168.63.129.16"):
-        talk(socket.AF_INET, socket.SOCK_STREAM, (host, W["meta"]))
-    talk(socket.AF_INET6, socket.SOCK_STREAM, ("fd00:ec2::254", W["tcp6"]))
+    seconds = 1 if W["meta"] == 9 else 20  # nobody may be there
+    for host in ("169.254.169.254", "100.100.100.200"):
+        talk(socket.AF_INET, socket.SOCK_STREAM, (host, W["meta"]), seconds=seconds)
+    talk(socket.AF_INET, socket.SOCK_STREAM, ("168.63.129.16", W["meta"]), seconds=1)
+    talk(socket.AF_INET6, socket.SOCK_STREAM, ("fd00:ec2::254", W["tcp6"]), seconds=1)
 
 
 def lookups():
@@ -453,7 +457,7 @@ def listen():
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.bind(("0.0.0.0", W["free_port"]))
             sock.listen(1)
-            sock.settimeout(1.5)
+            sock.settimeout(20)
             peer, _ = sock.accept()
             reached("peer")
             show(peer.recv(200))
