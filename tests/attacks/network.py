@@ -22,7 +22,7 @@ def enter():
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() != 0 or libc.unshare(NEW_NET | NEW_MOUNTS):
         return False
-    libc.mount(None, b"/", None, PRIVATE_ALL, None)
+    private = libc.mount(None, b"/", None, PRIVATE_ALL, None) == 0  # else, as in a chroot, a mount would be seen outside
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SET_FLAGS, struct.pack("16sH14x", b"lo", UP))
         for number, host in enumerate(ADDRESSES):
@@ -32,6 +32,7 @@ def enter():
                 fcntl.ioctl(sock, SET_MASK, address_of(name, "255.255.255.255"))
     with tempfile.NamedTemporaryFile("w", delete=False) as file:
         file.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-    libc.mount(file.name.encode(), b"/etc/resolv.conf", None, BIND, None)
+    if private:
+        libc.mount(file.name.encode(), b"/etc/resolv.conf", None, BIND, None)
     os.unlink(file.name)
     return True
