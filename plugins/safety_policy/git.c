@@ -115,6 +115,21 @@ follows(const struct argv *argv, uint32_t from, const char *list)
     return 0;
 }
 
+/* "git grep -Oprogram": the option and its value in one word. */
+static uint32_t
+opens_with_program(const struct argv *argv, uint32_t command)
+{
+    for (uint32_t i = command + 1; rules_is(argv->words[command], "grep") && i < argv->count; i++) {
+        if (rules_is(argv->words[i], "--")) {
+            return 0;
+        }
+        if (rules_starts(argv->words[i], "-O") && argv->words[i].len > 2) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static uint32_t
 sets_program(const struct argv *argv, uint32_t command)
 {
@@ -149,6 +164,10 @@ programs_find_git(const struct argv *argv, struct finding *ret_findings, uint32_
             (!rows[i].words || follows(argv, command + 1, rows[i].words))) {
             ret_findings[count++] = rows[i].finding;
         }
+    }
+    if (count < max && command < argv->count && opens_with_program(argv, command)) {
+        ret_findings[count++] =
+            (struct finding){"exec.hidden-program", ASK, 0, "starts another program by an option"};
     }
     if (count < max && sets_program(argv, command)) {
         ret_findings[count++] =

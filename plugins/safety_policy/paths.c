@@ -118,6 +118,20 @@ static const struct surface surfaces[] = {
      {"critical.build", ASK, 0, "is run by the gates that check this work"}},
 };
 
+/* Bytes of a character that some file systems leave out of names: joiners, marks of direction, the mark of byte
+ * order. */
+static uint64_t
+ignored(const char *at, uint64_t len)
+{
+    const unsigned char *c = (const unsigned char *)at;
+    if (len < 3) {
+        return 0;
+    }
+    int marks = c[0] == 0xe2 && ((c[1] == 0x80 && ((c[2] >= 0x8c && c[2] <= 0x8f) || (c[2] >= 0xaa && c[2] <= 0xae))) ||
+                                 (c[1] == 0x81 && c[2] >= 0xaa && c[2] <= 0xaf));
+    return marks || (c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf) ? 3 : 0;
+}
+
 /* The lower-case form, and for each component without the trailing dots and blanks some file
  * systems drop. */
 static struct viv_str
@@ -126,6 +140,11 @@ folded(struct viv_str path, char *buffer)
     uint64_t len = 0;
     for (uint64_t i = 0; i < path.len && i < VIV_PATH_MAX; i++) {
         char c = path.data[i];
+        uint64_t skip = ignored(path.data + i, path.len - i);
+        if (skip > 0) {
+            i += skip - 1;
+            continue;
+        }
         if (c == '/') {
             while (len > 0 && (buffer[len - 1] == '.' || buffer[len - 1] == ' ')) {
                 len--;
@@ -160,6 +179,32 @@ is_sample(struct viv_str path)
         ".env.example .env.sample .env.template .env.dist *.example *.sample *.template", path);
 }
 
+/* A component that is ".git" to a file system with streams (".git:x", ".git::$INDEX_ALLOCATION") or with other
+ * separators. git itself refuses to check such a path out, so a result that held one would stop all work after it. */
+static int
+is_git_stream(struct viv_str path)
+{
+    for (uint64_t at = 0; at < path.len;) {
+        const char *slash = memchr(path.data + at, '/', (size_t)(path.len - at));
+        uint64_t end = slash ? (uint64_t)(slash - path.data) : path.len;
+        struct viv_str rest = {path.data + at, end - at};
+        uint64_t skip = rest.len >= 4 && memcmp(rest.data, ".git", 4) == 0    ? 4
+                        : rest.len >= 5 && memcmp(rest.data, "git~1", 5) == 0 ? 5
+                                                                              : 0;
+        at = end + 1;
+        if (skip == 0) {
+            continue;
+        }
+        while (skip < rest.len && (rest.data[skip] == ' ' || rest.data[skip] == '.')) {
+            skip++;
+        }
+        if (skip == rest.len || rest.data[skip] == ':' || rest.data[skip] == '\\') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* ".git.*" and ".git?" must not catch git's ordinary files. */
 static int
 is_git_file(struct viv_str path)
@@ -178,11 +223,12 @@ paths_rules(struct viv_str path, enum paths_access access, uint32_t with_gates,
     uint32_t count = 0;
     for (size_t i = 0; i < sizeof surfaces / sizeof *surfaces && count < max; i++) {
         const struct surface *surface = &surfaces[i];
+        int stream = i == 0 && is_git_stream(name);
         if ((surface->write_only && access != PATHS_WRITE) ||
-            (surface->with_gates && !with_gates) || !matches_one(surface->globs, name)) {
+            (surface->with_gates && !with_gates) || (!stream && !matches_one(surface->globs, name))) {
             continue;
         }
-        if (i == 0 && is_git_file(name) && !matches_one(".git", name)) {
+        if (i == 0 && !stream && is_git_file(name) && !matches_one(".git", name)) {
             continue;
         }
         if (surface->rule.by_policy && is_sample(name)) {
