@@ -69,15 +69,27 @@ vh_str_utf8(struct viv_str text)
     return true;
 }
 
+/* Controls of the first and the second set, separators of lines, and what turns the direction of a text: a terminal
+ * acts on them, or shows another order than is there. */
+static bool
+steers(const unsigned char *p, size_t len)
+{
+    uint32_t point = len == 1 ? p[0] : len == 2 ? (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu)
+                   : len == 3 ? (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu) : 0x10000;
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x61c || point == 0x200e || point == 0x200f ||
+           (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+}
+
 void
 vh_str_clean(char *text)
 {
     size_t left = strlen(text);
     while (left) {
         size_t len = sequence((const unsigned char *)text, left);
-        if (len == 0 || (len == 1 && ((unsigned char)*text < 0x20 || *text == 0x7f))) {
-            *text = '?';
-            len = 1;
+        bool bad = len == 0 || steers((const unsigned char *)text, len);
+        len = len ? len : 1;
+        if (bad) {
+            memset(text, '?', len);
         }
         text += len;
         left -= len;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/sysmacros.h>
 
 #include "base/error.h"
@@ -215,6 +216,20 @@ check_name(struct walk *walk, struct viv_str path, const char *name, int depth, 
     return VIV_OK;
 }
 
+/* Whoever checks such a tree out is refused the whole of it. Its other spellings are those of file systems that fold
+ * case or cut names; a few honest names more are no loss. */
+static bool
+git_refuses_link(const char *name)
+{
+    static const char *const starts[] = { ".gitmod", "gitmod~", "gi7eba" };
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        if (strncasecmp(name, starts[i], strlen(starts[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static viv_status
 walk_entry(struct walk *walk, int dir, const char *name, struct viv_str folder, int depth)
 {
@@ -233,6 +248,9 @@ walk_entry(struct walk *walk, int dir, const char *name, struct viv_str folder, 
     }
     if (S_ISDIR(stat.st_mode)) {
         return walk_folder(walk, dir, name, path, depth + 1);
+    }
+    if (S_ISLNK(stat.st_mode) && git_refuses_link(name)) {
+        return refuse(walk, path, "is a link named like .gitmodules, which git does not check out");
     }
     if (S_ISREG(stat.st_mode) || S_ISLNK(stat.st_mode)) {
         return walk_file(walk, dir, name, path, &stat);

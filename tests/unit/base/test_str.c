@@ -74,12 +74,15 @@ cleaning_leaves_good_text_alone(void **state)
     (void)state;
     char good[] = "plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x8c\xb1";
     char bad[] = "\x01\t\xff\xe2\x82x\x7f";
+    char steering[] = "a\xe2\x80\xae" "b\xc2\x9b" "c\xe2\x81\xa6" "d\xd8\x9c" "e\xe2\x80\xa8";
     char empty[] = "";
     vh_str_clean(good);
+    vh_str_clean(steering);
     vh_str_clean(bad);
     vh_str_clean(empty);
     assert_string_equal(good, "plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x8c\xb1");
     assert_string_equal(bad, "?????x?");
+    assert_string_equal(steering, "a???b??c???d??e???");
     assert_string_equal(empty, "");
 }
 
