@@ -330,6 +330,8 @@ await_stopped ": seals"
 viv log verify -C "$P"
 expect_code 0 "while it runs"
 refute "what runs has no outcome yet and is no finding" grep -q "without an outcome" "$SCRATCH/out"
+viv submit "later" --id later -C "$P" -- true # its commit takes what was only logged along
+expect_code 0 "a command that is synced"
 kill -9 "$(sed -nE 's/.*"pid":([0-9]+).*/\1/p' <("$VIVHOST" log show --json -C "$P" | grep '"kind":"host.started"' | tail -n 1))"
 viv_end work
 wait
@@ -340,4 +342,5 @@ said "'exec' of hangs, effect 0"
 viv doctor -C "$P"
 said "1 effects were announced and have no outcome"
 viv task cancel hangs -C "$P"
+viv task cancel later -C "$P"
 flow_end
