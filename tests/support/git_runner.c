@@ -59,7 +59,7 @@ collect(int out, int errors, struct vh_buf *output, struct vh_buf *error)
             continue;
         }
         for (int i = 0; i < 2; i++) {
-            static char bytes[65536];
+            static _Thread_local char bytes[65536];
             if (fds[i].fd < 0 || !fds[i].revents) {
                 continue;
             }

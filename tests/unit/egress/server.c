@@ -196,10 +196,10 @@ serve(void *data)
         }
         *peer = (struct peer){ server, fd, NULL };
         server->fds[at] = fd;
+        atomic_fetch_add(&server->connections, 1); /* before it can be answered */
         if (pthread_create(&server->threads[at], NULL, serve_one, peer)) {
             abort();
         }
-        atomic_fetch_add(&server->connections, 1);
     }
     return NULL;
 }

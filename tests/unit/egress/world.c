@@ -121,6 +121,9 @@ world_ask(struct vh_egress *egress, const struct server *server, const struct wa
                                               .answer_bytes_max = want->most };
     const struct viv_http_sink sink = { sizeof sink, 1, ret_got, take_head, take_body };
     ret_got->status = vh_egress_exchange(egress, &bounds, &request, &sink, &ret_got->sent, &ret_got->err);
+    if (server) {
+        (void)atomic_load(&server->requests); /* an answer came after it was counted: `last` is whole */
+    }
 }
 
 void
