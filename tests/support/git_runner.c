@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-static unsigned runs;
+static _Atomic unsigned runs;
 
 unsigned
 support_git_runs(void)

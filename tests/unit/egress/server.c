@@ -164,7 +164,9 @@ serve_one(void *data)
     struct peer *peer = data;
     struct server *server = peer->server;
     char *text = malloc(sizeof server->last);
+    pthread_mutex_lock(&server->lock); /* it may have been made after this server began */
     peer->tls = server->tls ? SSL_new(server->tls) : NULL;
+    pthread_mutex_unlock(&server->lock);
     bool good = !peer->tls || (SSL_set_fd(peer->tls, peer->fd) && SSL_accept(peer->tls) == 1);
     size_t len = good ? read_request(peer, text, sizeof server->last) : 0;
     if (len) {
@@ -266,5 +268,7 @@ server_tls(struct server *server, const char *path)
     fclose(file);
     X509_free(cert);
     EVP_PKEY_free(key);
+    pthread_mutex_lock(&server->lock);
     server->tls = tls;
+    pthread_mutex_unlock(&server->lock);
 }

@@ -71,9 +71,9 @@ struct got {
 
 /* "http://host:PORT/path" in memory that goes with the test. */
 const char *world_url(const struct server *server, const char *host, const char *path);
-void world_ask(struct vh_egress *egress, const struct server *server, const struct want *want, struct got *ret_got);
+void world_ask(struct vh_egress *egress, struct server *server, const struct want *want, struct got *ret_got);
 /* The same, and it must end so; `text` stands in the message. */
-void world_refused(struct vh_egress *egress, const struct server *server, const struct want *want, viv_status status,
+void world_refused(struct vh_egress *egress, struct server *server, const struct want *want, viv_status status,
                    const char *text);
 
 /* Loopback sockets. */
