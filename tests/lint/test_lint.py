@@ -139,7 +139,7 @@ class Lints(unittest.TestCase):
         for name in ("CMakeLists.txt", "tools/test"):
             shutil.copy(ROOT / name, cls.top / name)
         cls.put("skills/tally_moons/manifest.json", MANIFEST)
-        for name in ("host/keep/k.h", "host/lend/k.h", "host/run/k.h", "plugins/gate_b/b.h"):
+        for name in ("host/keep/k.h", "host/lend/k.h", "host/run/k.h", "plugins/gate_b/b.h", "plugins/model_wire/json.h"):
             cls.put(name, SPDX + "#ifndef K_H\n#define K_H\n#endif\n")
 
     @classmethod

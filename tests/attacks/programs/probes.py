@@ -377,7 +377,8 @@ def talk(family, kind, address, flags=0, seconds=20):
                 sock.sendto(b"escaped\n", flags, address)
             else:
                 sock.connect(address)
-                sock.send(b"escaped\n")
+                with contextlib.suppress(OSError):  # who has answered and gone has still answered
+                    sock.send(b"escaped\n")
             if kind == socket.SOCK_STREAM:
                 show(sock.recv(4096))
 
