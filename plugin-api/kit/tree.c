@@ -30,8 +30,8 @@ viv_tree_fail(struct viv_error *err, viv_status status, const char *where, const
 }
 
 /* jansson recurses up to 2,048 deep; the bound of the contract is checked before it starts. */
-static uint32_t
-depth_of(struct viv_str text)
+uint32_t
+viv_tree_depth(struct viv_str text)
 {
     uint32_t depth = 0;
     uint32_t deepest = 0;
@@ -68,7 +68,7 @@ viv_tree_read(struct viv_str text, const char *name, struct json_t **ret_value,
         return viv_tree_fail(err, VIV_E_LIMIT, "json", "%s has %llu bytes, allowed %u", name,
                              (unsigned long long)text.len, VIV_QUEUE_BYTES_MAX);
     }
-    uint32_t depth = depth_of(text);
+    uint32_t depth = viv_tree_depth(text);
     if (depth > VIV_JSON_DEPTH_MAX) {
         return viv_tree_fail(err, VIV_E_INVALID, "json", "%s is nested %u deep, allowed %u", name,
                              depth, VIV_JSON_DEPTH_MAX);

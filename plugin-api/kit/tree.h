@@ -26,6 +26,9 @@ viv_status viv_tree_fail(struct viv_error *err, viv_status status, const char *w
 viv_status viv_tree_read(struct viv_str text, const char *name, struct json_t **ret_value,
                          struct viv_error *err);
 
+/* How deep a text that may be JSON is nested, without parsing it: the parser recurses. */
+uint32_t viv_tree_depth(struct viv_str text);
+
 /* Canonical text: sorted keys, no blanks, integers within 2^53-1. Refused: real numbers, booleans,
  * null. */
 viv_status viv_tree_write(struct viv_call *call, const struct json_t *value, uint32_t failed,

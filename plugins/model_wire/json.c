@@ -7,34 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static uint32_t
-depth_of(struct viv_str text)
-{
-    uint32_t depth = 0;
-    uint32_t deepest = 0;
-    uint32_t quoted = 0;
-    for (uint64_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = 1;
-        } else if (c == '{' || c == '[') {
-            depth++;
-            deepest = depth > deepest ? depth : deepest;
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return deepest;
-}
+#include <tree.h>
 
 struct json_t *
 wire_json_parse(struct viv_str text, char *why, uint64_t size)
 {
-    uint32_t depth = depth_of(text);
+    uint32_t depth = viv_tree_depth(text);
     if (depth > VIV_JSON_DEPTH_MAX) {
         (void)snprintf(why, size, "it is nested %u deep, allowed %d", depth, VIV_JSON_DEPTH_MAX);
         return NULL;

@@ -353,19 +353,20 @@ def launcher_killed(world):
     problems, touched = [], set()
     reach = world.script(f"cat {world.outside}/secret; echo escaped >{world.outside}/escaped; true")
 
-    def kill_it(host):
+    def kill_it(host, after_s):
         end = time.monotonic() + 4
         while time.monotonic() < end and host.poll() is None:
             for pid in all_below(host.pid):
                 with contextlib.suppress(OSError):
                     if pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").startswith("viv-launcher"):
-                        time.sleep(secrets.randbelow(60) / 1000)
+                        time.sleep(after_s)  # the moment of the kill, another one each time
                         os.kill(pid, signal.SIGKILL)
                         return
 
-    for _ in range(5):
+    for turn in range(5):
         name = "kill" + secrets.token_hex(3)
-        _, said = interrupted(world, ["run", "x", "--attempts", "1", "--id", name, "--", "bash", reach], 4, kill_it)
+        _, said = interrupted(world, ["run", "x", "--attempts", "1", "--id", name, "--", "bash", reach], 4,
+                              lambda host, after_s=turn * 0.012: kill_it(host, after_s))
         touched |= world.look(said)
         world.viv("task", "cancel", name)
     return problems, touched
