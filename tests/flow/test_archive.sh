@@ -93,14 +93,16 @@ many second
 before=$(size) # in the file and in its write-ahead log
 viv log archive --keep 0 --shrink -C "$P" --json
 expect_code 0 "archive by a client"
-said '"segments":1'
+made=$(grep -oE '"segments":[0-9]+' "$SCRATCH/out" | cut -d: -f2) # by how much its worker has done of it by now
+expect "at least one more" test "${made:-0}" -ge 1
+begins=$((8192 * (1 + made) + 1))
 viv run "goes on" --id after -C "$P" -- sh -c 'echo after >after.txt'
 expect_code 0 "a task after it"
 kill -INT "$pid_work"
 viv_end work
 [ "$(size)" -lt $((before - 4000000)) ] || fail "the database has $(size) bytes, before it had $before"
-same "files" "$(segments)" 2
-same "where the exported log begins" "$(first_line)" 16385
+same "files" "$(segments)" $((1 + made))
+same "where the exported log begins" "$(first_line)" "$begins"
 viv log show -C "$P"
 said "old events archived"
 
@@ -108,7 +110,7 @@ story "an auditor reads the pieces"
 python3 "$AUDIT" "$A"/*.gz "$L/execution_log.jsonl" >"$SCRATCH/out" 2>"$SCRATCH/err" || fail "the pieces are not sound"
 said "sound: "
 python3 "$AUDIT" "$L/execution_log.jsonl" >"$SCRATCH/out" 2>"$SCRATCH/err" && fail "a log without its beginning is sound"
-said "found sequence number 16385; must be 1"
+said "found sequence number $begins; must be 1"
 head -c 2000 "$(ls "$A"/*.gz | head -n 1)" >"$SCRATCH/cut.gz"
 python3 "$AUDIT" "$SCRATCH/cut.gz" >"$SCRATCH/out" 2>"$SCRATCH/err" && fail "half a piece is sound"
 said "cannot read, after event "
