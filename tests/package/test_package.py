@@ -133,7 +133,9 @@ class Package(unittest.TestCase):
             done = subprocess.run(verify, capture_output=True, text=True, env={**os.environ, "XDG_RUNTIME_DIR": runtime})
         if "initialize manager" in done.stderr:
             self.skipTest(f"systemd-analyze does not work here: {done.stderr.strip()}")
-        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+        # What it says of the machine's own units is the machine's affair.
+        said = [line for line in (done.stdout + done.stderr).splitlines() if "vivhost" in line]
+        self.assertEqual((done.returncode, said), (0, []))
 
     def test_the_scripted_model_finds_its_parts(self):
         examples = sorted(self.prefix.glob("share/vivarium/mock-model.d/*.json"))
