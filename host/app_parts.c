@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of a host, in order: store and sequencer, registry, plugins of tier 0, policy; and what a crash left. */
-#include "app.h"
+/* The parts of a host, in order: store and sequencer, registry; plugins and policy by app_plugins.c; and what a crash
+ * left. */
+#include "app_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,6 @@ trusts(void *data, const char *digest_hex)
 {
     return vh_app_trusts(data, digest_hex);
 }
-
-static viv_status load_safety(void *data, struct viv_error *err);
 
 static bool
 is_folder(struct vh_app *app, const char *path)
@@ -151,165 +150,6 @@ vh_app_user_registry(struct vh_app *app, struct viv_error *err)
     return open_places(app, NULL, err);
 }
 
-/* Settings of one plugin from the policy in force. */
-static struct viv_str
-settings_of(struct vh_app *app, const char *id)
-{
-    const struct vh_run_policy *policy = app->run.policy;
-    const struct vh_json *plugins = policy ? vh_run_setting(policy, "plugins") : NULL;
-    const struct vh_json *one = plugins ? vh_json_get(plugins, id) : NULL;
-    const struct vh_json *options = one ? vh_json_get(one, "options") : NULL;
-    return options ? vh_json_print(app->arena, options) : (struct viv_str){ NULL, 0 };
-}
-
-/* A user's plugin that came by other ways than installing may have a bundled one's id. */
-static viv_status
-inspect(struct vh_app *app, const struct vh_registry_entry *entry, struct vh_plugin_file *ret_file,
-        struct viv_error *err)
-{
-    struct vh_run *run = &app->run;
-    viv_status status = vh_registry_inspect(run->registry, app->arena, &run->rules, entry, ret_file, err);
-    return status || !(entry->flags & VH_REGISTRY_USER) ? status : vh_registry_check_id(run->registry, ret_file, err);
-}
-
-static viv_status
-load_file(struct vh_app *app, struct vh_plugin_set *set, const struct vh_plugin_file *file,
-          const struct vh_plugin **ret_plugin, struct viv_error *err)
-{
-    struct vh_plugin *plugin = NULL;
-    const struct vh_manifest *manifest = file->manifest;
-    const struct viv_host *host = vh_lend_host(app->arena, manifest->id, manifest->services, manifest->service_count);
-    if (!host) {
-        return vh_error_set(err, VIV_E_MEMORY, "plugin", "no memory for a plugin");
-    }
-    viv_status status = vh_plugin_load(app->arena, file, host, settings_of(app, manifest->id), set, &plugin, err);
-    *ret_plugin = plugin;
-    return status;
-}
-
-/* One bad plugin of the user's store must not keep every project from starting: it is refused, and the walk goes on to
- * the version it hid. Of any other the failure is the start's. */
-static viv_status
-refuse(struct vh_app *app, const struct vh_registry_entry *entry, viv_status status, struct viv_error *err)
-{
-    if (!(entry->flags & VH_REGISTRY_USER) || status == VIV_OK || status == VIV_E_MEMORY) {
-        return status;
-    }
-    vh_log(VH_LOG_WARNING, "plugin", "'%.*s' of your store is refused: %s", VH_STR_ARGS(entry->id), err->text);
-    struct viv_error fault = *err;
-    return vh_registry_refuse(app->run.registry, entry, fault.text, err);
-}
-
-/* The one plugin of an interface that tier 0 may load: the highest version of the first id that is trusted. What is
- * not signed never runs in this process. */
-static viv_status
-load_for(struct vh_app *app, struct vh_plugin_set *set, uint32_t interface, const struct vh_plugin **ret_plugin,
-         struct viv_error *err)
-{
-    struct vh_registry_entry entry;
-    uint32_t cursor = 0;
-    while (vh_registry_next(app->run.registry, interface, &cursor, &entry)) {
-        struct vh_plugin_file file;
-        if (entry.flags & VH_REGISTRY_SKILL) {
-            continue;
-        }
-        viv_status status = inspect(app, &entry, &file, err);
-        bool outside = status == VIV_OK && file.trust == VH_TRUST_UNSIGNED;
-        if (status == VIV_OK && !outside) {
-            status = load_file(app, set, &file, ret_plugin, err);
-        }
-        bool refused = status != VIV_OK;
-        status = refuse(app, &entry, status, err);
-        if (status || (!refused && !outside)) {
-            return status;
-        }
-        if (refused) {
-            continue;
-        }
-        vh_log(VH_LOG_WARNING, "plugin", "'%s' is not signed by you and not asked for %s; 'vivhost doctor' says more",
-               file.manifest->id, viv_interfaces[interface].id);
-    }
-    return vh_error_set(err, VIV_E_UNAVAILABLE, "plugin", "no plugin offers %s; 'vivhost doctor' shows what is missing",
-                        viv_interfaces[interface].id);
-}
-
-/* A gate that nobody answers for, or a skill's: its sealed bytes and who it is, for a runner. It can only hold work
- * back: passing gives no right, and what it asks to do is judged. */
-static viv_status
-plan_gate(struct vh_app *app, const struct vh_plugin_file *file, struct vh_run_gate *gate, struct viv_error *err)
-{
-    const struct vh_manifest *manifest = file->manifest;
-    struct vh_runner_plan *plan = vh_arena_alloc(app->arena, sizeof *plan);
-    struct vh_plugin *name = vh_arena_alloc(app->arena, sizeof *name);
-    if (!plan || !name) {
-        return vh_error_set(err, VIV_E_MEMORY, "plugin", "no memory for a plugin");
-    }
-    viv_status status =
-        vh_runner_plan_fill(app->arena, file, settings_of(app, manifest->id), -1, plan, &gate->key, err);
-    if (status == VIV_OK) {
-        status = vh_map_seal(file->bytes.data, (size_t)file->bytes.len, manifest->id, &plan->plugin_fd, err);
-    }
-    if (status == VIV_OK) {
-        *name = (struct vh_plugin){ .id = manifest->id, .version = manifest->version, .manifest = manifest };
-        memcpy(name->digest_hex, file->digest_hex, sizeof name->digest_hex);
-        gate->plugin = name;
-        gate->plan = plan;
-    }
-    return status;
-}
-
-static viv_status
-load_gates(struct vh_app *app, struct vh_plugin_set *set, struct viv_error *err)
-{
-    struct vh_run_plugins *plugins = &app->run.plugins;
-    struct vh_registry_entry entry;
-    uint32_t cursor = 0;
-    viv_status status = VIV_OK;
-    while (status == VIV_OK && vh_registry_next(app->run.registry, VIV_INDEX_GATE, &cursor, &entry)) {
-        struct vh_plugin_file file;
-        if (plugins->gate_count == VH_RUN_GATES_MAX) {
-            return vh_error_set(err, VIV_E_LIMIT, "plugin", "more than %d gates are installed", VH_RUN_GATES_MAX);
-        }
-        struct vh_run_gate *gate = &plugins->gates[plugins->gate_count];
-        status = inspect(app, &entry, &file, err);
-        if (status == VIV_OK) {
-            bool outside = file.trust == VH_TRUST_UNSIGNED || (entry.flags & VH_REGISTRY_SKILL);
-            status = outside ? plan_gate(app, &file, gate, err) : load_file(app, set, &file, &gate->plugin, err);
-        }
-        plugins->gate_count += status == VIV_OK;
-        status = refuse(app, &entry, status, err);
-    }
-    return status;
-}
-
-/* Safety first: it compiles the policy that holds the settings of the others. */
-static viv_status
-load_plugins(struct vh_app *app, struct viv_error *err)
-{
-    struct vh_run_plugins *plugins = &app->run.plugins;
-    struct vh_plugin_set *set = vh_arena_alloc(app->arena, sizeof *set);
-    if (!set) {
-        return vh_error_set(err, VIV_E_MEMORY, "host", "no memory to start");
-    }
-    viv_status status = load_for(app, set, VIV_INDEX_SAFETY, &plugins->safety, err);
-    if (status == VIV_OK) {
-        status = vh_policy_read(&app->run, err);
-    }
-    const struct {
-        uint32_t interface;
-        const struct vh_plugin **place;
-    } others[] = {
-        { VIV_INDEX_ECONOMY, &plugins->economy },
-        { VIV_INDEX_DECOMPOSE, &plugins->decompose },
-        { VIV_INDEX_CRITIC, &plugins->critic },
-        { VIV_INDEX_EXECUTOR, &plugins->executor },
-    };
-    for (size_t i = 0; i < sizeof others / sizeof *others && status == VIV_OK; i++) {
-        status = load_for(app, set, others[i].interface, others[i].place, err);
-    }
-    return status ? status : load_gates(app, set, err);
-}
-
 static viv_status
 prepare_run(struct vh_app *app, struct viv_error *err)
 {
@@ -327,7 +167,7 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     vh_tree_users_init(trees, VIV_TREES_MAX);
     source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
     source->trusted = trusts;
-    source->safety = load_safety;
+    source->safety = vh_app_load_safety;
     source->data = app;
     run->seam = app->seam;
     run->arena = app->arena;
@@ -371,7 +211,7 @@ vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err)
 {
     viv_status status = open_registry(app, err);
     if (status == VIV_OK && need == VH_APP_WORK) {
-        status = load_plugins(app, err);
+        status = vh_app_load_plugins(app, err);
     }
     return status;
 }
@@ -381,27 +221,6 @@ vh_app_build_view(struct vh_app *app, struct viv_error *err)
 {
     viv_status status = prepare_run(app, err);
     return status ? status : open_registry(app, err);
-}
-
-static viv_status
-load_safety(void *data, struct viv_error *err)
-{
-    struct vh_app *app = data;
-    pthread_mutex_lock(app->run.registry_lock);
-    viv_status status = load_for(app, NULL, VIV_INDEX_SAFETY, &app->run.plugins.safety, err);
-    pthread_mutex_unlock(app->run.registry_lock);
-    return status;
-}
-
-viv_status
-vh_app_try_policy(struct vh_app *app, struct viv_str text, bool trusted, struct viv_error *err)
-{
-    const struct vh_plugin **safety = &app->run.plugins.safety;
-    viv_status status = app->run.registry ? VIV_OK : vh_app_build_view(app, err);
-    if (status == VIV_OK && !*safety) {
-        status = load_for(app, NULL, VIV_INDEX_SAFETY, safety, err);
-    }
-    return status ? status : vh_policy_try(&app->run, text, trusted, err);
 }
 
 void
@@ -415,6 +234,7 @@ vh_app_unbuild(struct vh_app *app)
             app->seam->close(app->seam->data, plugins->gates[i].plan->plugin_fd);
         }
     }
+    vh_app_models_end(app);
     if (app->run.policy_source) {
         vh_policy_end(&app->run);
         app->run.policy_source = NULL;

@@ -121,9 +121,8 @@ int vh_cli_help_of(const struct vh_cli_command *command);
 
 /* How often SIGINT came, 1 also for SIGTERM and SIGHUP. */
 extern atomic_uint vh_cli_stop;
-/* How many of them the command looks at; one more Ctrl-C ends the program at once. */
-extern atomic_uint vh_cli_patience;
-/* What else they mean to it: SIGTERM counts as SIGINT does; SIGHUP sets vh_cli_reload and asks for no end. */
+extern atomic_uint vh_cli_patience; /* how many the command looks at; one more ends the program at once */
+/* What else they mean: SIGTERM counts as SIGINT does; SIGHUP sets vh_cli_reload, no end. */
 enum { VH_CLI_TERM_COUNTS = 1, VH_CLI_HANGUP_RELOADS = 2 };
 extern atomic_uint vh_cli_manners, vh_cli_reload;
 
@@ -145,6 +144,7 @@ int vh_cli_schema(struct vh_cli *cli);
 int vh_cli_completion(struct vh_cli *cli);
 int vh_cli_doctor(struct vh_cli *cli);
 extern const struct vh_cli_verb vh_cli_queue_verbs[], vh_cli_task_verbs[], vh_cli_plugin_verbs[], vh_cli_skill_verbs[],
-    vh_cli_log_verbs[], vh_cli_policy_verbs[], vh_cli_budget_verbs[];
+    vh_cli_log_verbs[], vh_cli_policy_verbs[], vh_cli_budget_verbs[],
+    vh_cli_model_verbs[];
 
 #endif

@@ -24,6 +24,8 @@ const struct vh_event_kind vh_event_kinds[] = {
     { "content.pruned", true, true, "outputs of ended tasks that are not kept any more: their digests" },
     { "log.archived", true, true, "old events left the database for a file: its size and SHA-256, head and root" },
     { "switch.set", true, true, "a person holds all work, or lets it go on: state, note, by whom" },
+    { "budget.capped", true, true, "a person limits an account further than the policy does, or not any more" },
+    { "model.learned", true, false, "a kind of goal that needed a stronger tier of models" },
     { "plugin.blamed", true, false, "a plugin crashed, hung, lied or refused to start" },
     { "calls.made", true, false, "a batch of read-only calls with what they cost" },
     { "command.refused", true, true, "a client's command was refused: status and reason" },

@@ -185,6 +185,12 @@ fold_fact(struct vh_folding *fold)
     if (vh_str_is(kind, "switch.set")) {
         return put_print(fold, "switch", vh_json_print(fold->arena, fold->event->data));
     }
+    if (vh_str_is(kind, "budget.capped")) {
+        return vh_fold_capped(fold);
+    }
+    if (vh_str_is(kind, "model.learned")) {
+        return vh_fold_learned(fold);
+    }
     if (vh_str_is(kind, "trust.changed")) {
         return put_print(fold, "trust", vh_json_print(fold->arena, fold->event->data));
     }

@@ -36,6 +36,8 @@ viv_status vh_fold_effect_asked(struct vh_folding *fold);
 viv_status vh_fold_effect_finished(struct vh_folding *fold);
 /* Money of one effect, named by its ordinal in "effect"; the task's own hold is another. */
 viv_status vh_fold_effect_held(struct vh_folding *fold);
+viv_status vh_fold_capped(struct vh_folding *fold);
+viv_status vh_fold_learned(struct vh_folding *fold);
 viv_status vh_fold_effect_settled(struct vh_folding *fold);
 /* The event's accounts: so much more reserved, so much more settled. */
 viv_status vh_fold_scopes(struct vh_folding *fold, int64_t reserve, int64_t settle);

@@ -43,8 +43,8 @@ struct vh_state_ops {
                             struct viv_error *err);
     viv_status (*get_effect)(void *data, struct vh_arena *arena, struct viv_str task, int64_t round,
                              int64_t ordinal, struct vh_effect_row *ret_effect, struct viv_error *err);
-    /* Small facts by name: "seed", "epoch", "policy", "home", "tasks", "project", "places". Missing gives empty
-     * text. */
+    /* Small facts by name: "seed", "epoch", "policy", "home", "tasks", "project", "places", "caps", "learned". Missing
+     * gives empty text. */
     viv_status (*get_fact)(void *data, struct vh_arena *arena, const char *name, struct viv_str *ret_text,
                            struct viv_error *err);
     /* In order of submission. */

@@ -21,6 +21,8 @@ static const struct handler {
     { "content.pruned", vh_step_record },
     { "log.archived", vh_step_record },
     { "switch.set", vh_step_switch_set },
+    { "budget.capped", vh_step_budget_capped },
+    { "model.learned", vh_step_model_learned },
     { "queue.imported", vh_step_record },
     { "plugin.installed", vh_step_record },
     { "plugin.removed", vh_step_record },

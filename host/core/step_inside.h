@@ -131,6 +131,10 @@ viv_status vh_step_answer_given(struct vh_stepping *step);
 viv_status vh_step_rollback_requested(struct vh_stepping *step);
 viv_status vh_step_record(struct vh_stepping *step);
 viv_status vh_step_switch_set(struct vh_stepping *step);
+viv_status vh_step_budget_capped(struct vh_stepping *step);
+viv_status vh_step_model_learned(struct vh_stepping *step);
+/* Lower `*limit` to what a person allows the account. */
+viv_status vh_step_cap(struct vh_stepping *step, struct viv_str account, int64_t *limit);
 
 /* `refusal` with a text while people hold all work; with `halt_only` a mere pause is no matter. */
 viv_status vh_step_switched(struct vh_stepping *step, bool halt_only, viv_status refusal);

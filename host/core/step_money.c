@@ -16,6 +16,10 @@ vh_step_room_in(struct vh_stepping *step, const struct vh_json *want, int64_t *r
         return status;
     }
     int64_t limit = vh_json_int(want, "limit_micro", scope.limit_micro);
+    status = vh_step_cap(step, name, &limit);
+    if (status) {
+        return status;
+    }
     *ret_ever = limit - scope.settled_micro;
     *ret_now = *ret_ever - scope.reserved_micro;
     return VIV_OK;

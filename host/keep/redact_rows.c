@@ -31,6 +31,8 @@ const struct vh_redact_row vh_redact_rows[] = {
     { "content.pruned", "digests[]", "" },
     { "log.archived", "digest root", "head" },
     { "switch.set", "state", "by note" },
+    { "budget.capped", "account", "" },
+    { "model.learned", "tier", "pattern" },
     { "calls.made", "input_digest output_digest skill tree", "scope" },
     { "command.refused", "command request", "text" },
     { "clock.stepped", "", "" },

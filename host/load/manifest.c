@@ -15,7 +15,7 @@
 
 static const char *const known_keys[] = { "id",           "version",      "kind",    "abi",       "description",
                                           "interfaces",   "grants",       "options", "libraries", "experimental",
-                                          "inputSchema",  "outputSchema", "templates", "provenance", NULL };
+                                          "inputSchema",  "outputSchema", "templates", "provenance", "goals", NULL };
 
 viv_status
 vh_manifest_no_memory(struct vh_manifest_reader *r)
@@ -155,6 +155,23 @@ offers_skill(const struct vh_manifest *m)
 }
 
 static viv_status
+read_goals(struct vh_manifest_reader *r)
+{
+    struct vh_manifest *m = r->manifest;
+    json_t *goals = json_object_get(r->root, "goals");
+    bool executor = false;
+    for (uint32_t i = 0; i < m->interface_count; i++) {
+        executor = executor || (m->interfaces[i].known && m->interfaces[i].index == VIV_INDEX_EXECUTOR);
+    }
+    if (goals && (!json_is_boolean(goals) || !executor)) {
+        return vh_error_set(r->err, VIV_E_INVALID, "manifest", "goals is %s, allowed: true or false, of a plugin that "
+                            "offers '" VIV_IFACE_EXECUTOR "'", executor ? "no boolean" : "said of another plugin");
+    }
+    m->goals = json_is_true(goals);
+    return VIV_OK;
+}
+
+static viv_status
 read_kind(struct vh_manifest_reader *r)
 {
     struct vh_manifest *m = r->manifest;
@@ -176,7 +193,7 @@ read_kind(struct vh_manifest_reader *r)
         return vh_error_set(r->err, VIV_E_INVALID, "manifest", "experimental must be true or false");
     }
     m->experimental = json_is_true(experimental);
-    return VIV_OK;
+    return read_goals(r);
 }
 
 static viv_status

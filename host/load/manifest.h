@@ -5,7 +5,7 @@
  * {"id":"viv.gate_command", "version":"0.1.0", "kind":"plugin"|"skill", "abi":{"min":1,"max":1},
  *  "description":"...", "interfaces":["viv.gate/1", {"id":"viv.safety/1","rev":2}],
  *  "grants":["viv.log/1"] or {"services":["viv.log/1"],"effects":["read","list"],"folder":"read"},
- *  "libraries":["libpcre2-8.so.0"], "experimental":true,
+ *  "libraries":["libpcre2-8.so.0"], "experimental":true, "goals":true,
  *  "options":[{"name","type","default","min","max","help"}], "inputSchema":{}, "outputSchema":{},
  *  "templates":[{"text":"WORDS {slot:word} WORDS","bind":{"slot":"/pointer"},"set":{"/other":"value"},
  *    "accept":[], "refuse":[]}],
@@ -59,6 +59,7 @@ struct vh_manifest {
     const char *description;
     bool experimental;
     bool machine_made; /* provenance.origin is "machine" */
+    bool goals;        /* an executor of tasks that come without a command */
     bool folder_read;  /* may read the workspace folder through a descriptor */
     uint32_t effects;  /* 1u << VIV_EFFECT_*, what a skill may ask for */
     uint32_t interface_count;

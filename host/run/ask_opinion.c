@@ -326,6 +326,16 @@ vh_ask_settle(struct vh_work *work, struct viv_error *err)
     return vh_run_answer(work, "settle.priced", data, NULL, err);
 }
 
+/* What a model made waits for a person until the policy says otherwise; anything else only when the policy says so. */
+static bool
+asks_for_result(const struct vh_work *work)
+{
+    const struct vh_task *task = &work->ask.task;
+    const struct vh_json *rule = vh_run_setting(work->policy, "approvals.results");
+    bool by_goal = vh_str_is(task->route, "executor") && task->command.len == 0;
+    return rule ? vh_str_is(rule->text, "ask") : by_goal;
+}
+
 viv_status
 vh_ask_review(struct vh_work *work, struct viv_error *err)
 {
@@ -365,6 +375,9 @@ vh_ask_review(struct vh_work *work, struct viv_error *err)
     } else {
         vh_json_set(data, "findings", vh_run_tree(work, answer.findings_json, "[]"));
         vh_json_set_int(work->arena, data, "score_permille", answer.score_permille);
+    }
+    if (asks_for_result(work)) {
+        vh_json_set_int(work->arena, data, "ask_result", 1);
     }
     return vh_run_answer(work, "review.made", data, NULL, err);
 }

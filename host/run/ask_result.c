@@ -12,6 +12,7 @@
 #include "run/effect.h"
 #include "run/guard.h"
 #include "run/line.h"
+#include "run/model_choice.h"
 #include "run/outside.h"
 #include "run/pipeline.h"
 #include "run/rollback.h"
@@ -380,6 +381,8 @@ vh_ask_publish(struct vh_work *work, struct viv_error *err)
     }
     if (vh_json_get(data, "failure")) {
         vh_ask_used(work, data);
+    } else {
+        vh_model_learn(work);
     }
     return vh_run_answer(work, "publish.finished", data, NULL, err);
 }

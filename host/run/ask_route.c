@@ -3,6 +3,7 @@
  * input like any opinion: recorded with every candidate and why not. */
 #include "base/error.h"
 #include "base/str.h"
+#include "run/models.h"
 #include "run/pipeline.h"
 #include "run/router.h"
 
@@ -56,6 +57,11 @@ vh_ask_route(struct vh_work *work, struct viv_error *err)
     }
     if (status == VIV_OK && route.skill.len) {
         set_skill(work, data, &route);
+    } else if (status == VIV_OK && work->run->plugins.goals && vh_models_any(work->policy)) {
+        char *text = vh_arena_format(work->arena, "no skill matches (%.*s): a model works on it",
+                                     VH_STR_ARGS(route.reason));
+        vh_json_set_text(work->arena, data, "reason", text);
+        vh_json_set_text(work->arena, data, "route", "executor");
     } else {
         char *text = status ? vh_arena_text(work->arena, fault.text)
                             : vh_arena_format(work->arena, "%s (%.*s)", nothing, VH_STR_ARGS(route.reason));

@@ -139,7 +139,8 @@ run_executor(struct vh_work *work, struct viv_error *err)
         .feedback_json = task->feedback.len ? task->feedback : VH_STR("[]"),
     };
     struct viv_executor_execute_answer answer = { 0 };
-    struct vh_guard_call call = { .plugin = work->run->plugins.executor,
+    const struct vh_run_plugins *plugins = &work->run->plugins;
+    struct vh_guard_call call = { .plugin = task->command.len ? plugins->executor : plugins->goals,
                                   .interface = VIV_INDEX_EXECUTOR,
                                   .method = VIV_METHOD_EXECUTOR_EXECUTE,
                                   .request = &request,

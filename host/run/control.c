@@ -4,6 +4,7 @@
 
 #include "run/network.h"
 #include "run/quota.h"
+#include "run/model_call.h"
 #include "run/switch.h"
 
 #define KEY_BYTES 16
@@ -277,6 +278,7 @@ op_resume(struct vh_controlling *c)
     status = status ? status : vh_control_send(c, "switch.set", (struct viv_str){ NULL, 0 }, data);
     if (status == VIV_OK) {
         vh_switch_obey(c->control, VH_STR("run"));
+        vh_model_breaker_reset(c->run);
     }
     return status;
 }
@@ -309,6 +311,8 @@ static const struct op {
     { "workers", vh_control_workers },
     { "status", vh_control_status },
     { "accounts", vh_control_accounts },
+    { "cap", vh_control_cap },
+    { "models", vh_control_models },
     { "verify", vh_control_verify },
     { "pruned", vh_control_pruned },
     { "plugins", vh_control_plugins },

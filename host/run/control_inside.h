@@ -50,6 +50,8 @@ viv_status vh_control_events(struct vh_controlling *c);
 viv_status vh_control_workers(struct vh_controlling *c);
 viv_status vh_control_status(struct vh_controlling *c);
 viv_status vh_control_accounts(struct vh_controlling *c);
+viv_status vh_control_cap(struct vh_controlling *c);
+viv_status vh_control_models(struct vh_controlling *c);
 viv_status vh_control_verify(struct vh_controlling *c);
 viv_status vh_control_pruned(struct vh_controlling *c);
 viv_status vh_control_plugins(struct vh_controlling *c);

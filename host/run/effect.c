@@ -103,6 +103,9 @@ record_intent(struct vh_effect *effect, viv_verdict verdict, struct vh_json *jso
     vh_json_set_str(work->arena, data, "stage", work->stage);
     vh_json_set_int(work->arena, data, "verdict", verdict);
     vh_json_set(data, "what", json);
+    if (effect->hold) {
+        vh_json_set(data, "hold", vh_json_clone(work->arena, effect->hold));
+    }
     struct vh_answer answer;
     viv_status status = vh_run_answer(work, "effect.started", data, &answer, err);
     if (status == VIV_OK) {
@@ -111,8 +114,26 @@ record_intent(struct vh_effect *effect, viv_verdict verdict, struct vh_json *jso
     return status;
 }
 
-static viv_status
-record_outcome(struct vh_effect *effect, viv_status status, const struct viv_error *fault, struct viv_error *err)
+/* Of an effect that worked. */
+static void
+add_output(const struct vh_effect *effect, struct vh_json *data)
+{
+    struct vh_arena *arena = effect->work->arena;
+    const struct viv_effect_outcome *outcome = effect->outcome;
+    vh_json_set_int(arena, data, "exit_code", outcome->exit_code);
+    vh_json_set_int(arena, data, "output_bytes", (int64_t)outcome->output.len);
+    vh_json_set_str(arena, data, "output_digest", outcome->output_digest);
+    if (effect->kept[0]) {
+        vh_json_set_text(arena, data, "output_kept", effect->kept);
+    }
+    if (effect->request->kind == VIV_EFFECT_EXEC) {
+        vh_json_set_str(arena, data, "errors", vh_run_clean(arena, outcome->errors, VH_OUTPUT_IN_EVENT_MAX));
+        vh_json_set_str(arena, data, "output", vh_run_clean(arena, outcome->output, VH_OUTPUT_IN_EVENT_MAX));
+    }
+}
+
+viv_status
+vh_effect_end(struct vh_effect *effect, viv_status status, const struct viv_error *fault, struct viv_error *err)
 {
     struct vh_work *work = effect->work;
     const struct viv_effect_outcome *outcome = effect->outcome;
@@ -128,18 +149,12 @@ record_outcome(struct vh_effect *effect, viv_status status, const struct viv_err
     if (status) {
         vh_json_set_str(work->arena, data, "text", vh_run_clean(work->arena, vh_str(fault->text), REASON_MAX));
     } else {
-        vh_json_set_int(work->arena, data, "exit_code", outcome->exit_code);
-        vh_json_set_int(work->arena, data, "output_bytes", (int64_t)outcome->output.len);
-        vh_json_set_str(work->arena, data, "output_digest", outcome->output_digest);
-        if (effect->kept[0]) {
-            vh_json_set_text(work->arena, data, "output_kept", effect->kept);
-        }
-        if (effect->request->kind == VIV_EFFECT_EXEC) {
-            struct viv_str errors = vh_run_clean(work->arena, outcome->errors, VH_OUTPUT_IN_EVENT_MAX);
-            struct viv_str output = vh_run_clean(work->arena, outcome->output, VH_OUTPUT_IN_EVENT_MAX);
-            vh_json_set_str(work->arena, data, "errors", errors);
-            vh_json_set_str(work->arena, data, "output", output);
-        }
+        add_output(effect, data);
+    }
+    for (const struct vh_json *m = effect->answer ? effect->answer->child : NULL; m; m = m->next) {
+        char *key = vh_arena_text_of(work->arena, m->key);
+        vh_json_set(data, key ? key : "", vh_json_clone(work->arena, m));
+        data->failed = data->failed || !key;
     }
     return vh_run_answer(work, "effect.finished", data, NULL, err);
 }
@@ -228,11 +243,12 @@ vh_effect_show(struct vh_work *work, struct viv_str command, struct vh_json **re
 }
 
 /* A question ends the run: no worker waits for a person. */
-static viv_status
-judge_and_record(struct vh_effect *effect, struct viv_error *err)
+viv_status
+vh_effect_begin(struct vh_effect *effect, struct viv_error *err)
 {
     struct vh_work *work = effect->work;
-    struct vh_json *json = vh_effect_json(effect, work->arena);
+    struct vh_json *json = effect->shown ? vh_json_clone(work->arena, effect->shown)
+                                         : vh_effect_json(effect, work->arena);
     struct viv_str text = vh_json_print(work->arena, json);
     if (!text.data) {
         return vh_error_set(err, VIV_E_INVALID, "effect", "the request is not UTF-8 or memory is out");
@@ -289,8 +305,13 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
     if (status == VIV_OK) {
         status = check_scope(&effect, err);
     }
+    if (status == VIV_OK && request->kind == VIV_EFFECT_MODEL) {
+        status = vh_effect_model(&effect, err);
+        *ret_outcome = status ? *ret_outcome : outcome;
+        return status;
+    }
     if (status == VIV_OK) {
-        status = judge_and_record(&effect, err);
+        status = vh_effect_begin(&effect, err);
     }
     if (status) {
         return status;
@@ -306,7 +327,7 @@ pass(const struct vh_effect_origin *origin, struct vh_arena *arena, const struct
         status = keep_output(&effect, &fault);
     }
     VH_PLACE(seam, "effect.before-outcome");
-    viv_status recorded = record_outcome(&effect, status, &fault, err);
+    viv_status recorded = vh_effect_end(&effect, status, &fault, err);
     if (recorded) {
         return recorded;
     }

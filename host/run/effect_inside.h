@@ -22,6 +22,9 @@ struct vh_effect {
     char kept[VH_HASH_HEX]; /* where the content store has the output, when that is not its own digest */
     int64_t ordinal;
     struct vh_json *network; /* of an exec: what went out and in; NULL: it had no way out */
+    struct vh_json *shown;   /* of a model: what is judged and recorded of it */
+    struct vh_json *hold;    /* its money: "micro", "scopes" */
+    struct vh_json *answer;  /* members of its outcome */
     struct viv_effect_outcome *outcome;
 };
 
@@ -42,6 +45,14 @@ viv_status vh_effect_write(struct vh_effect *effect, struct viv_error *err);
 viv_status vh_effect_list(struct vh_effect *effect, struct viv_error *err);
 viv_status vh_effect_move(struct vh_effect *effect, struct viv_error *err);
 viv_status vh_effect_delete(struct vh_effect *effect, struct viv_error *err);
+
+/* A model: tried again by its class of failure, each try judged, held, recorded and settled for itself. */
+viv_status vh_effect_model(struct vh_effect *effect, struct viv_error *err);
+
+/* What surrounds every effect: the verdict and the record of the intent; and the record of the outcome. */
+viv_status vh_effect_begin(struct vh_effect *effect, struct viv_error *err);
+viv_status vh_effect_end(struct vh_effect *effect, viv_status status, const struct viv_error *fault,
+                         struct viv_error *err);
 
 /* Output of an effect: kept bytes, digest of all of them. */
 viv_status vh_effect_output(struct vh_effect *effect, struct viv_str bytes, const struct vh_hash *hash, bool cut,

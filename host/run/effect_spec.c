@@ -55,7 +55,8 @@ vh_effect_normalise(struct vh_arena *arena, struct viv_str path, const char **re
 static const char *
 kind_name(uint32_t kind)
 {
-    static const char *const names[] = { NULL, "exec", "read", "write", "list", "move", "delete", "skill", "ask" };
+    static const char *const names[] = { NULL, "exec", "read", "write", "list", "move", "delete", "skill", "ask",
+                                         "model" };
     return kind < sizeof names / sizeof *names ? names[kind] : NULL;
 }
 
@@ -69,7 +70,8 @@ vh_effect_read_request(struct vh_effect *effect, struct viv_error *err)
                             request->kind, request->flags);
     }
     viv_status status = VIV_OK;
-    bool named = request->kind == VIV_EFFECT_SKILL || request->kind == VIV_EFFECT_ASK;
+    bool named = request->kind == VIV_EFFECT_SKILL || request->kind == VIV_EFFECT_ASK ||
+                 request->kind == VIV_EFFECT_MODEL;
     effect->path = named ? vh_arena_text_of(effect->arena, request->path) : NULL;
     if (!named) {
         status = vh_effect_normalise(effect->arena, request->path, &effect->path, err);

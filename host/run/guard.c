@@ -68,8 +68,8 @@ vh_guard_call(struct vh_work *work, const struct vh_guard_call *call, void *ret_
     }
     const struct vh_seam *seam = work->run->seam;
     /* An opinion takes one call at a time on one `self`. Who works by effects takes any number: an executor runs for
-     * as long as its task does. The time of waiting is not the plugin's. */
-    pthread_mutex_t *entry = call->effects ? NULL : call->plugin->entry;
+     * as long as its task does, a model for as long as its provider. The time of waiting is not the plugin's. */
+    pthread_mutex_t *entry = call->effects || call->http ? NULL : call->plugin->entry;
     if (entry) {
         pthread_mutex_lock(entry);
     }

@@ -122,12 +122,15 @@ record(struct vh_run *run, struct vh_arena *arena, const struct vh_run_policy *p
     if (p->critic) {
         vh_json_push(critics, vh_json_string(arena, vh_str(p->critic->id)));
     }
-    const struct vh_plugin *all[] = { p->safety, p->economy, p->decompose, p->critic, p->executor };
+    const struct vh_plugin *all[] = { p->safety, p->economy, p->decompose, p->critic, p->executor, p->goals };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         add_plugin(arena, plugins, all[i]);
     }
     for (uint32_t i = 0; i < p->gate_count; i++) {
         add_plugin(arena, plugins, p->gates[i].plugin);
+    }
+    for (uint32_t i = 0; i < p->model_count; i++) {
+        add_plugin(arena, plugins, p->models[i]);
     }
     const struct vh_json *threshold = vh_run_setting(policy, "critic.threshold_permille");
     if (threshold) {

@@ -17,6 +17,7 @@
 #include "run/tree_users.h"
 
 #define VH_RUN_GATES_MAX 16
+#define VH_RUN_MODELS_MAX 8 /* plugins, one for each wire */
 
 struct vh_run_gate {
     const struct vh_plugin *plugin; /* with a plan: who it is, without a table */
@@ -30,7 +31,10 @@ struct vh_run_plugins {
     const struct vh_plugin *economy;
     const struct vh_plugin *decompose;
     const struct vh_plugin *critic;
-    const struct vh_plugin *executor;
+    const struct vh_plugin *executor; /* of commands that came with a task */
+    const struct vh_plugin *goals;    /* an executor of tasks that came without one */
+    const struct vh_plugin *models[VH_RUN_MODELS_MAX];
+    uint32_t model_count;
     struct vh_run_gate gates[VH_RUN_GATES_MAX];
     uint32_t gate_count;
 };
@@ -57,6 +61,7 @@ struct vh_run {
     struct vh_launcher *launcher;
     struct vh_zygote *zygote;
     struct vh_egress *egress; /* the way to the network; started by its first use */
+    struct vh_model_source *models; /* see model_call.h */
     struct vh_pool *pool;
     struct vh_registry *registry;
     struct vh_plugin_rules rules;
@@ -104,6 +109,8 @@ struct vh_work {
     int64_t network_bytes; /* what commands in the workspace have received and sent */
     bool began;      /* the task's work was done or begun, in this claim or one before: it has a price */
     bool asked, lacked; /* an effect ended the run with a question; the last plugin called met a lack of memory */
+    char rejected[VIV_ID_MAX + 1]; /* the model whose work was rejected last; once looked for */
+    bool rejected_known;
     bool at_line; /* holds the line's lock */
     bool shown;   /* the safety report asked, and a person has approved the task with its command */
 };

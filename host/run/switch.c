@@ -72,6 +72,26 @@ note_of(struct vh_run *run, struct vh_arena *arena, const char *file)
     return vh_run_clean(arena, end ? (struct viv_str){ text.data, (uint64_t)(end - text.data) } : text, NOTE_MAX);
 }
 
+void
+vh_switch_trip(struct vh_run *run, struct vh_arena *arena, const char *note)
+{
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_answer answer = { 0 };
+    struct vh_json *data = vh_json_object(arena);
+    vh_json_set_text(arena, data, "note", note);
+    vh_json_set_text(arena, data, "state", "pause");
+    struct vh_command command = { .kind = VH_STR("switch.set"), .data = data,
+                                  .actor = { VH_STR("host"), VH_STR("the circuit breaker"), run->uid, run->pid } };
+    viv_status status = data ? vh_sequencer_call(run->sequencer, &command, false, arena, &answer, &err)
+                             : vh_error_set(&err, VIV_E_MEMORY, "switch", "no memory to hold work");
+    vh_log(VH_LOG_ERROR, "switch", "%s; no task begins until 'vivhost resume'", note);
+    if (status && status != VIV_E_STATE) { /* held already */
+        vh_log(VH_LOG_ERROR, "switch", "that could not be recorded: %s", err.text);
+    }
+    atomic_store(&run->held, 1); /* what cannot be recorded is obeyed all the same */
+    vh_sequencer_wake(run->sequencer);
+}
+
 static void
 obey_file(struct vh_control *control, const char *file, const char *state)
 {

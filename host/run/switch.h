@@ -13,6 +13,8 @@ viv_status vh_switch_load(struct vh_run *run, struct viv_error *err);
 void vh_switch_obey(struct vh_control *control, struct viv_str state);
 /* Look for the files. Some times each second, by one thread. */
 void vh_switch_look(struct vh_control *control);
+/* The host itself holds all work: something went wrong too often. */
+void vh_switch_trip(struct vh_run *run, struct vh_arena *arena, const char *note);
 /* Before it is set to "run": else they would set it again. */
 viv_status vh_switch_remove_files(struct vh_run *run, struct viv_error *err);
 

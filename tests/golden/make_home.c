@@ -164,6 +164,8 @@ about_the_home(void)
     (void)say("clock.stepped", "", "{\"back_us\":1500000}");
     (void)say("switch.set", "", "{\"note\":\"a look first\",\"state\":\"pause\"}");
     (void)say("switch.set", "", "{\"note\":\"\",\"state\":\"run\"}");
+    (void)say("budget.capped", "", "{\"account\":\"home\",\"limit_micro\":5000000}");
+    (void)say("model.learned", "", "{\"pattern\":\"refactor\",\"tier\":\"strong\"}");
 }
 
 /* A key is told its first answer again, a good one and a bad one. */

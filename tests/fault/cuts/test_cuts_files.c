@@ -136,11 +136,24 @@ write_cache(struct world *w, struct ack *ack, struct viv_error *err)
     vh_arena_destroy(arena);
 }
 
+struct segment_work {
+    struct world *w;
+    struct vh_segment *segment;
+};
+
+/* On the sequencer's thread, whose the store is. */
+static viv_status
+archive_first(void *data, struct vh_store *store, struct viv_error *err)
+{
+    const struct segment_work *work = data;
+    return vh_segment_write(&work->w->cut.seam, store, work->w->home, 1, work->segment, err);
+}
+
 static void
 write_segment(struct world *w, struct ack *ack, struct viv_error *err)
 {
     struct vh_segment segment;
-    if (vh_segment_write(&w->cut.seam, w->log.store, w->home, 1, &segment, err)) {
+    if (vh_sequencer_read(w->log.sequencer, archive_first, &(struct segment_work){w, &segment}, err)) {
         (void)wrong(w, "events cannot be archived:", err->text);
     }
     memcpy(ack->bytes, &segment, sizeof segment);

@@ -299,7 +299,8 @@ no_kind_is_forgotten(void **state)
                                            "trust.changed", "calls.made",   "command.refused", "clock.stepped",
                                            "plugin.blamed", "plugin.installed", "plugin.removed",
                                            "queue.imported", "content.pruned", "home.moved", "home.restored",
-                                           "backup.made", "log.archived", "switch.set" };
+                                           "backup.made", "log.archived", "switch.set", "budget.capped",
+                                           "model.learned" };
     for (size_t i = 0; i < vh_event_kinds_count; i++) {
         size_t found = 0;
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
