@@ -94,8 +94,8 @@ vh_step_model_learned(struct vh_stepping *step)
 {
     struct viv_str pattern = vh_step_str(step, "pattern"), tier = vh_step_str(step, "tier");
     if (pattern.len == 0 || pattern.len > PATTERN_MAX || tier.len == 0 || tier.len > VIV_ID_MAX) {
-        return vh_error_set(step->err, VIV_E_INVALID, "model", "a kind of goal and the tier that it needs are texts of 1 "
-                            "to %d and 1 to %d bytes", PATTERN_MAX, VIV_ID_MAX);
+        return vh_error_set(step->err, VIV_E_INVALID, "model", "a kind of goal and the tier that it needs are texts of "
+                            "1 to %d and 1 to %d bytes", PATTERN_MAX, VIV_ID_MAX);
     }
     return vh_step_input(step);
 }

@@ -196,8 +196,9 @@ vh_step_review_made(struct vh_stepping *step)
     int64_t threshold = vh_json_int(vh_step_policy(step), "critic_threshold_permille", CRITIC_THRESHOLD_PERMILLE);
     if (score >= threshold) {
         bool ask = vh_step_int(step, "ask_result", 0) && !vh_step_approved(step, "result", step->task.merged_tree);
-        return ask ? vh_step_ask(step, "result", step->task.merged_tree, VH_STR("a person reads this result before it is "
-                                 "published"), VH_STATE_E2E, VH_PHASE_PUBLISH)
+        return ask ? vh_step_ask(step, "result", step->task.merged_tree,
+                                 VH_STR("a person reads this result before it is published"), VH_STATE_E2E,
+                                 VH_PHASE_PUBLISH)
                    : VIV_OK;
     }
     const struct vh_json *findings = vh_json_get(step->command->data, "findings");

@@ -390,7 +390,8 @@ try_once(struct calling *calling, struct one *one, struct viv_error *err)
     struct vh_work *work = calling->work;
     const struct vh_model *model = &calling->choice.model;
     int64_t entered = calling->input_tokens + calling->output_tokens;
-    viv_status status = vh_model_enter(work->run->models->flows, model, entered, calling->give_up_ns, work->cancel, err);
+    struct vh_model_flows *flows = work->run->models->flows;
+    viv_status status = vh_model_enter(flows, model, entered, calling->give_up_ns, work->cancel, err);
     if (status) {
         return status;
     }

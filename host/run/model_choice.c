@@ -236,8 +236,8 @@ vh_model_estimate(struct vh_work *work, const struct vh_model *model, int64_t in
     }
     if (answer.output_tokens < 1 || answer.output_tokens > output_tokens || answer.output_tokens_min < 1 ||
         answer.output_tokens_min > answer.output_tokens) {
-        return vh_error_set(err, VIV_E_PLUGIN, "budget", "plugin '%s' pays for answers of %lld to %lld tokens, asked for "
-                            "were 1 to %lld", work->run->plugins.economy->id, (long long)answer.output_tokens_min,
+        return vh_error_set(err, VIV_E_PLUGIN, "budget", "plugin '%s' pays for answers of %lld to %lld tokens, asked "
+                            "for were 1 to %lld", work->run->plugins.economy->id, (long long)answer.output_tokens_min,
                             (long long)answer.output_tokens, (long long)output_tokens);
     }
     struct vh_json *hold = vh_json_object(work->arena);

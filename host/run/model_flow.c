@@ -203,8 +203,9 @@ rests(const struct flow *flow, int64_t now_ns, struct viv_error *err)
     if (flow->rest_until_ns <= now_ns) {
         return VIV_OK;
     }
-    return vh_error_set(err, VIV_E_UNAVAILABLE, "model", "model '%s' failed %lld times in a row and rests for %lld more "
-                        "seconds", flow->name, (long long)flow->failures,
+    return vh_error_set(err, VIV_E_UNAVAILABLE, "model",
+                        "model '%s' failed %lld times in a row and rests for %lld more seconds",
+                        flow->name, (long long)flow->failures,
                         (long long)seconds(flow->rest_until_ns - now_ns));
 }
 
@@ -226,8 +227,9 @@ wait_for(struct vh_model_flows *flows, struct flow *flow, const struct vh_model 
         }
         if (at_ns == NEVER ? now_ns >= deadline_ns : at_ns > deadline_ns) {
             return at_ns == NEVER
-                       ? vh_error_set(err, VIV_E_BUSY, "model", "model '%s' has %lld calls at one time, which is all it "
-                                      "may have", flow->name, (long long)flow->active)
+                       ? vh_error_set(err, VIV_E_BUSY, "model",
+                                      "model '%s' has %lld calls at one time, which is all it may have",
+                                      flow->name, (long long)flow->active)
                        : vh_error_set(err, VIV_E_BUSY, "model", "the rate of model '%s' has room again in %lld seconds",
                                       flow->name, (long long)seconds(at_ns - now_ns));
         }

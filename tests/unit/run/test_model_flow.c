@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* If this fails, a model gets more calls in a minute than the policy allows, a call that was refused later eats from the
- * rate, a host that starts again gets a new minute, or a provider that is down is asked for ever. */
+/* If this fails, a model gets more calls in a minute than the policy allows, a call that was refused later eats from
+ * the rate, a host that starts again gets a new minute, or a provider that is down is asked for ever. */
 #include "cm.h"
 
 #include <stdio.h>
