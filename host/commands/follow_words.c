@@ -315,9 +315,12 @@ words_of_decision(struct vh_cli *cli, const struct vh_json *event, struct viv_st
         struct viv_str route = data_str(event, "route");
         const char *at = route.len ? memchr(route.data, '@', (size_t)route.len) : NULL;
         route.len = at ? (uint64_t)(at - route.data) : route.len;
+        struct viv_str reason = data_str(event, "reason");
+        bool command = vh_str_is(reason, "the command that came with the task");
         return route.len == 0                  ? "nobody can do it"
-               : vh_str_is(route, "executor") ? "done by the command given"
-                                              : WORDS("done by skill %s", line_of(cli, route));
+               : !vh_str_is(route, "executor") ? WORDS("done by skill %s", line_of(cli, route))
+               : command                       ? "done by the command given"
+                                               : "a model works on it: no skill matches";
     }
     if (vh_str_is(kind, "base.captured")) {
         const char *failure = failure_of(cli, event);

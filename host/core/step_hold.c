@@ -4,16 +4,34 @@
  * held for an effect whose outcome nobody knows is spent: the far side may have taken it. */
 #include "step_inside.h"
 
-/* Accounts are told apart by the first that has no room. */
+static bool
+has_text(const struct vh_json *list, struct viv_str text)
+{
+    for (const struct vh_json *item = list ? list->child : NULL; item; item = item->next) {
+        if (vh_str_equal(item->text, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Accounts are told apart by the first that has no room. What the task itself holds in one is not free again before the
+ * task's end: to wait for that would be for ever. */
 static viv_status
 check_room(struct vh_stepping *step, const struct vh_json *scopes, int64_t micro)
 {
+    struct vh_json *own = NULL;
+    viv_status status = step->task.holds.len ? vh_json_read(step->arena, step->task.holds, &own, step->err) : VIV_OK;
+    if (status) {
+        return status;
+    }
     for (const struct vh_json *s = scopes->child; s; s = s->next) {
         int64_t now = 0, ever = 0;
-        viv_status status = vh_step_room_in(step, s, &now, &ever);
+        status = vh_step_room_in(step, s, &now, &ever);
         if (status) {
             return status;
         }
+        ever -= has_text(own, vh_json_str(s, "scope")) ? step->task.held_micro : 0;
         if (micro > now) {
             struct viv_str name = vh_json_str(s, "scope");
             return micro <= ever
@@ -26,21 +44,6 @@ check_room(struct vh_stepping *step, const struct vh_json *scopes, int64_t micro
         }
     }
     return VIV_OK;
-}
-
-/* The event of the start keeps what was asked for but the accounts, which stand in the event of the hold. */
-static struct vh_json *
-without_hold(struct vh_stepping *step)
-{
-    struct vh_json *data = vh_step_object(step);
-    for (const struct vh_json *m = step->command->data->child; m; m = m->next) {
-        if (!vh_str_is(m->key, "hold")) {
-            char *key = vh_arena_text_of(step->arena, m->key);
-            vh_json_set(data, key ? key : "", vh_json_clone(step->arena, m));
-            data->failed = data->failed || !key;
-        }
-    }
-    return data;
 }
 
 static viv_status
@@ -57,7 +60,7 @@ start(struct vh_stepping *step)
                             "no hold could be made for an effect: the estimate is out of range");
     }
     viv_status status = check_room(step, scopes, micro);
-    status = status ? status : vh_step_input_as(step, "effect.started", without_hold(step));
+    status = status ? status : vh_step_input_as(step, "effect.started", step->command->data);
     if (status || micro == 0) { /* 0 is no hold */
         return status;
     }

@@ -10,8 +10,10 @@
 #define CONFLICTS_TEXT "conflicts[].path conflicts[].reason kept_in "
 #define EFFECT \
     "by digest effect stage output_digest output_kept failure.class hold.prices hold.scopes[].scope prices " \
-    "reasons[].id scopes[].scope what.kind what.content"
-#define EFFECT_TEXT FAILED "reason reasons[].cure reasons[].reason what.path what.spec what.target errors output text"
+    "reasons[].id scopes[].scope what.kind what.content outcome what.rule what.tier"
+#define EFFECT_TEXT FAILED \
+    "reason reasons[].cure reasons[].reason what.path what.spec what.target what.host what.pattern what.reason " \
+    "what.request errors output text"
 #define PLUGIN "digest id kind plugin trust version"
 #define FINDINGS "findings[] findings[].command findings[].text findings[].path "
 

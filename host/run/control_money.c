@@ -2,6 +2,7 @@
 /* What every account may spend, holds and has spent. It is what the core decides by. */
 #include "control_inside.h"
 
+#include "base/error.h"
 #include "base/str.h"
 #include "run/models.h"
 #include "run/policy.h"
@@ -99,25 +100,42 @@ model_json(struct vh_controlling *c, const struct vh_json *model, struct viv_str
     return json;
 }
 
-viv_status
-vh_control_models(struct vh_controlling *c)
+/* As a text, which outlives the policy. */
+static viv_status
+models_text(struct vh_controlling *c, const struct vh_run_policy *policy, struct viv_str *ret_text)
 {
-    struct vh_run_policy *policy = NULL;
-    viv_status status = vh_policy_look(c->run, &policy, &c->err);
-    if (status) {
-        return status;
-    }
     char hex[VH_HASH_HEX] = "";
     struct viv_str table = { NULL, 0 };
-    struct vh_json *list = vh_json_array(c->arena);
+    struct vh_json *all = vh_json_object(c->arena), *list = vh_json_array(c->arena);
     const struct vh_json *models = vh_run_setting(policy, "models"), *routing = vh_run_setting(policy, "routing");
     for (const struct vh_json *m = models ? models->child : NULL; m; m = m->next) {
         vh_json_push(list, model_json(c, m, m->key));
     }
-    vh_json_set(c->response, "models", list);
-    vh_json_set(c->response, "routing", routing ? vh_json_clone(c->arena, routing) : vh_json_object(c->arena));
-    status = vh_models_prices(policy, c->arena, &table, hex, &c->err);
-    vh_json_set_text(c->arena, c->response, "prices", hex);
+    viv_status status = vh_models_prices(policy, c->arena, &table, hex, &c->err);
+    vh_json_set(all, "models", list);
+    vh_json_set_text(c->arena, all, "prices", hex);
+    vh_json_set(all, "routing", routing ? vh_json_clone(c->arena, routing) : vh_json_object(c->arena));
+    *ret_text = vh_json_print(c->arena, all);
+    return status || ret_text->data ? status
+                                    : vh_error_set(&c->err, VIV_E_MEMORY, "model", "no memory for a list of models");
+}
+
+viv_status
+vh_control_models(struct vh_controlling *c)
+{
+    static const char *const members[] = { "models", "prices", "routing" };
+    struct vh_run_policy *policy = NULL;
+    struct viv_str text = { NULL, 0 };
+    struct vh_json *all = NULL;
+    viv_status status = vh_policy_look(c->run, &policy, &c->err);
+    if (status) {
+        return status;
+    }
+    status = models_text(c, policy, &text);
     vh_policy_give(c->run, policy);
+    status = status ? status : vh_json_read(c->arena, text, &all, &c->err);
+    for (size_t i = 0; status == VIV_OK && i < sizeof members / sizeof *members; i++) {
+        vh_json_set(c->response, members[i], vh_json_clone(c->arena, vh_json_get(all, members[i])));
+    }
     return status;
 }

@@ -50,7 +50,7 @@ refuse_host_members(const struct vh_json *spec, struct viv_error *err)
 static viv_status
 fill_request(struct calling *calling, struct viv_error *err)
 {
-    struct vh_arena *arena = calling->effect->arena;
+    struct vh_arena *arena = calling->work->arena;
     const struct vh_model *model = &calling->choice.model;
     const struct vh_json *spec = calling->effect->spec;
     if (!spec || spec->type != VH_JSON_OBJECT) {
@@ -78,8 +78,8 @@ fill_request(struct calling *calling, struct viv_error *err)
 static struct viv_str
 request_text(struct calling *calling)
 {
-    vh_json_set_int(calling->effect->arena, calling->request, "max_tokens", calling->output_tokens);
-    return vh_json_print(calling->effect->arena, calling->request);
+    vh_json_set_int(calling->work->arena, calling->request, "max_tokens", calling->output_tokens);
+    return vh_json_print(calling->work->arena, calling->request);
 }
 
 static viv_status
@@ -97,7 +97,7 @@ prepare(struct calling *calling, struct viv_error *err)
     const struct vh_model *model = &calling->choice.model;
     status = status ? status : fill_request(calling, err);
     status = status ? status : vh_model_plugin(work->run, model, &calling->plugin, err);
-    status = status ? status : vh_model_host(model, calling->effect->arena, &calling->host_port, &rule, err);
+    status = status ? status : vh_model_host(model, work->arena, &calling->host_port, &rule, err);
     status = status ? status : vh_model_secret(work, model, err);
     if (status) {
         return status;

@@ -83,7 +83,9 @@ vh_effect_read_request(struct vh_effect *effect, struct viv_error *err)
         return vh_effect_command(effect, err);
     }
     if (status == VIV_OK && request->spec_json.len) {
-        status = vh_json_import(effect->arena, request->spec_json, &effect->spec, err);
+        /* A conversation is long and comes again with each call: it goes with the effect, not the caller's call. */
+        struct vh_arena *arena = request->kind == VIV_EFFECT_MODEL ? effect->work->arena : effect->arena;
+        status = vh_json_import(arena, request->spec_json, &effect->spec, err);
     }
     return status;
 }

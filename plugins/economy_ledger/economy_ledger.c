@@ -12,6 +12,7 @@
 
 #include "economy_ledger_manifest.h"
 #include "ledger.h"
+#include "models.h"
 
 struct economy {
     const struct economy_ledger_config *config;
@@ -63,7 +64,7 @@ limit_of(const json_t *policy, const char *name, int64_t fallback, int64_t *ret_
 
 /* Ids are part of a scope's name, so only file-name safe ones are accepted. */
 static viv_status
-check_id(struct viv_str id, struct viv_error *err)
+check_id(struct viv_str id, const char *what, struct viv_error *err)
 {
     int good = id.len > 0 && id.len <= VIV_ID_MAX;
     for (uint64_t i = 0; good && i < id.len; i++) {
@@ -73,7 +74,7 @@ check_id(struct viv_str id, struct viv_error *err)
     }
     if (!good) {
         return viv_tree_fail(err, VIV_E_INVALID, "work",
-                             "task id '%.*s' is not allowed: 1 to %d letters, digits, dots, _ or -",
+                             "%s '%.*s' is not allowed: 1 to %d letters, digits, dots, _ or -", what,
                              (int)(id.len < 64 ? id.len : 64), id.data ? id.data : "", VIV_ID_MAX);
     }
     return VIV_OK;
@@ -81,10 +82,38 @@ check_id(struct viv_str id, struct viv_error *err)
 
 struct bill {
     struct viv_str task;
+    struct viv_str model;   /* of a call to one, or empty */
     int64_t worst_micro;
     int64_t task_micro;
     int64_t home_micro;
+    int64_t model_micro;    /* these three: -1 when the policy has no such limit */
+    int64_t day_micro;
+    int64_t month_micro;
+    int64_t now_us;
+    int64_t output_tokens;  /* of a call to a model */
+    int64_t output_min;
 };
+
+/* The mode of the layer that is merged in last; the host's merge lets a project only make it stricter. */
+static struct viv_str
+holds_of(const json_t *policy)
+{
+    return viv_tree_text(json_object_get(policy, "limits"), "holds");
+}
+
+static viv_status
+price_call(const json_t *work, const json_t *policy, struct bill *bill, struct viv_error *err)
+{
+    struct models_price price;
+    int64_t asked = viv_tree_integer(work, "output_tokens", 0);
+    int64_t expected = viv_tree_integer(work, "expected_tokens", 0);
+    viv_status status = models_read_price(json_object_get(work, "price"), &price, err);
+    status = status ? status : check_id(bill->model, "model", err);
+    models_output(holds_of(policy), asked, expected, &bill->output_tokens, &bill->output_min);
+    return status ? status
+                  : models_worst(&price, viv_tree_integer(work, "input_tokens", -1), bill->output_tokens,
+                                 &bill->worst_micro, err);
+}
 
 static viv_status
 make_bill(const struct economy_ledger_config *config, const json_t *work, const json_t *policy,
@@ -94,7 +123,7 @@ make_bill(const struct economy_ledger_config *config, const json_t *work, const 
     struct viv_str kind = viv_tree_text(work, "kind");
     bill->task = viv_tree_text(work, "task");
     int64_t time_ns = 0;
-    viv_status status = check_id(bill->task, err);
+    viv_status status = check_id(bill->task, "task id", err);
     status = status ? status : limit_of(policy, "time_ns", config->time_ns, &time_ns, err);
     status = status
                  ? status
@@ -102,9 +131,14 @@ make_bill(const struct economy_ledger_config *config, const json_t *work, const 
     status = status
                  ? status
                  : limit_of(policy, "home_micro", config->home_limit_micro, &bill->home_micro, err);
+    status = status ? status : limit_of(policy, "model_micro", -1, &bill->model_micro, err);
+    status = status ? status : limit_of(policy, "day_micro", -1, &bill->day_micro, err);
+    status = status ? status : limit_of(policy, "month_micro", -1, &bill->month_micro, err);
     if (status != VIV_OK) {
         return status;
     }
+    bill->model = viv_tree_text(work, "model");
+    bill->now_us = viv_tree_integer(work, "now_us", 0);
     int64_t own_micro = viv_tree_integer(work, "limit_micro", bill->task_micro);
     if (own_micro < 0) {
         return viv_tree_fail(err, VIV_E_INVALID, "work", "limit_micro is %lld, allowed 0 and more",
@@ -120,6 +154,9 @@ make_bill(const struct economy_ledger_config *config, const json_t *work, const 
         return ledger_worst_task(&prices, asked_ns < time_ns ? asked_ns : time_ns,
                                  &bill->worst_micro, err);
     }
+    if (viv_kit_is(kind, "effect") && bill->model.len > 0) {
+        return price_call(work, policy, bill, err);
+    }
     if (viv_kit_is(kind, "effect")) {
         bill->worst_micro = prices.effect_micro;
         return VIV_OK;
@@ -128,19 +165,35 @@ make_bill(const struct economy_ledger_config *config, const json_t *work, const 
                          (int)(kind.len < 64 ? kind.len : 64), kind.data ? kind.data : "");
 }
 
+static void
+push_scope(json_t *scopes, json_t *name, int64_t limit_micro, uint32_t *failed)
+{
+    json_t *scope = json_object();
+    viv_tree_set(scope, "scope", name, failed);
+    viv_tree_set(scope, "limit_micro", json_integer(limit_micro), failed);
+    viv_tree_push(scopes, scope, failed);
+}
+
+/* A window's account is another one each day or month: what was held in it stays with it. */
 static json_t *
 scopes_of(const struct bill *bill, uint32_t *failed)
 {
+    char window[MODELS_WINDOW_BYTES];
     json_t *scopes = json_array();
-    json_t *home = json_object();
-    viv_tree_set(home, "scope", viv_tree_literal("home"), failed);
-    viv_tree_set(home, "limit_micro", json_integer(bill->home_micro), failed);
-    viv_tree_push(scopes, home, failed);
-    json_t *task = json_object();
-    viv_tree_set(task, "scope", viv_tree_format("task:%.*s", (int)bill->task.len, bill->task.data),
-                 failed);
-    viv_tree_set(task, "limit_micro", json_integer(bill->task_micro), failed);
-    viv_tree_push(scopes, task, failed);
+    push_scope(scopes, viv_tree_literal("home"), bill->home_micro, failed);
+    push_scope(scopes, viv_tree_format("task:%.*s", (int)bill->task.len, bill->task.data), bill->task_micro, failed);
+    if (bill->model.len > 0 && bill->model_micro >= 0) {
+        push_scope(scopes, viv_tree_format("model:%.*s", (int)bill->model.len, bill->model.data), bill->model_micro,
+                   failed);
+    }
+    if (bill->day_micro >= 0) {
+        models_window(bill->now_us, 0, window);
+        push_scope(scopes, viv_tree_literal(window), bill->day_micro, failed);
+    }
+    if (bill->month_micro >= 0) {
+        models_window(bill->now_us, 1, window);
+        push_scope(scopes, viv_tree_literal(window), bill->month_micro, failed);
+    }
     return scopes;
 }
 
@@ -163,6 +216,8 @@ estimate(void *self, struct viv_call *call, const struct viv_economy_estimate_re
     }
     if (status == VIV_OK) {
         ret_answer->worst_case_micro = bill.worst_micro;
+        ret_answer->output_tokens = bill.output_tokens;
+        ret_answer->output_tokens_min = bill.output_min;
     }
     json_decref(scopes);
     json_decref(policy);
@@ -197,6 +252,37 @@ read_usage(const json_t *document, struct ledger_usage *usage, struct viv_error 
     return VIV_OK;
 }
 
+/* One call to a model. What is above the hold is the hold: the core's bound, and the host asked the provider for no
+ * more than the hold pays for. */
+static viv_status
+settle_call(const json_t *document, int64_t held_micro, struct ledger_cost *cost, struct viv_error *err)
+{
+    struct models_price price;
+    if (json_object_size(document) != 3) {
+        return viv_tree_fail(err, VIV_E_INVALID, "usage", "usage_json of a call has %zu members, allowed: model, price, "
+                             "tokens", json_object_size(document));
+    }
+    viv_status status = models_read_price(json_object_get(document, "price"), &price, err);
+    status = status ? status : models_cost(&price, json_object_get(document, "tokens"), &cost->model_micro, err);
+    if (cost->model_micro > held_micro) {
+        cost->model_micro = held_micro;
+    }
+    return status;
+}
+
+static viv_status
+settle_work(const struct economy *economy, const json_t *document, int64_t held_micro, struct ledger_cost *cost,
+            struct viv_error *err)
+{
+    struct ledger_prices prices = prices_of(economy->config);
+    struct ledger_usage usage = {0, 0, 0};
+    if (json_object_get(document, "model")) {
+        return settle_call(document, held_micro, cost, err);
+    }
+    viv_status status = read_usage(document, &usage, err);
+    return status ? status : ledger_settle(&prices, &usage, held_micro, cost, err);
+}
+
 /* `reason` is one of the core's closed list: work, model, skill, refund. */
 static void
 push_entry(json_t *entries, const char *reason, int64_t micro, uint32_t *failed)
@@ -216,14 +302,11 @@ settle(void *self, struct viv_call *call, const struct viv_economy_settle_reques
        struct viv_economy_settle_answer *ret_answer, struct viv_error *err)
 {
     const struct economy *economy = self;
-    struct ledger_prices prices = prices_of(economy->config);
-    struct ledger_usage usage = {0, 0, 0};
     struct ledger_cost cost = {0, 0, 0};
     json_t *document = NULL;
     json_t *entries = NULL;
     viv_status status = viv_tree_read(request->usage_json, "usage_json", &document, err);
-    status = status ? status : read_usage(document, &usage, err);
-    status = status ? status : ledger_settle(&prices, &usage, request->held_micro, &cost, err);
+    status = status ? status : settle_work(economy, document, request->held_micro, &cost, err);
     if (status == VIV_OK) {
         uint32_t failed = 0;
         entries = json_array();
@@ -236,6 +319,32 @@ settle(void *self, struct viv_call *call, const struct viv_economy_settle_reques
     }
     json_decref(entries);
     json_decref(document);
+    return status;
+}
+
+static viv_status
+choose(void *self, struct viv_call *call, const struct viv_economy_choose_request *request,
+       struct viv_economy_choose_answer *ret_answer, struct viv_error *err)
+{
+    (void)self;
+    json_t *choice = NULL;
+    json_t *policy = NULL;
+    struct models_choice chosen = {.model = NULL};
+    viv_status status = viv_tree_read(request->choice_json, "choice_json", &choice, err);
+    status = status ? status : viv_tree_read(request->policy_json, "policy_json", &policy, err);
+    status = status ? status : models_choose(choice, policy, &chosen, err);
+    if (status == VIV_OK) {
+        ret_answer->score = chosen.score;
+        ret_answer->model = viv_tree_copy(call, viv_kit_str(chosen.model));
+        ret_answer->rule = viv_tree_copy(call, viv_kit_str(chosen.rule));
+        ret_answer->reason = viv_tree_copy(call, viv_kit_str(chosen.reason));
+        ret_answer->pattern = viv_tree_copy(call, viv_kit_str(chosen.pattern));
+        int good = ret_answer->model.data && ret_answer->rule.data && ret_answer->reason.data &&
+                   ret_answer->pattern.data;
+        status = good ? VIV_OK : viv_tree_fail(err, VIV_E_MEMORY, "choose", "no memory for a choice");
+    }
+    json_decref(policy);
+    json_decref(choice);
     return status;
 }
 
@@ -259,7 +368,8 @@ destroy(void *self)
 }
 
 static const struct viv_economy economy = {
-    .size = (uint32_t)sizeof economy, .rev = 1, .estimate = estimate, .settle = settle};
+    .size = (uint32_t)sizeof economy, .rev = 1, .estimate = estimate, .settle = settle,
+    .choose = choose};
 
 static const struct viv_offer offers[] = {{VIV_IFACE_ECONOMY, &economy}};
 

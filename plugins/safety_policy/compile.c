@@ -137,6 +137,19 @@ read_version(struct compile *compile, const struct yaml_value *value)
     return json_integer(1);
 }
 
+/* How much of a call to a model is held before it. A project may only ask for all of it. */
+static json_t *
+read_holds(struct compile *compile, const struct yaml_value *value)
+{
+    json_t *choice = compile_choice(compile, value, "strict expected borrow");
+    if (choice && strcmp(json_string_value(choice), "strict") != 0 &&
+        !compile_may_grant(compile, value, "limits.holds")) {
+        json_decref(choice);
+        return NULL;
+    }
+    return choice;
+}
+
 static json_t *
 read_limits(struct compile *compile, const struct yaml_value *value)
 {
@@ -146,6 +159,10 @@ read_limits(struct compile *compile, const struct yaml_value *value)
         {"time", "time_ns", compile_duration, 0, 0},
         {"output", "output_bytes", compile_bytes, 0, 0},
         {"disk", "disk_bytes", compile_disk, 0, 0},
+        {"model", "model_micro", compile_money, 0, 0},
+        {"day", "day_micro", compile_money, 0, 0},
+        {"month", "month_micro", compile_money, 0, 0},
+        {"holds", "holds", read_holds, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "limits");
 }
@@ -167,6 +184,7 @@ read_paths(struct compile *compile, const struct yaml_value *value)
     static const struct compile_key keys[] = {
         {"read", "read", read_access, 0, 0},
         {"write", "write", read_access, 0, 0},
+        {"private", "private", compile_globs, 0, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "paths");
 }
@@ -246,6 +264,10 @@ static const struct compile_key top_keys[] = {
     {"approvals", "approvals", read_approvals, 0, 0},
     {"experimental", "experimental", read_experimental, 0, 0},
     {"plugins", "plugins", compile_plugins, 1, 0},
+    {"secrets", "secrets", compile_secrets, 0, 0},
+    {"models", "models", compile_models, 0, 0},
+    {"routing", "routing", compile_routing, 0, 0},
+    {"breaker", "breaker", compile_breaker, 0, 0},
 };
 
 viv_status
@@ -271,6 +293,9 @@ compile_policy(struct viv_call *call, struct viv_str text, const char *origin, u
         top_count = 0; /* an empty file says nothing, not even a version */
     }
     json_t *policy = compile_map(&compile, root, top_keys, top_count, "a policy");
+    if (compile.status == VIV_OK) {
+        compile_model_parts(&compile, root, policy);
+    }
     if (compile.status == VIV_OK) {
         viv_tree_set(policy, "version", json_integer(1), &compile.failed);
         viv_tree_set(policy, "scope", viv_tree_literal(compile.project ? "project" : "user"),

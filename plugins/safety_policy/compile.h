@@ -78,6 +78,12 @@ struct json_t *compile_gates(struct compile *compile, const struct yaml_value *v
 struct json_t *compile_prepare(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_plugins(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_network(struct compile *compile, const struct yaml_value *value);
+/* compile_models.c; the last looks at them together and fills in what was not said. */
+struct json_t *compile_secrets(struct compile *compile, const struct yaml_value *value);
+struct json_t *compile_models(struct compile *compile, const struct yaml_value *value);
+struct json_t *compile_routing(struct compile *compile, const struct yaml_value *value);
+struct json_t *compile_breaker(struct compile *compile, const struct yaml_value *value);
+void compile_model_parts(struct compile *compile, const struct yaml_value *root, struct json_t *policy);
 /* A list of "HOST:PORT". */
 struct json_t *compile_hosts(struct compile *compile, const struct yaml_value *value);
 

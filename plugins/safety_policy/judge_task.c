@@ -10,6 +10,7 @@
 #include "exec.h"
 #include "glob.h"
 #include "judge.h"
+#include "judge_models.h"
 #include "judge_network.h"
 #include "signals.h"
 
@@ -264,6 +265,34 @@ check_time(struct checker *checker)
     close_check(checker, "task.time", fine);
 }
 
+static int
+has_signal(const struct report *report)
+{
+    for (size_t i = 0; i < json_array_size(report->list); i++) {
+        const json_t *entry = json_array_get(report->list, i);
+        const char *id = json_string_value(json_object_get(entry, "id"));
+        if (id && strncmp(id, "content.", 8) == 0 &&
+            json_integer_value(json_object_get(entry, "verdict")) != ALLOW) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void
+check_two(struct checker *checker)
+{
+    uint32_t failed = 0;
+    uint32_t hosts = json_array_size(checker->network.hosts) > 0;
+    json_t *models = models_of(checker->policy, &failed);
+    uint32_t goal = json_object_size(json_object_get(checker->task, "command")) == 0;
+    struct models_two two = {.untrusted = hosts || has_signal(checker->report),
+                             .outside = hosts || (goal && json_array_size(models) > 0)};
+    checker->memory |= failed;
+    json_decref(models);
+    models_rule_of_two(checker->policy, &two, checker->report);
+}
+
 /* The request's own scope if it names one; else what the first layer with a list allows; else the
  * workspace. Every layer is asked again at each effect, so a list of one layer here never widens
  * another's. */
@@ -299,6 +328,10 @@ capability_of(const struct checker *checker, uint32_t *failed)
                  json_array_size(avoid) > 0 ? json_deep_copy(avoid) : json_array(), failed);
     viv_tree_set(capability, "exec", viv_tree_literal("any"), failed);
     network_put(&checker->network, capability, failed);
+    json_t *models = models_of(checker->policy, failed);
+    if (models) {
+        viv_tree_set(capability, "models", models, failed);
+    }
     viv_tree_set(capability, "money_micro", json_integer(checker->money_micro), failed);
     viv_tree_set(capability, "time_ns", json_integer(checker->time_ns), failed);
     viv_tree_set(capability, "profile",
@@ -326,6 +359,7 @@ judge_task(struct viv_call *call, const struct policy *policy,
     check_network(&checker);
     check_budget(&checker);
     check_time(&checker);
+    check_two(&checker);
     uint32_t failed = report->failed;
     json_t *capability = capability_of(&checker, &failed);
     network_drop(&checker.network);

@@ -324,8 +324,11 @@ an_effect_without_room_does_not_start(void **state)
     assert_string_equal(life.err.text, "account 'home' has 300 micro-units free while others hold the rest, the effect "
                                        "may cost 301");
     assert_int_equal(start_effect(&life, "b", 0, HOLD(1001, 1000)), VIV_E_LIMIT);
-    assert_string_equal(life.err.text, "account 'home' has 1000 micro-units left, the effect may cost 1001; raise the "
+    /* What the task itself holds does not come back while it works. */
+    assert_string_equal(life.err.text, "account 'home' has 900 micro-units left, the effect may cost 1001; raise the "
                                        "limit, or ask for less");
+    assert_int_equal(start_effect(&life, "b", 0, HOLD(901, 1000)), VIV_E_LIMIT);
+    assert_int_equal(start_effect(&life, "b", 0, HOLD(900, 1000)), VIV_E_BUSY);
     assert_int_equal(start_effect(&life, "b", 0, "\"hold\":{\"micro\":-1,\"scopes\":[]}"), VIV_E_INVALID);
     check_scope(&life, "home", 700, 0); /* nothing of it was recorded */
     assert_int_equal(life_task(&life, "b").effects, 0);
