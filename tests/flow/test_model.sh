@@ -4,7 +4,7 @@
 # its calls could cost more than the books say, or its key could be read where others look.
 . "$(dirname "$0")/lib.sh"
 flow_begin
-MOCK=$FLOW/../../tools/mock-model
+. "$FLOW/model.sh"
 P=$SCRATCH/project
 make_repo "$P"
 printf 'Helo, world\n' >"$P/greeting.txt"
@@ -12,40 +12,6 @@ printf '#!/bin/sh\ngrep -q "^Hello, world$" greeting.txt\n' >"$P/check.sh"
 chmod +x "$P/check.sh"
 git -C "$P" add -A && git -C "$P" commit -qm greeting
 make_home "$P"
-KEY=$SCRATCH/key CANARY=sk-canary-0123456789abcdef
-printf '%s\n' "$CANARY" >"$KEY"
-chmod 600 "$KEY"
-
-# A provider that answers from the script on standard input; its port in PORT.
-mock_begin() {
-    cat >"$SCRATCH/script.json"
-    rm -f "$SCRATCH/port" "$SCRATCH/heard"
-    python3 -B "$MOCK" --port 0 --port-file "$SCRATCH/port" --record "$SCRATCH/heard" "$SCRATCH/script.json" >"$SCRATCH/mock.out" 2>&1 &
-    mock_job=$!
-    flow_jobs+=($mock_job)
-    until_true "the provider's port" test -s "$SCRATCH/port"
-    PORT=$(cat "$SCRATCH/port")
-}
-mock_end() {
-    kill "$mock_job"
-    wait "$mock_job" 2>/dev/null
-}
-heard() { [ ! -e "$SCRATCH/heard" ] && echo 0 || wc -l <"$SCRATCH/heard"; }
-
-# models_policy MORE: two models of the provider; MORE is appended.
-models_policy() {
-    user_policy "secrets:
-  groq: {file: $KEY}
-models:
-  small: {plugin: viv.model_openai, base_url: \"http://127.0.0.1:$PORT/v1\", model: tiny, secret: groq, tier: fast, context: 100000, output: 2000, price: {input: 1.00, output: 2.00, cached: 0.50}}
-  big: {plugin: viv.model_anthropic, base_url: \"http://127.0.0.1:$PORT\", model: large, secret: groq, tier: strong, context: 100000, output: 4000, price: {input: 10.00, output: 20.00}}
-$1"
-}
-
-# Calls of tools, as a script's turn.
-turn() { # NAME TOOL ARGUMENTS [MORE]
-    printf '{"name": "%s", "tool_calls": [{"name": "%s", "arguments": %s}], "usage": {"input": 400, "output": 50}%s}' "$1" "$2" "$3" "${4:-}"
-}
 
 story "without models a goal without a command goes nowhere, and is told why"
 viv run "correct the greeting" --id nobody --attempts 1 -C "$P"

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Money of calls to models, at its edges. Without this test: many calls at once could spend more than there is, a crash or a
+# broken stream could lose what a provider bills, or the books would not say what it counted.
+. "$(dirname "$0")/lib.sh"
+flow_begin
+. "$FLOW/model.sh"
+P=$SCRATCH/project
+make_repo "$P"
+make_home "$P"
+# Tasks hold nothing of their own, so that what is held and spent is the calls'.
+FREE='plugins:
+  viv.economy_ledger: {options: {base: 0, per_second: 0}}'
+
+story "64 calls at once at the edge of a budget spend no more than it, and what the provider counted"
+mock_begin <<'JSON'
+{"version": 1, "turns": [{"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "delay_ms": 300,
+ "usage": {"input": 8000, "output": 1000}, "repeat": "forever"}]}
+JSON
+models_policy "limits: {home: 0.20, task: 1.00}
+approvals: {results: auto}
+$FREE"
+sed -i 's/output: 2000/output: 2000, concurrent: 64/' "$HOME/.config/vivarium/policy.yaml"
+for i in $(seq 64); do
+    viv submit "say hello $i" --id "edge$i" --attempts 1 -C "$P"
+done
+viv work --drain --workers 64 -C "$P"
+expect_code 0 "work"
+read -r settled reserved limit < <(account home)
+same "held when all have ended" "$reserved" 0
+[ "$settled" -le 200000 ] || fail "$settled micro-units are settled, the limit is 200000"
+same "settled, and what the provider counted" "$settled" "$(billed scripted)"
+same "what one call costs" "$((settled % 10000))" 0
+[ "$settled" -ge 180000 ] || fail "$settled micro-units are settled of 200000: calls that had room were refused"
+ready=$("$VIVHOST" queue list --json -C "$P" | grep -o '"state":"ready"' | wc -l)
+same "tasks that are ready" "$ready" "$((settled / 10000))"
+mock_end
+
+story "a stream that is cut, wherever, costs what was held or what was counted, and never less than the provider's count"
+mock_begin <<JSON
+{"version": 1, "turns": [$(for i in $(seq 1 9); do
+    printf '{"name": "cut%d", "text": ["a", "b", "c", "d"], "usage": {"input": 500, "output": 60}, "faults": {"cut": {"frames": %d}}},\n' "$i" "$i"
+done)
+ {"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "usage": {"input": 400, "output": 50}, "repeat": "forever"}]}
+JSON
+models_policy "limits: {home: 5.00, task: 1.00}
+breaker: {failures: 60}
+approvals: {results: auto}
+$FREE"
+before=$(account home | cut -d' ' -f1)
+for i in $(seq 1 9); do
+    viv run "say hello again $i" --id "cut$i" --attempts 1 -C "$P"
+done
+after=$(account home | cut -d' ' -f1)
+counted=$(billed scripted)
+[ "$counted" -gt 0 ] || fail "the provider counts nothing"
+[ $((after - before)) -ge "$counted" ] || fail "the books have $((after - before)) micro-units, the provider counts $counted"
+held=0
+for i in $(seq 1 9); do
+    for micro in $(events "$P" "cut$i" budget.held micro); do held=$((held + micro)); done
+done
+[ $((after - before)) -le "$held" ] || fail "the books have $((after - before)) micro-units, held were $held"
+mock_end
+
+story "killed at any step between hold and settlement, a call costs at least what the provider counted, at most its hold"
+for place in effect.before effect.before-outcome; do
+    mock_begin <<'JSON'
+{"version": 1, "turns": [{"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}],
+ "usage": {"input": 400, "output": 50}, "repeat": "forever"}]}
+JSON
+    models_policy "limits: {home: 5.00, task: 1.00}
+approvals: {results: auto}
+$FREE"
+    before=$(account home | cut -d' ' -f1)
+    (VIV_CRASH_AT=$place "$VIVHOST" run "say hello" --id "dies-$place" --attempts 1 -C "$P") >"$SCRATCH/out" 2>"$SCRATCH/err"
+    said "crash place '$place' reached"
+    viv work --drain -C "$P"
+    expect_code 0 "the host after it"
+    same "state after a crash at $place" "$(state_of "$P" "dies-$place")" ready
+    read -r after reserved limit < <(account home)
+    same "held after a crash at $place" "$reserved" 0
+    counted=$(billed scripted)
+    held=0
+    for micro in $(events "$P" "dies-$place" budget.held micro); do held=$((held + micro)); done
+    [ $((after - before)) -ge "$counted" ] || fail "$place: the books have $((after - before)) micro-units, the provider counts $counted"
+    [ $((after - before)) -le "$held" ] || fail "$place: the books have $((after - before)) micro-units, held were $held"
+    mock_end
+done
+
+story "what a day and a model may cost are accounts of their own"
+mock_begin <<'JSON'
+{"version": 1, "turns": [{"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}],
+ "usage": {"input": 8000, "output": 1000}, "repeat": "forever"}]}
+JSON
+models_policy "limits: {home: 5.00, task: 1.00, day: 0.02, model: 1.00}
+approvals: {results: auto}
+$FREE"
+viv run "say good day" --id today --attempts 1 -C "$P"
+expect_code 0 "the first of the day"
+viv run "say good day" --id toomuch --attempts 1 -C "$P"
+expect_code 1 "the second of the day"
+said "account 'home:day:$(date -u +%Y-%m-%d)' has 10000 micro-units left"
+same "the model's account" "$(account model:small | cut -d' ' -f1)" 10000
+mock_end
+
+flow_end
