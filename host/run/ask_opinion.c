@@ -228,6 +228,7 @@ vh_ask_budget(struct vh_work *work, struct viv_error *err)
     struct vh_json *what = vh_json_object(work->arena);
     const struct vh_json *capability = vh_run_tree(work, work->ask.task.capability, "{}");
     vh_json_set_text(work->arena, what, "kind", "task");
+    vh_json_set_int(work->arena, what, "now_us", work->ask.task.expires_us - VH_STEP_LEASE_US);
     /* What the request itself ruled out counts before the price is known. */
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
         int64_t bound = vh_json_int(capability, bounds[i][0], -1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules of what work may cost. The core owns the books: it makes the hold in every scope named
- * here or in none, and posts what settle() proposes once. State: the settings alone, so every
- * answer is a function of its request. The arithmetic is in ledger.c. */
+/* The rules of what work may cost and which model it goes to. The core owns the books: it makes the
+ * hold in every scope named here or in none, and posts what settle() proposes once. State: the
+ * settings alone, so every answer is a function of its request. The arithmetic is in ledger.c, the
+ * accounts in bill.c, the choice in choice.c. */
 #include <jansson.h>
 #include <entry.h>
 #include <kit.h>
@@ -10,9 +11,11 @@
 #include <string.h>
 #include <viv/iface/economy.h>
 
+#include "bill.h"
+#include "choice.h"
 #include "economy_ledger_manifest.h"
 #include "ledger.h"
-#include "models.h"
+#include "tokens.h"
 
 struct economy {
     const struct economy_ledger_config *config;
@@ -25,174 +28,15 @@ prices_of(const struct economy_ledger_config *config)
                                   config->per_effect_micro};
 }
 
-/* Smallest limit of this name over all layers of the policy; `fallback` when none sets it. */
-static viv_status
-limit_of(const json_t *policy, const char *name, int64_t fallback, int64_t *ret_limit,
-         struct viv_error *err)
-{
-    int found = 0;
-    size_t count = json_is_array(policy) ? json_array_size(policy) : 1;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *layer = json_is_array(policy) ? json_array_get(policy, i) : policy;
-        const json_t *limits = json_object_get(layer, "limits");
-        const json_t *limit = json_object_get(limits, name);
-        if (!json_is_object(layer) || (limits && !json_is_object(limits)) ||
-            (limit && !json_is_integer(limit))) {
-            return viv_tree_fail(err, VIV_E_INVALID, "policy",
-                                 "limits.%s of the policy is not an integer", name);
-        }
-        int64_t value = limit ? (int64_t)json_integer_value(limit) : 0;
-        if (value < 0) {
-            return viv_tree_fail(err, VIV_E_INVALID, "policy",
-                                 "limits.%s is %lld, allowed 0 and more", name, (long long)value);
-        }
-        if (limit && (!found || value < *ret_limit)) {
-            *ret_limit = value;
-            found = 1;
-        }
-    }
-    if (!found) {
-        *ret_limit = fallback;
-    }
-    /* What a project nobody has trusted asks for only ever lowers. */
-    int64_t ceiling = viv_tree_integer(json_object_get(policy, "ceilings"), name, -1);
-    if (ceiling >= 0 && ceiling < *ret_limit) {
-        *ret_limit = ceiling;
-    }
-    return VIV_OK;
-}
-
-/* Ids are part of a scope's name, so only file-name safe ones are accepted. */
-static viv_status
-check_id(struct viv_str id, const char *what, struct viv_error *err)
-{
-    int good = id.len > 0 && id.len <= VIV_ID_MAX;
-    for (uint64_t i = 0; good && i < id.len; i++) {
-        char c = id.data[i];
-        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '.' || c == '_' || c == '-';
-    }
-    if (!good) {
-        return viv_tree_fail(err, VIV_E_INVALID, "work",
-                             "%s '%.*s' is not allowed: 1 to %d letters, digits, dots, _ or -", what,
-                             (int)(id.len < 64 ? id.len : 64), id.data ? id.data : "", VIV_ID_MAX);
-    }
-    return VIV_OK;
-}
-
-struct bill {
-    struct viv_str task;
-    struct viv_str model;   /* of a call to one, or empty */
-    int64_t worst_micro;
-    int64_t task_micro;
-    int64_t home_micro;
-    int64_t model_micro;    /* these three: -1 when the policy has no such limit */
-    int64_t day_micro;
-    int64_t month_micro;
-    int64_t now_us;
-    int64_t output_tokens;  /* of a call to a model */
-    int64_t output_min;
-};
-
-/* The mode of the layer that is merged in last; the host's merge lets a project only make it stricter. */
-static struct viv_str
-holds_of(const json_t *policy)
-{
-    return viv_tree_text(json_object_get(policy, "limits"), "holds");
-}
-
-static viv_status
-price_call(const json_t *work, const json_t *policy, struct bill *bill, struct viv_error *err)
-{
-    struct models_price price;
-    int64_t asked = viv_tree_integer(work, "output_tokens", 0);
-    int64_t expected = viv_tree_integer(work, "expected_tokens", 0);
-    viv_status status = models_read_price(json_object_get(work, "price"), &price, err);
-    status = status ? status : check_id(bill->model, "model", err);
-    models_output(holds_of(policy), asked, expected, &bill->output_tokens, &bill->output_min);
-    return status ? status
-                  : models_worst(&price, viv_tree_integer(work, "input_tokens", -1), bill->output_tokens,
-                                 &bill->worst_micro, err);
-}
-
-static viv_status
-make_bill(const struct economy_ledger_config *config, const json_t *work, const json_t *policy,
-          struct bill *bill, struct viv_error *err)
-{
-    struct ledger_prices prices = prices_of(config);
-    struct viv_str kind = viv_tree_text(work, "kind");
-    bill->task = viv_tree_text(work, "task");
-    int64_t time_ns = 0;
-    viv_status status = check_id(bill->task, "task id", err);
-    status = status ? status : limit_of(policy, "time_ns", config->time_ns, &time_ns, err);
-    status = status
-                 ? status
-                 : limit_of(policy, "task_micro", config->task_limit_micro, &bill->task_micro, err);
-    status = status
-                 ? status
-                 : limit_of(policy, "home_micro", config->home_limit_micro, &bill->home_micro, err);
-    status = status ? status : limit_of(policy, "model_micro", -1, &bill->model_micro, err);
-    status = status ? status : limit_of(policy, "day_micro", -1, &bill->day_micro, err);
-    status = status ? status : limit_of(policy, "month_micro", -1, &bill->month_micro, err);
-    if (status != VIV_OK) {
-        return status;
-    }
-    bill->model = viv_tree_text(work, "model");
-    bill->now_us = viv_tree_integer(work, "now_us", 0);
-    int64_t own_micro = viv_tree_integer(work, "limit_micro", bill->task_micro);
-    if (own_micro < 0) {
-        return viv_tree_fail(err, VIV_E_INVALID, "work", "limit_micro is %lld, allowed 0 and more",
-                             (long long)own_micro);
-    }
-    bill->task_micro = own_micro < bill->task_micro ? own_micro : bill->task_micro;
-    int64_t asked_ns = viv_tree_integer(work, "time_ns", time_ns);
-    int64_t asked_micro = viv_tree_integer(work, "limit_micro", bill->task_micro);
-    if (asked_micro >= 0 && asked_micro < bill->task_micro) {
-        bill->task_micro = asked_micro; /* what the request itself rules out */
-    }
-    if (viv_kit_is(kind, "task")) {
-        return ledger_worst_task(&prices, asked_ns < time_ns ? asked_ns : time_ns,
-                                 &bill->worst_micro, err);
-    }
-    if (viv_kit_is(kind, "effect") && bill->model.len > 0) {
-        return price_call(work, policy, bill, err);
-    }
-    if (viv_kit_is(kind, "effect")) {
-        bill->worst_micro = prices.effect_micro;
-        return VIV_OK;
-    }
-    return viv_tree_fail(err, VIV_E_INVALID, "work", "kind is '%.*s', allowed: task, effect",
-                         (int)(kind.len < 64 ? kind.len : 64), kind.data ? kind.data : "");
-}
-
-static void
-push_scope(json_t *scopes, json_t *name, int64_t limit_micro, uint32_t *failed)
-{
-    json_t *scope = json_object();
-    viv_tree_set(scope, "scope", name, failed);
-    viv_tree_set(scope, "limit_micro", json_integer(limit_micro), failed);
-    viv_tree_push(scopes, scope, failed);
-}
-
-/* A window's account is another one each day or month: what was held in it stays with it. */
 static json_t *
 scopes_of(const struct bill *bill, uint32_t *failed)
 {
-    char window[MODELS_WINDOW_BYTES];
     json_t *scopes = json_array();
-    push_scope(scopes, viv_tree_literal("home"), bill->home_micro, failed);
-    push_scope(scopes, viv_tree_format("task:%.*s", (int)bill->task.len, bill->task.data), bill->task_micro, failed);
-    if (bill->model.len > 0 && bill->model_micro >= 0) {
-        push_scope(scopes, viv_tree_format("model:%.*s", (int)bill->model.len, bill->model.data), bill->model_micro,
-                   failed);
-    }
-    if (bill->day_micro >= 0) {
-        models_window(bill->now_us, 0, window);
-        push_scope(scopes, viv_tree_literal(window), bill->day_micro, failed);
-    }
-    if (bill->month_micro >= 0) {
-        models_window(bill->now_us, 1, window);
-        push_scope(scopes, viv_tree_literal(window), bill->month_micro, failed);
+    for (size_t i = 0; i < bill->account_count; i++) {
+        json_t *scope = json_object();
+        viv_tree_set(scope, "scope", viv_tree_literal(bill->accounts[i].name), failed);
+        viv_tree_set(scope, "limit_micro", json_integer(bill->accounts[i].limit_micro), failed);
+        viv_tree_push(scopes, scope, failed);
     }
     return scopes;
 }
@@ -202,13 +46,16 @@ estimate(void *self, struct viv_call *call, const struct viv_economy_estimate_re
          struct viv_economy_estimate_answer *ret_answer, struct viv_error *err)
 {
     const struct economy *economy = self;
+    const struct bill_defaults defaults = {
+        prices_of(economy->config), economy->config->time_ns, economy->config->task_limit_micro,
+        economy->config->home_limit_micro};
     json_t *work = NULL;
     json_t *policy = NULL;
     json_t *scopes = NULL;
     struct bill bill = {.worst_micro = 0};
     viv_status status = viv_tree_read(request->work_json, "work_json", &work, err);
     status = status ? status : viv_tree_read(request->policy_json, "policy_json", &policy, err);
-    status = status ? status : make_bill(economy->config, work, policy, &bill, err);
+    status = status ? status : bill_make(&defaults, work, policy, &bill, err);
     if (status == VIV_OK) {
         uint32_t failed = 0;
         scopes = scopes_of(&bill, &failed);
@@ -217,7 +64,7 @@ estimate(void *self, struct viv_call *call, const struct viv_economy_estimate_re
     if (status == VIV_OK) {
         ret_answer->worst_case_micro = bill.worst_micro;
         ret_answer->output_tokens = bill.output_tokens;
-        ret_answer->output_tokens_min = bill.output_min;
+        ret_answer->output_tokens_min = bill.output_tokens_min;
     }
     json_decref(scopes);
     json_decref(policy);
@@ -252,37 +99,6 @@ read_usage(const json_t *document, struct ledger_usage *usage, struct viv_error 
     return VIV_OK;
 }
 
-/* One call to a model. What is above the hold is the hold: the core's bound, and the host asked the provider for no
- * more than the hold pays for. */
-static viv_status
-settle_call(const json_t *document, int64_t held_micro, struct ledger_cost *cost, struct viv_error *err)
-{
-    struct models_price price;
-    if (json_object_size(document) != 3) {
-        return viv_tree_fail(err, VIV_E_INVALID, "usage", "usage_json of a call has %zu members, allowed: model, price, "
-                             "tokens", json_object_size(document));
-    }
-    viv_status status = models_read_price(json_object_get(document, "price"), &price, err);
-    status = status ? status : models_cost(&price, json_object_get(document, "tokens"), &cost->model_micro, err);
-    if (cost->model_micro > held_micro) {
-        cost->model_micro = held_micro;
-    }
-    return status;
-}
-
-static viv_status
-settle_work(const struct economy *economy, const json_t *document, int64_t held_micro, struct ledger_cost *cost,
-            struct viv_error *err)
-{
-    struct ledger_prices prices = prices_of(economy->config);
-    struct ledger_usage usage = {0, 0, 0};
-    if (json_object_get(document, "model")) {
-        return settle_call(document, held_micro, cost, err);
-    }
-    viv_status status = read_usage(document, &usage, err);
-    return status ? status : ledger_settle(&prices, &usage, held_micro, cost, err);
-}
-
 /* `reason` is one of the core's closed list: work, model, skill, refund. */
 static void
 push_entry(json_t *entries, const char *reason, int64_t micro, uint32_t *failed)
@@ -297,16 +113,30 @@ push_entry(json_t *entries, const char *reason, int64_t micro, uint32_t *failed)
     viv_tree_push(entries, entry, failed);
 }
 
+static int
+is_call(const json_t *usage)
+{
+    return json_object_get(usage, "model") || json_object_get(usage, "price") ||
+           json_object_get(usage, "tokens");
+}
+
 static viv_status
 settle(void *self, struct viv_call *call, const struct viv_economy_settle_request *request,
        struct viv_economy_settle_answer *ret_answer, struct viv_error *err)
 {
     const struct economy *economy = self;
+    struct ledger_prices prices = prices_of(economy->config);
+    struct ledger_usage usage = {0, 0, 0};
     struct ledger_cost cost = {0, 0, 0};
     json_t *document = NULL;
     json_t *entries = NULL;
     viv_status status = viv_tree_read(request->usage_json, "usage_json", &document, err);
-    status = status ? status : settle_work(economy, document, request->held_micro, &cost, err);
+    if (status == VIV_OK && is_call(document)) {
+        status = tokens_settle(document, request->held_micro, &cost.model_micro, err);
+    } else {
+        status = status ? status : read_usage(document, &usage, err);
+        status = status ? status : ledger_settle(&prices, &usage, request->held_micro, &cost, err);
+    }
     if (status == VIV_OK) {
         uint32_t failed = 0;
         entries = json_array();
@@ -323,25 +153,36 @@ settle(void *self, struct viv_call *call, const struct viv_economy_settle_reques
 }
 
 static viv_status
+give(struct viv_call *call, const char *text, struct viv_str *ret_text, struct viv_error *err)
+{
+    *ret_text = viv_tree_copy(call, (struct viv_str){text, strlen(text)});
+    if (!ret_text->data) {
+        return viv_tree_fail(err, VIV_E_MEMORY, "choose", "no memory for the answer");
+    }
+    return VIV_OK;
+}
+
+static viv_status
 choose(void *self, struct viv_call *call, const struct viv_economy_choose_request *request,
        struct viv_economy_choose_answer *ret_answer, struct viv_error *err)
 {
-    (void)self;
+    (void)self; /* what counts is in the policy */
     json_t *choice = NULL;
     json_t *policy = NULL;
-    struct models_choice chosen = {.model = NULL};
+    struct choice made;
+    struct viv_economy_choose_answer answer = *ret_answer;
     viv_status status = viv_tree_read(request->choice_json, "choice_json", &choice, err);
     status = status ? status : viv_tree_read(request->policy_json, "policy_json", &policy, err);
-    status = status ? status : models_choose(choice, policy, &chosen, err);
+    status = status ? status : choice_make(choice, policy, &made, err);
     if (status == VIV_OK) {
-        ret_answer->score = chosen.score;
-        ret_answer->model = viv_tree_copy(call, viv_kit_str(chosen.model));
-        ret_answer->rule = viv_tree_copy(call, viv_kit_str(chosen.rule));
-        ret_answer->reason = viv_tree_copy(call, viv_kit_str(chosen.reason));
-        ret_answer->pattern = viv_tree_copy(call, viv_kit_str(chosen.pattern));
-        int good = ret_answer->model.data && ret_answer->rule.data && ret_answer->reason.data &&
-                   ret_answer->pattern.data;
-        status = good ? VIV_OK : viv_tree_fail(err, VIV_E_MEMORY, "choose", "no memory for a choice");
+        answer.score = made.goal.score;
+        status = give(call, made.model, &answer.model, err);
+        status = status ? status : give(call, made.rule, &answer.rule, err);
+        status = status ? status : give(call, made.reason, &answer.reason, err);
+        status = status ? status : give(call, made.goal.pattern, &answer.pattern, err);
+    }
+    if (status == VIV_OK) {
+        *ret_answer = answer;
     }
     json_decref(policy);
     json_decref(choice);
@@ -368,8 +209,7 @@ destroy(void *self)
 }
 
 static const struct viv_economy economy = {
-    .size = (uint32_t)sizeof economy, .rev = 1, .estimate = estimate, .settle = settle,
-    .choose = choose};
+    .size = (uint32_t)sizeof economy, .rev = 1, .estimate = estimate, .settle = settle, .choose = choose};
 
 static const struct viv_offer offers[] = {{VIV_IFACE_ECONOMY, &economy}};
 

@@ -7,6 +7,8 @@
 #include <tree.h>
 
 #define SECOND_NS INT64_C(1000000000)
+#define DAY_US INT64_C(86400000000)
+#define PRICED_TOKENS INT64_C(1000000)
 
 static int64_t
 started_seconds(int64_t time_ns)
@@ -92,4 +94,75 @@ ledger_settle(const struct ledger_prices *prices, const struct ledger_usage *usa
     ret_cost->work_micro = take(
         &left, price(prices->base_micro, started_seconds(usage->wall_ns), prices->second_micro));
     return VIV_OK;
+}
+
+/* A sum that leaves int64_t is, by a million, still above LEDGER_MICRO_MAX, so no wider type is
+ * needed to be exact below it. */
+int64_t
+ledger_call_micro(const struct ledger_tokens *price, const struct ledger_tokens *tokens)
+{
+    int64_t sum = 0;
+    for (size_t kind = 0; kind < LEDGER_KINDS; kind++) {
+        int64_t product = 0;
+        if (__builtin_mul_overflow(price->of[kind], tokens->of[kind], &product) ||
+            __builtin_add_overflow(sum, product, &sum)) {
+            return -1;
+        }
+    }
+    int64_t micro = sum / PRICED_TOKENS + (sum % PRICED_TOKENS > 0);
+    return micro > LEDGER_MICRO_MAX ? -1 : micro;
+}
+
+viv_status
+ledger_worst_call(const struct ledger_tokens *price, int64_t input_tokens, int64_t output_tokens,
+                  int64_t *ret_micro, struct viv_error *err)
+{
+    struct ledger_tokens tokens = {{0}};
+    struct ledger_tokens dearest = *price;
+    for (size_t kind = LEDGER_CACHED; kind <= LEDGER_CACHE_WRITE; kind++) {
+        if (price->of[kind] > dearest.of[LEDGER_INPUT]) {
+            dearest.of[LEDGER_INPUT] = price->of[kind];
+        }
+    }
+    tokens.of[LEDGER_INPUT] = input_tokens;
+    tokens.of[LEDGER_OUTPUT] = output_tokens;
+    int64_t micro = ledger_call_micro(&dearest, &tokens);
+    if (micro < 0) {
+        return viv_tree_fail(
+            err, VIV_E_LIMIT, "ledger",
+            "worst case of %lld tokens in and %lld out is above %lld micro-units, the most one "
+            "hold may be; lower what is sent, the model's 'output' or its price",
+            (long long)input_tokens, (long long)output_tokens, (long long)LEDGER_MICRO_MAX);
+    }
+    *ret_micro = micro;
+    return VIV_OK;
+}
+
+static int32_t
+days_of_year(int32_t year)
+{
+    return 365 + ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0);
+}
+
+struct ledger_date
+ledger_date_of(int64_t now_us)
+{
+    static const int32_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int32_t days = (int32_t)(now_us / DAY_US);
+    struct ledger_date date = {1970, 1, 1};
+    for (; days >= days_of_year(date.year); date.year++) {
+        days -= days_of_year(date.year);
+    }
+    for (;; date.month++) {
+        int32_t length = lengths[date.month - 1];
+        if (date.month == 2) {
+            length += days_of_year(date.year) - 365;
+        }
+        if (days < length || date.month == 12) {
+            break;
+        }
+        days -= length;
+    }
+    date.day = days + 1;
+    return date;
 }

@@ -3,133 +3,221 @@
 
 #include <jansson.h>
 #include <kit.h>
-#include <stdio.h>
 #include <string.h>
-#include <tree.h>
 
-#include "ledger.h"
+#include "policy.h"
+#include "tokens.h"
 
-#define MILLION INT64_C(1000000)
-#define DAY_US INT64_C(86400000000)
+#define WORD_MAX 64
 
-struct part {
-    const char *name;
-    int64_t *place;
-};
-
-/* An object with these members and no other, each an integer of 0 to `most`. */
-static viv_status
-read_parts(const json_t *object, const char *what, const struct part *parts, size_t count, int64_t most,
-           struct viv_error *err)
+static int
+is_word(const char *text)
 {
-    if (!json_is_object(object)) {
-        return viv_tree_fail(err, VIV_E_INVALID, what, "%s is missing or no object: nothing without it is priced", what);
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-')) {
+            return 0;
+        }
+    }
+    return len > 0 && len <= WORD_MAX;
+}
+
+static int
+same(const char *have, struct viv_str name, int folded)
+{
+    return (int)(folded ? viv_kit_is_folded(name, have) : viv_kit_is(name, have));
+}
+
+const struct model *
+models_find(const struct models *models, struct viv_str name, int folded)
+{
+    for (size_t i = 0; i < models->count; i++) {
+        if (same(models->all[i].name, name, folded)) {
+            return &models->all[i];
+        }
+    }
+    return NULL;
+}
+
+size_t
+models_tier(const struct models *models, struct viv_str name, int folded)
+{
+    size_t tier = 0;
+    while (tier < models->tier_count && !same(models->tiers[tier], name, folded)) {
+        tier++;
+    }
+    return tier;
+}
+
+const struct model *
+models_cheapest(const struct models *models, size_t tier)
+{
+    const struct model *best = NULL;
+    for (size_t i = 0; i < models->count; i++) {
+        const struct model *one = &models->all[i];
+        if (one->allowed && one->tier == tier &&
+            (!best || one->price_micro < best->price_micro ||
+             (one->price_micro == best->price_micro && strcmp(one->name, best->name) < 0))) {
+            best = one;
+        }
+    }
+    return best;
+}
+
+const struct model *
+models_near(const struct models *models, size_t tier)
+{
+    const struct model *found = NULL;
+    for (size_t at = tier; at < models->tier_count && !found; at++) {
+        found = models_cheapest(models, at);
+    }
+    for (size_t at = tier; at > 0 && !found; at--) {
+        found = models_cheapest(models, at - 1);
+    }
+    return found;
+}
+
+static viv_status
+read_tiers(const json_t *routing, struct models *models, struct viv_error *err)
+{
+    const json_t *tiers = json_object_get(routing, "tiers");
+    size_t count = json_array_size(tiers);
+    if (count < 1 || count > MODELS_TIERS_MAX) {
+        return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                             "routing.tiers has %zu tiers, allowed 1 to %d", count,
+                             MODELS_TIERS_MAX);
     }
     for (size_t i = 0; i < count; i++) {
-        const json_t *value = json_object_get(object, parts[i].name);
-        int64_t number = json_is_integer(value) ? (int64_t)json_integer_value(value) : -1;
-        if (number < 0 || number > most) {
-            return viv_tree_fail(err, VIV_E_INVALID, what, "'%s' of %s is missing or out of range, allowed: 0 to %lld",
-                                 parts[i].name, what, (long long)most);
+        const char *tier = json_string_value(json_array_get(tiers, i));
+        if (!tier || !is_word(tier)) {
+            return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                                 "tier %zu of routing.tiers is '%.64s', allowed: 1 to %d letters, "
+                                 "digits, _ or -",
+                                 i + 1, tier ? tier : "no text", WORD_MAX);
         }
-        *parts[i].place = number;
+        models->tiers[models->tier_count++] = tier;
     }
-    if (json_object_size(object) != count) {
-        return viv_tree_fail(err, VIV_E_INVALID, what, "%s has members that nobody priced, allowed: %s, %s, %s, %s", what,
-                             parts[0].name, parts[1].name, parts[2].name, parts[3].name);
+    struct viv_str chosen = viv_tree_text(routing, "default");
+    models->tier_default = models_tier(models, chosen, 0);
+    if (models->tier_default == models->tier_count) {
+        return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                             "routing.default is '%.*s', which is not in routing.tiers",
+                             (int)(chosen.len < 64 ? chosen.len : 64),
+                             chosen.data ? chosen.data : "");
     }
     return VIV_OK;
 }
 
-viv_status
-models_read_price(const struct json_t *price, struct models_price *ret_price, struct viv_error *err)
-{
-    const struct part parts[] = {{"input_micro", &ret_price->input},
-                                 {"cached_micro", &ret_price->cached},
-                                 {"cache_write_micro", &ret_price->cache_write},
-                                 {"output_micro", &ret_price->output}};
-    return read_parts(price, "the price", parts, 4, LEDGER_MICRO_MAX, err);
-}
-
-/* sum + tokens * price, in millionths of micro-units; 0 when it leaves the range. */
-static int
-add(int64_t tokens, int64_t price, int64_t *sum)
-{
-    int64_t product = 0;
-    return !__builtin_mul_overflow(tokens, price, &product) && !__builtin_add_overflow(*sum, product, sum);
-}
-
-/* Rounded up: a call that used something costs something. */
 static viv_status
-in_micro(int64_t millionths, int good, int64_t *ret_micro, struct viv_error *err)
+read_routing(const json_t *routing, struct models *models, struct viv_error *err)
 {
-    int64_t micro = good ? millionths / MILLION + (millionths % MILLION > 0) : 0;
-    if (!good || micro > LEDGER_MICRO_MAX) {
-        return viv_tree_fail(err, VIV_E_LIMIT, "ledger", "a call's price is above %lld micro-units, the most one hold may "
-                             "be; ask for fewer tokens", (long long)LEDGER_MICRO_MAX);
+    viv_status status = read_tiers(routing, models, err);
+    models->low_budget_micro = viv_tree_integer(routing, "low_budget_micro", -1);
+    models->complex_above = viv_tree_integer(routing, "complex_above", -1);
+    if (status == VIV_OK && (models->low_budget_micro < 0 || models->complex_above < 0)) {
+        return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                             "routing has low_budget_micro %lld and complex_above %lld, or not at "
+                             "all, allowed 0 and more",
+                             (long long)models->low_budget_micro, (long long)models->complex_above);
     }
-    *ret_micro = micro;
+    return status;
+}
+
+/* A list of one layer only ever takes away: a model must be in each list there is. */
+static viv_status
+allow(const json_t *list, struct models *models, struct viv_error *err)
+{
+    if (!json_is_array(list)) {
+        return viv_tree_fail(err, VIV_E_INVALID, "policy", "routing.allow is not a list of names");
+    }
+    int named[MODELS_MAX] = {0};
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        if (!name) {
+            return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                                 "routing.allow is not a list of names");
+        }
+        const struct model *model = models_find(models, viv_kit_str(name), 0);
+        if (model) {
+            named[model - models->all] = 1;
+        }
+    }
+    for (size_t i = 0; i < models->count; i++) {
+        models->all[i].allowed = models->all[i].allowed && named[i];
+    }
+    return VIV_OK;
+}
+
+static viv_status
+allow_all(const json_t *policy, struct models *models, struct viv_error *err)
+{
+    viv_status status = VIV_OK;
+    size_t lists = 0;
+    for (size_t i = 0; i < policy_layers(policy) && status == VIV_OK; i++) {
+        const json_t *routing = json_object_get(policy_layer(policy, i), "routing");
+        const json_t *list = json_object_get(routing, "allow");
+        lists += list != NULL;
+        status = list ? allow(list, models, err) : VIV_OK;
+    }
+    if (status == VIV_OK && lists == 0) {
+        return viv_tree_fail(err, VIV_E_INVALID, "policy", "routing.allow is missing");
+    }
+    return status;
+}
+
+static viv_status
+read_model(const char *name, const json_t *json, struct models *models, struct viv_error *err)
+{
+    struct model *model = &models->all[models->count];
+    struct viv_str text = viv_kit_str(name);
+    struct viv_str tier = viv_tree_text(json, "tier");
+    struct ledger_tokens price = {{0}};
+    viv_status status = tokens_check_model(text, err);
+    status =
+        status ? status : tokens_read_price(json_object_get(json, "price"), text, &price, err);
+    if (status != VIV_OK) {
+        return status;
+    }
+    *model = (struct model){name, price.of[LEDGER_INPUT] + price.of[LEDGER_OUTPUT],
+                            models_tier(models, tier, 0), 1};
+    if (model->tier == models->tier_count) {
+        return viv_tree_fail(err, VIV_E_INVALID, "policy",
+                             "tier of model '%s' is '%.*s', which is not in routing.tiers", name,
+                             (int)(tier.len < 64 ? tier.len : 64), tier.data ? tier.data : "");
+    }
+    models->count++;
     return VIV_OK;
 }
 
 viv_status
-models_worst(const struct models_price *price, int64_t input_tokens, int64_t output_tokens, int64_t *ret_micro,
-             struct viv_error *err)
+models_read(const json_t *policy, struct models *ret_models, struct viv_error *err)
 {
-    int64_t dearest = price->input > price->cached ? price->input : price->cached;
-    int64_t sum = 0;
-    dearest = dearest > price->cache_write ? dearest : price->cache_write;
-    if (input_tokens < 0 || input_tokens > MODELS_TOKENS_MAX || output_tokens < 1 ||
-        output_tokens > MODELS_TOKENS_MAX) {
-        return viv_tree_fail(err, VIV_E_INVALID, "work", "a call of %lld and %lld tokens, allowed: 0 to %lld and 1 to %lld",
-                             (long long)input_tokens, (long long)output_tokens, (long long)MODELS_TOKENS_MAX,
-                             (long long)MODELS_TOKENS_MAX);
+    const json_t *layer = NULL;
+    for (size_t i = 0; i < policy_layers(policy) && !json_object_get(layer, "models"); i++) {
+        layer = policy_layer(policy, i);
     }
-    int good = add(input_tokens, dearest, &sum) && add(output_tokens, price->output, &sum);
-    return in_micro(sum, good, ret_micro, err);
-}
-
-viv_status
-models_cost(const struct models_price *price, const struct json_t *tokens, int64_t *ret_micro, struct viv_error *err)
-{
-    struct models_price used = {0, 0, 0, 0};
-    const struct part parts[] = {{"input_tokens", &used.input},
-                                 {"cached_tokens", &used.cached},
-                                 {"cache_write_tokens", &used.cache_write},
-                                 {"output_tokens", &used.output}};
-    int64_t sum = 0;
-    viv_status status = read_parts(tokens, "the usage", parts, 4, MODELS_TOKENS_MAX, err);
-    int good = status == VIV_OK && add(used.input, price->input, &sum) && add(used.cached, price->cached, &sum) &&
-               add(used.cache_write, price->cache_write, &sum) && add(used.output, price->output, &sum);
-    return status ? status : in_micro(sum, good, ret_micro, err);
-}
-
-void
-models_output(struct viv_str mode, int64_t asked, int64_t expected, int64_t *ret_tokens, int64_t *ret_min)
-{
-    int64_t least = expected > MODELS_EXPECTED_MIN ? expected : MODELS_EXPECTED_MIN;
-    least = least < asked ? least : asked;
-    *ret_tokens = viv_kit_is(mode, "expected") ? least : asked;
-    *ret_min = viv_kit_is(mode, "expected") || viv_kit_is(mode, "borrow") ? least : asked;
-}
-
-/* The civil date of a day counted from 1970, Gregorian for ever. */
-void
-models_window(int64_t now_us, uint32_t month, char *text)
-{
-    int64_t days = now_us / DAY_US - (now_us % DAY_US < 0);
-    int64_t shifted = days + 719468; /* from 0000-03-01, so that a leap day is a year's last */
-    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-    int64_t of_era = shifted - era * 146097;
-    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t shifted_month = (5 * of_year + 2) / 153;
-    int64_t day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    int64_t number = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-    int64_t year = year_of_era + era * 400 + (number <= 2);
-    if (month) {
-        (void)snprintf(text, MODELS_WINDOW_BYTES, "home:month:%04d-%02d", (int)(year % 10000), (int)number);
-    } else {
-        (void)snprintf(text, MODELS_WINDOW_BYTES, "home:day:%04d-%02d-%02d", (int)(year % 10000), (int)number, (int)day);
+    const json_t *all = json_object_get(layer, "models");
+    if (json_object_size(all) == 0) {
+        return viv_tree_fail(err, VIV_E_NOT_FOUND, "policy",
+                             "the policy has no model; add one under 'models' of your own policy");
     }
+    if (json_object_size(all) > MODELS_MAX) {
+        return viv_tree_fail(err, VIV_E_LIMIT, "policy", "the policy has %zu models, allowed %d",
+                             json_object_size(all), MODELS_MAX);
+    }
+    struct models models = {.count = 0};
+    viv_status status = read_routing(json_object_get(layer, "routing"), &models, err);
+    const char *name = NULL;
+    json_t *json = NULL;
+    json_object_foreach((json_t *)(uintptr_t)all, name, json)
+    {
+        status = status ? status : read_model(name, json, &models, err);
+    }
+    status = status ? status : allow_all(policy, &models, err);
+    if (status == VIV_OK) {
+        *ret_models = models;
+    }
+    return status;
 }

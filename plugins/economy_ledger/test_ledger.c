@@ -5,13 +5,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
-#include <viv/iface/economy.h>
 
-#include "economy_ledger_manifest.h"
-#include "fake_host.h"
 #include "ledger.h"
+#include "test_bench.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -133,35 +130,6 @@ negative_use_is_refused(void **state)
 }
 
 /* The methods, through the entry as a host sees them. */
-struct fixture {
-    struct fake_host host;
-    struct fake_call call;
-    const struct viv_economy *table;
-    const struct viv_plugin *plugin;
-    void *self;
-};
-
-static void
-begin(struct fixture *fix)
-{
-    struct viv_host_offer offer = {(uint32_t)sizeof offer, 1, VIV_ABI_MAJOR, VIV_ABI_MINOR};
-    fake_host_init(&fix->host);
-    fake_call_init(&fix->call, &fix->host);
-    fix->plugin = viv_plugin_entry(&offer, NULL);
-    assert_non_null(fix->plugin);
-    fix->table = fix->plugin->offers[0].table;
-    assert_int_equal(fix->plugin->create(&fix->host.host, fix->plugin->defaults, &fix->self, NULL),
-                     VIV_OK);
-}
-
-static void
-end(struct fixture *fix)
-{
-    fix->plugin->destroy(fix->self);
-    fake_call_finish(&fix->call);
-    fake_host_finish(&fix->host);
-}
-
 static void
 another_abi_is_refused(void **state)
 {
@@ -179,8 +147,8 @@ static void
 memory_running_out_is_a_status(void **state)
 {
     (void)state;
-    struct fixture fix;
-    begin(&fix);
+    struct bench bench;
+    bench_begin(&bench);
     struct viv_economy_estimate_request request = {
         .size = (uint32_t)sizeof request,
         .rev = 1,
@@ -192,15 +160,15 @@ memory_running_out_is_a_status(void **state)
         assert_true(points < 10000); /* no memory ever again */
         struct viv_economy_estimate_answer answer = {.size = (uint32_t)sizeof answer, .rev = 1};
         struct viv_error err = VIV_ERROR_INIT;
-        fix.call.fail_at = n;
-        fix.call.allocations = 0;
-        status = fix.table->estimate(fix.self, &fix.call.call, &request, &answer, &err);
+        bench.call.fail_at = n;
+        bench.call.allocations = 0;
+        status = bench.table->estimate(bench.self, &bench.call.call, &request, &answer, &err);
         assert_true(status == VIV_OK || status == VIV_E_MEMORY);
         assert_true(status == VIV_OK ||
                     (answer.worst_case_micro == 0 && answer.scopes_json.data == NULL));
     }
     assert_true(points >= 2);
-    end(&fix);
+    bench_end(&bench);
 }
 
 /* A queue file's max_budget that counts for nothing would let a task spend twenty times of it. */
@@ -208,8 +176,8 @@ static void
 the_request_limits_itself(void **state)
 {
     (void)state;
-    struct fixture fix;
-    begin(&fix);
+    struct bench bench;
+    bench_begin(&bench);
     static const char *const rows[][2] = { { "70000", "\"limit_micro\":70000" },
                                            { "9000000", "\"limit_micro\":1000000" } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -219,28 +187,24 @@ the_request_limits_itself(void **state)
                                                        fake_str("[]")};
         struct viv_economy_estimate_answer answer = {.size = (uint32_t)sizeof answer, .rev = 1};
         struct viv_error err = VIV_ERROR_INIT;
-        assert_int_equal(fix.table->estimate(fix.self, &fix.call.call, &request, &answer, &err), VIV_OK);
+        assert_int_equal(bench.table->estimate(bench.self, &bench.call.call, &request, &answer, &err), VIV_OK);
         char scopes[512];
         snprintf(scopes, sizeof scopes, "%.*s", (int)answer.scopes_json.len, answer.scopes_json.data);
-        if (!strstr(scopes, rows[i][1])) {
-            fail_msg("'%s' does not hold '%s'", scopes, rows[i][1]);
-        }
+        bench_holds(scopes, rows[i][1]);
     }
-    end(&fix);
+    bench_end(&bench);
 }
 
 static void
-refuse_estimate(struct fixture *fix, struct viv_str work, struct viv_str policy, viv_status wanted,
+refuse_estimate(struct bench *bench, struct viv_str work, struct viv_str policy, viv_status wanted,
                 const char *text)
 {
     struct viv_economy_estimate_request request = {(uint32_t)sizeof request, 1, work, policy};
     struct viv_economy_estimate_answer answer = {.size = (uint32_t)sizeof answer, .rev = 1};
     struct viv_error err = VIV_ERROR_INIT;
-    assert_int_equal(fix->table->estimate(fix->self, &fix->call.call, &request, &answer, &err),
+    assert_int_equal(bench->table->estimate(bench->self, &bench->call.call, &request, &answer, &err),
                      wanted);
-    if (!strstr(err.text, text)) {
-        fail_msg("'%s' does not hold '%s'", err.text, text);
-    }
+    bench_holds(err.text, text);
     assert_int_equal(answer.worst_case_micro, 0);
 }
 
@@ -248,29 +212,29 @@ static void
 hostile_documents_are_refused(void **state)
 {
     (void)state;
-    struct fixture fix;
-    begin(&fix);
+    struct bench bench;
+    bench_begin(&bench);
     struct viv_str work = fake_str("{\"kind\":\"task\",\"task\":\"t-1\"}");
     struct viv_str none = fake_str("[]");
-    refuse_estimate(&fix, fake_str(""), none, VIV_E_INVALID, "work_json is not JSON");
-    refuse_estimate(&fix, fake_str("{\"kind\":\"task\",\"kind\":\"effect\"}"), none, VIV_E_INVALID,
+    refuse_estimate(&bench, fake_str(""), none, VIV_E_INVALID, "work_json is not JSON");
+    refuse_estimate(&bench, fake_str("{\"kind\":\"task\",\"kind\":\"effect\"}"), none, VIV_E_INVALID,
                     "duplicate");
-    refuse_estimate(&fix, fake_str("[1]"), none, VIV_E_INVALID, "task id '' is not allowed");
-    refuse_estimate(&fix, work, fake_str("7"), VIV_E_INVALID,
+    refuse_estimate(&bench, fake_str("[1]"), none, VIV_E_INVALID, "task id '' is not allowed");
+    refuse_estimate(&bench, work, fake_str("7"), VIV_E_INVALID,
                     "limits.time_ns of the policy is not an integer");
-    refuse_estimate(&fix, work, fake_str("{\"limits\":7}"), VIV_E_INVALID, "is not an integer");
-    refuse_estimate(&fix, fake_str("{\"kind\":\"task\",\"task\":\"t-1\",\"limit_micro\":-1}"), none,
+    refuse_estimate(&bench, work, fake_str("{\"limits\":7}"), VIV_E_INVALID, "is not an integer");
+    refuse_estimate(&bench, fake_str("{\"kind\":\"task\",\"task\":\"t-1\",\"limit_micro\":-1}"), none,
                     VIV_E_INVALID, "limit_micro is -1, allowed 0 and more");
     char deep[200];
     memset(deep, '[', sizeof deep);
-    refuse_estimate(&fix, (struct viv_str){deep, sizeof deep}, none, VIV_E_INVALID,
+    refuse_estimate(&bench, (struct viv_str){deep, sizeof deep}, none, VIV_E_INVALID,
                     "nested 200 deep, allowed 64");
     uint64_t size = (uint64_t)VIV_QUEUE_BYTES_MAX + 1;
     char *huge = calloc(1, size);
     assert_non_null(huge);
-    refuse_estimate(&fix, (struct viv_str){huge, size}, none, VIV_E_LIMIT, "allowed 67108864");
+    refuse_estimate(&bench, (struct viv_str){huge, size}, none, VIV_E_LIMIT, "allowed 67108864");
     free(huge);
-    end(&fix);
+    bench_end(&bench);
 }
 
 int
