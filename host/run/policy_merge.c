@@ -38,15 +38,30 @@ merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
     }
 }
 
-void
-vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+static bool
+names(const struct vh_json *list, struct viv_str name)
 {
-    int64_t most = vh_json_int(vh_json_get(to, "network"), "bytes", INT64_MAX);
-    merge(arena, to, from);
-    struct vh_json *bytes = member(member(to, VH_STR("network")), VH_STR("bytes"));
-    if (bytes && bytes->integer > most) {
-        bytes->integer = most;
+    for (const struct vh_json *item = list ? list->child : NULL; item; item = item->next) {
+        if (item->type == VH_JSON_STRING && vh_str_equal(item->text, name)) {
+            return true;
+        }
     }
+    return false;
+}
+
+/* What both name: where a task may be sent is narrowed by whoever says so. NULL: the project says nothing of it. */
+static struct vh_json *
+models_left(struct vh_arena *arena, const struct vh_json *to, const struct vh_json *from)
+{
+    const struct vh_json *own = vh_json_get(vh_json_get(to, "routing"), "allow");
+    const struct vh_json *allow = vh_json_get(vh_json_get(from, "routing"), "allow");
+    struct vh_json *left = allow ? vh_json_array(arena) : NULL;
+    for (const struct vh_json *item = own && allow ? own->child : NULL; item; item = item->next) {
+        if (names(allow, item->text)) {
+            vh_json_push(left, vh_json_clone(arena, item));
+        }
+    }
+    return left;
 }
 
 /* The member, made when it is not there. */
@@ -59,6 +74,29 @@ object_in(struct vh_arena *arena, struct vh_json *to, const char *key)
         vh_json_set(to, key, there);
     }
     return there;
+}
+
+static void
+put_models(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, struct vh_json *left)
+{
+    if (vh_json_get(vh_json_get(from, "routing"), "allow")) {
+        struct vh_json *routing = object_in(arena, to, "routing");
+        vh_json_set(routing, "allow", left);
+        to->failed = to->failed || !routing || routing->failed;
+    }
+}
+
+void
+vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+{
+    int64_t most = vh_json_int(vh_json_get(to, "network"), "bytes", INT64_MAX);
+    struct vh_json *left = models_left(arena, to, from);
+    merge(arena, to, from);
+    put_models(arena, to, from, left);
+    struct vh_json *bytes = member(member(to, VH_STR("network")), VH_STR("bytes"));
+    if (bytes && bytes->integer > most) {
+        bytes->integer = most;
+    }
 }
 
 static void
@@ -99,6 +137,7 @@ vh_policy_merge_narrowing(struct vh_arena *arena, struct vh_json *to, const stru
     int64_t there = vh_json_int(vh_json_get(to, "critic"), "threshold_permille", VH_POLICY_THRESHOLD_PERMILLE);
     narrow_limits(arena, to, vh_json_get(from, "limits"));
     narrow_network(arena, to, vh_json_get(from, "network"));
+    put_models(arena, to, from, models_left(arena, to, from));
     if (vh_json_int(from, "uncommitted", 1) == 0) {
         vh_json_set_int(arena, to, "uncommitted", 0);
     }
