@@ -9,6 +9,7 @@
 #include "exec.h"
 #include "glob.h"
 #include "judge.h"
+#include "judge_models.h"
 
 #define DENY VIV_VERDICT_DENY
 #define ASK VIV_VERDICT_ASK
@@ -168,6 +169,8 @@ judge_kind(struct exec_judge *judge, struct viv_str kind, const json_t *effect)
             report_add(judge->report, "path.root", DENY, "name what is meant",
                        "a move names the whole workspace");
         }
+    } else if (rules_is(kind, "model")) {
+        models_judge(judge->policy, judge->capability, path, judge->report);
     } else if (!rules_is_one(kind, "skill ask")) {
         report_add(judge->report, "effect.unknown", DENY, "", "effect kind '%.*s' is not known",
                    shown(kind), kind.data ? kind.data : "");
