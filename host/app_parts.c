@@ -325,7 +325,8 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     pthread_mutex_init(&locks[1], NULL);
     pthread_mutex_init(&locks[2], NULL);
     vh_tree_users_init(trees, VIV_TREES_MAX);
-    source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
+    source->user_path =
+        app->user.config ? vh_arena_format(app->arena, "%s/" VH_POLICY_OWN_FILE, app->user.config) : NULL;
     source->trusted = trusts;
     source->safety = load_safety;
     source->data = app;
@@ -394,14 +395,14 @@ load_safety(void *data, struct viv_error *err)
 }
 
 viv_status
-vh_app_try_policy(struct vh_app *app, struct viv_str text, bool trusted, struct viv_error *err)
+vh_app_try_policy(struct vh_app *app, struct viv_str text, uint32_t scope, bool trusted, struct viv_error *err)
 {
     const struct vh_plugin **safety = &app->run.plugins.safety;
     viv_status status = app->run.registry ? VIV_OK : vh_app_build_view(app, err);
     if (status == VIV_OK && !*safety) {
         status = load_for(app, NULL, VIV_INDEX_SAFETY, safety, err);
     }
-    return status ? status : vh_policy_try(&app->run, text, trusted, err);
+    return status ? status : vh_policy_try(&app->run, text, scope, trusted, err);
 }
 
 void
