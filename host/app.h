@@ -136,9 +136,10 @@ viv_status vh_app_build_store(struct vh_app *app, struct viv_error *err);
 viv_status vh_app_build(struct vh_app *app, enum vh_app_need need, struct viv_error *err);
 /* The parts a reader needs: `store` is open already. */
 viv_status vh_app_build_view(struct vh_app *app, struct viv_error *err);
-/* Whether the project's policy `text` can be used, at any time after vh_app_find: loads the safety plugin alone when no
+/* Whether the policy `text` can be used, at any time after vh_app_find: loads the safety plugin alone when no
  * host is built. See vh_policy_try. */
-viv_status vh_app_try_policy(struct vh_app *app, struct viv_str text, bool trusted, struct viv_error *err);
+viv_status vh_app_try_policy(struct vh_app *app, struct viv_str text, uint32_t scope, bool trusted,
+                             struct viv_error *err);
 void vh_app_unbuild(struct vh_app *app);
 viv_status vh_app_recover(struct vh_app *app, struct viv_error *err);
 

@@ -165,7 +165,8 @@ prepare_run(struct vh_app *app, struct viv_error *err)
     pthread_mutex_init(&locks[1], NULL);
     pthread_mutex_init(&locks[2], NULL);
     vh_tree_users_init(trees, VIV_TREES_MAX);
-    source->user_path = app->user.config ? vh_arena_format(app->arena, "%s/policy.yaml", app->user.config) : NULL;
+    source->user_path =
+        app->user.config ? vh_arena_format(app->arena, "%s/" VH_POLICY_OWN_FILE, app->user.config) : NULL;
     source->trusted = trusts;
     source->safety = vh_app_load_safety;
     source->data = app;

@@ -244,12 +244,12 @@ vh_app_load_safety(void *data, struct viv_error *err)
 }
 
 viv_status
-vh_app_try_policy(struct vh_app *app, struct viv_str text, bool trusted, struct viv_error *err)
+vh_app_try_policy(struct vh_app *app, struct viv_str text, uint32_t scope, bool trusted, struct viv_error *err)
 {
     const struct vh_plugin **safety = &app->run.plugins.safety;
     viv_status status = app->run.registry ? VIV_OK : vh_app_build_view(app, err);
     if (status == VIV_OK && !*safety) {
         status = load_for(app, NULL, &(struct wanted){ .interface = VIV_INDEX_SAFETY }, safety, err);
     }
-    return status ? status : vh_policy_try(&app->run, text, trusted, err);
+    return status ? status : vh_policy_try(&app->run, text, scope, trusted, err);
 }

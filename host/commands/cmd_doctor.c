@@ -333,8 +333,9 @@ check_trust(struct doctor *d)
     struct viv_error err = VIV_ERROR_INIT;
     vh_hash_text(text, hex);
     bool trusted = vh_app_trusts(&cli->app, hex);
-    status = vh_app_try_policy(&cli->app, text, true, &err); /* trust would mend what it may not do without */
-    status = status ? status : vh_app_try_policy(&cli->app, text, trusted, &err);
+    /* Trust would mend what it may not do without. */
+    status = vh_app_try_policy(&cli->app, text, VIV_POLICY_PROJECT, true, &err);
+    status = status ? status : vh_app_try_policy(&cli->app, text, VIV_POLICY_PROJECT, trusted, &err);
     if (status) {
         check(d, "policy", MISSING, err.text);
         return;

@@ -72,7 +72,7 @@ trust_policy(struct vh_cli *cli, bool show)
                               cli->app.project);
     }
     if (status == VIV_OK && !show) {
-        status = vh_app_try_policy(&cli->app, text, true, &err);
+        status = vh_app_try_policy(&cli->app, text, VIV_POLICY_PROJECT, true, &err);
         status = status ? vh_error_extend(&err, status, "not trusted, it cannot be used") : VIV_OK;
     }
     if (status) {

@@ -12,6 +12,19 @@
 #include "cmd_run.h"
 #include "run/policy.h"
 
+/* The user's own policy may say what no project's may. It is known by its place, by whatever name that is reached. */
+static uint32_t
+scope_of(struct vh_cli *cli, const char *path)
+{
+    const struct vh_app *app = &cli->app;
+    const char *own = app->user.config ? vh_arena_format(cli->arena, "%s/" VH_POLICY_OWN_FILE, app->user.config) : NULL;
+    struct stat one, other;
+    bool same = own && path && app->seam->stat(app->seam->data, AT_FDCWD, own, &one, 0) == 0 &&
+                app->seam->stat(app->seam->data, AT_FDCWD, path, &other, 0) == 0 && one.st_dev == other.st_dev &&
+                one.st_ino == other.st_ino;
+    return same ? VIV_POLICY_USER : VIV_POLICY_PROJECT;
+}
+
 static int
 check(struct vh_cli *cli)
 {
@@ -31,7 +44,7 @@ check(struct vh_cli *cli)
     if (status == VIV_E_NOT_FOUND) {
         status = vh_error_set(&err, status, "policy", "there is no '%s'; name a file", path);
     }
-    status = status ? status : vh_app_try_policy(&cli->app, text, true, &err);
+    status = status ? status : vh_app_try_policy(&cli->app, text, scope_of(cli, path), true, &err);
     if (status) {
         return vh_cli_fail(cli, status, &err);
     }

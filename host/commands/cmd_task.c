@@ -81,17 +81,17 @@ say_command(struct vh_cli *cli, const struct vh_json *command)
     say(cli, "command", vh_buf_view(&buf));
 }
 
-/* What it may reach. */
+/* Names of what it may reach. */
 static void
-say_hosts(struct vh_cli *cli, const struct vh_json *hosts)
+say_names(struct vh_cli *cli, const char *what, const struct vh_json *names)
 {
     struct vh_buf buf;
     vh_buf_init(&buf, cli->arena, 1u << 16);
-    for (const struct vh_json *h = hosts ? hosts->child : NULL; h; h = h->next) {
-        vh_buf_text(&buf, h == hosts->child ? "" : " ");
-        vh_buf_str(&buf, h->text);
+    for (const struct vh_json *n = names ? names->child : NULL; n; n = n->next) {
+        vh_buf_text(&buf, n == names->child ? "" : " ");
+        vh_buf_str(&buf, n->text);
     }
-    say(cli, "hosts", vh_buf_view(&buf));
+    say(cli, what, vh_buf_view(&buf));
 }
 
 static void
@@ -124,7 +124,8 @@ print_task(struct vh_cli *cli, const struct vh_json *task, const struct vh_json 
     say(cli, "rolled back", vh_json_str(task, "rollback_commit"));
     say(cli, "target", vh_json_str(task, "target"));
     say(cli, "scope", vh_json_str(task, "scope"));
-    say_hosts(cli, vh_json_get(vh_json_get(task, "capability"), "hosts"));
+    say_names(cli, "hosts", vh_json_get(vh_json_get(task, "capability"), "hosts"));
+    say_names(cli, "models", vh_json_get(vh_json_get(task, "capability"), "models"));
     vh_cli_say_traffic(cli, traffic);
     printf("%-11s vivhost log show --task %.*s\n", "events", VH_STR_ARGS(vh_json_str(task, "id")));
 }

@@ -431,10 +431,11 @@ vh_policy_reload(struct vh_run *run, struct vh_policy_reloaded *ret_reloaded, st
 }
 
 viv_status
-vh_policy_try(struct vh_run *run, struct viv_str text, bool trusted, struct viv_error *err)
+vh_policy_try(struct vh_run *run, struct viv_str text, uint32_t scope, bool trusted, struct viv_error *err)
 {
     struct vh_arena *arena = vh_arena_create(NULL, 0);
-    const struct source_file file = { VH_POLICY_FILE, VIV_POLICY_PROJECT, trusted, text };
+    const struct source_file file = { scope == VIV_POLICY_USER ? VH_POLICY_OWN_FILE : VH_POLICY_FILE, scope, trusted,
+                                      text };
     struct vh_json *policy = NULL;
     viv_status status = arena ? compile(run, arena, &file, &policy, err)
                               : vh_error_set(err, VIV_E_MEMORY, "policy", "no memory for the policy");

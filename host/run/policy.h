@@ -5,9 +5,12 @@
 #ifndef VH_POLICY_H
 #define VH_POLICY_H
 
+#include <viv/iface/safety.h>
+
 #include "run/run.h"
 
 #define VH_POLICY_FILE "vivarium.yaml"
+#define VH_POLICY_OWN_FILE "policy.yaml" /* in the user's folder */
 #define VH_POLICY_BYTES_MAX (256u << 10)
 
 struct vh_policy_source {
@@ -58,9 +61,9 @@ struct vh_policy_reloaded {
  * nobody trusts any more: then everything is denied. Claims that run keep what they began with. */
 viv_status vh_policy_reload(struct vh_run *run, struct vh_policy_reloaded *ret_reloaded, struct viv_error *err);
 
-/* Whether the safety plugin can read `text` as the project's policy; nothing is put in force. VIV_E_DENIED: it grants,
- * and is not `trusted`. */
-viv_status vh_policy_try(struct vh_run *run, struct viv_str text, bool trusted, struct viv_error *err);
+/* Whether the safety plugin can read `text` as a policy of `scope`, VIV_POLICY_*; nothing is put in force.
+ * VIV_E_DENIED: it is a project's, grants, and is not `trusted`. */
+viv_status vh_policy_try(struct vh_run *run, struct viv_str text, uint32_t scope, bool trusted, struct viv_error *err);
 
 /* When nobody works any more. */
 void vh_policy_end(struct vh_run *run);

@@ -39,52 +39,29 @@ merge(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
 }
 
 static bool
-has_text(const struct vh_json *list, struct viv_str text)
+names(const struct vh_json *list, struct viv_str name)
 {
-    for (const struct vh_json *item = list->child; item; item = item->next) {
-        if (vh_str_equal(item->text, text)) {
+    for (const struct vh_json *item = list ? list->child : NULL; item; item = item->next) {
+        if (item->type == VH_JSON_STRING && vh_str_equal(item->text, name)) {
             return true;
         }
     }
     return false;
 }
 
-/* Models a project lets its tasks be sent to: of those the user names, trusted or not. NULL: it does not say. */
+/* What both name: where a task may be sent is narrowed by whoever says so. NULL: the project says nothing of it. */
 static struct vh_json *
-both_allow(struct vh_arena *arena, const struct vh_json *to, const struct vh_json *from)
+models_left(struct vh_arena *arena, const struct vh_json *to, const struct vh_json *from)
 {
     const struct vh_json *own = vh_json_get(vh_json_get(to, "routing"), "allow");
-    const struct vh_json *theirs = vh_json_get(vh_json_get(from, "routing"), "allow");
-    struct vh_json *both = own && theirs ? vh_json_array(arena) : NULL;
-    for (const struct vh_json *item = both ? own->child : NULL; item; item = item->next) {
-        if (has_text(theirs, item->text)) {
-            vh_json_push(both, vh_json_clone(arena, item));
+    const struct vh_json *allow = vh_json_get(vh_json_get(from, "routing"), "allow");
+    struct vh_json *left = allow ? vh_json_array(arena) : NULL;
+    for (const struct vh_json *item = own && allow ? own->child : NULL; item; item = item->next) {
+        if (names(allow, item->text)) {
+            vh_json_push(left, vh_json_clone(arena, item));
         }
     }
-    return both;
-}
-
-static void
-set_allow(struct vh_json *to, struct vh_json *both)
-{
-    struct vh_json *routing = both ? member(to, VH_STR("routing")) : NULL;
-    if (routing) {
-        vh_json_set(routing, "allow", both);
-        to->failed = to->failed || routing->failed;
-    }
-}
-
-void
-vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
-{
-    int64_t most = vh_json_int(vh_json_get(to, "network"), "bytes", INT64_MAX);
-    struct vh_json *both = both_allow(arena, to, from);
-    merge(arena, to, from);
-    set_allow(to, both);
-    struct vh_json *bytes = member(member(to, VH_STR("network")), VH_STR("bytes"));
-    if (bytes && bytes->integer > most) {
-        bytes->integer = most;
-    }
+    return left;
 }
 
 /* The member, made when it is not there. */
@@ -100,17 +77,34 @@ object_in(struct vh_arena *arena, struct vh_json *to, const char *key)
 }
 
 static void
+put_models(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from, struct vh_json *left)
+{
+    if (vh_json_get(vh_json_get(from, "routing"), "allow")) {
+        struct vh_json *routing = object_in(arena, to, "routing");
+        vh_json_set(routing, "allow", left);
+        to->failed = to->failed || !routing || routing->failed;
+    }
+}
+
+void
+vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from)
+{
+    int64_t most = vh_json_int(vh_json_get(to, "network"), "bytes", INT64_MAX);
+    struct vh_json *left = models_left(arena, to, from);
+    merge(arena, to, from);
+    put_models(arena, to, from, left);
+    struct vh_json *bytes = member(member(to, VH_STR("network")), VH_STR("bytes"));
+    if (bytes && bytes->integer > most) {
+        bytes->integer = most;
+    }
+}
+
+static void
 narrow_limits(struct vh_arena *arena, struct vh_json *to, const struct vh_json *limits)
 {
     struct vh_json *own = member(to, VH_STR("limits"));
     for (const struct vh_json *l = limits ? limits->child : NULL; l; l = l->next) {
         struct vh_json *t = member(own, l->key);
-        if (l->type != VH_JSON_INTEGER) { /* "holds": a project may only ask for the strictest */
-            own = object_in(arena, to, "limits");
-            vh_json_set(own, "holds", vh_json_clone(arena, l));
-            to->failed = to->failed || !own || own->failed;
-            continue;
-        }
         if (t && l->integer < t->integer) {
             t->integer = l->integer;
         }
@@ -143,7 +137,7 @@ vh_policy_merge_narrowing(struct vh_arena *arena, struct vh_json *to, const stru
     int64_t there = vh_json_int(vh_json_get(to, "critic"), "threshold_permille", VH_POLICY_THRESHOLD_PERMILLE);
     narrow_limits(arena, to, vh_json_get(from, "limits"));
     narrow_network(arena, to, vh_json_get(from, "network"));
-    set_allow(to, both_allow(arena, to, from));
+    put_models(arena, to, from, models_left(arena, to, from));
     if (vh_json_int(from, "uncommitted", 1) == 0) {
         vh_json_set_int(arena, to, "uncommitted", 0);
     }

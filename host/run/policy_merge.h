@@ -14,13 +14,13 @@
 #define VH_POLICY_NETWORK_BYTES INT64_C(104857600)
 
 /* A trusted project's values count over the user's, but for network.bytes, of which the smaller one does; lists are
- * added. */
+ * added, but for routing.allow, of which what both name stays. */
 void vh_policy_merge_trusted(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from);
 
-/* A project nobody has trusted only narrows: limits and network.bytes fall, the critic gets stricter, uncommitted work
- * stays unseen. A
- * limit that the user's policy does not name has a default that is not known here; the project's goes to "ceilings",
- * which whoever applies the default takes the lesser of. All else it says does nothing yet. */
+/* A project nobody has trusted only narrows: limits and network.bytes fall, routing.allow loses models, the critic gets
+ * stricter, uncommitted work stays unseen. A limit that the user's policy does not name has a default that is not known
+ * here; the project's goes to "ceilings", which whoever applies the default takes the lesser of. All else it says does
+ * nothing yet. */
 void vh_policy_merge_narrowing(struct vh_arena *arena, struct vh_json *to, const struct vh_json *from);
 
 #endif

@@ -45,6 +45,27 @@ compile_may_grant(struct compile *compile, const struct yaml_value *value, const
     return 0;
 }
 
+uint32_t
+compile_is_own(struct compile *compile, const struct yaml_value *value, const char *what)
+{
+    if (!compile->project) {
+        return 1;
+    }
+    (void)compile_fault(compile, value,
+                        "'%s' belongs into your own policy; a project's file may not have it, "
+                        "trusted or not",
+                        what);
+    return 0;
+}
+
+/* Whether this file may have the key at all. */
+static uint32_t
+may_have(struct compile *compile, const struct yaml_value *value, const struct compile_key *key)
+{
+    return key->grants == COMPILE_OWN ? compile_is_own(compile, value, key->name)
+                                      : !key->grants || compile_may_grant(compile, value, key->name);
+}
+
 static const struct compile_key *
 find_key(const struct compile_key *keys, size_t count, struct viv_str name)
 {
@@ -84,7 +105,7 @@ compile_map(struct compile *compile, const struct yaml_value *value, const struc
         const struct compile_key *key = find_key(keys, count, member->key);
         if (!key) {
             unknown_key(compile, member, keys, count, what);
-        } else if (!key->grants || compile_may_grant(compile, member, key->name)) {
+        } else if (may_have(compile, member, key)) {
             json_t *read = key->read(compile, member);
             if (compile->status == VIV_OK) {
                 viv_tree_set(object, key->json_name, read, &compile->failed);
@@ -137,17 +158,10 @@ read_version(struct compile *compile, const struct yaml_value *value)
     return json_integer(1);
 }
 
-/* How much of a call to a model is held before it. A project may only ask for all of it. */
 static json_t *
 read_holds(struct compile *compile, const struct yaml_value *value)
 {
-    json_t *choice = compile_choice(compile, value, "strict expected borrow");
-    if (choice && strcmp(json_string_value(choice), "strict") != 0 &&
-        !compile_may_grant(compile, value, "limits.holds")) {
-        json_decref(choice);
-        return NULL;
-    }
-    return choice;
+    return compile_choice(compile, value, "strict expected borrow");
 }
 
 static json_t *
@@ -162,7 +176,7 @@ read_limits(struct compile *compile, const struct yaml_value *value)
         {"model", "model_micro", compile_money, 0, 0},
         {"day", "day_micro", compile_money, 0, 0},
         {"month", "month_micro", compile_money, 0, 0},
-        {"holds", "holds", read_holds, 0, 0},
+        {"holds", "holds", read_holds, COMPILE_OWN, 0},
     };
     return compile_map(compile, value, keys, sizeof keys / sizeof *keys, "limits");
 }
@@ -253,7 +267,7 @@ static const struct compile_key top_keys[] = {
     {"limits", "limits", read_limits, 0, 0},
     {"paths", "paths", read_paths, 0, 0},
     {"commands", "commands", compile_commands, 0, 0},
-    {"env", "env", compile_env, 1, 0},
+    {"env", "env", compile_env, COMPILE_GRANTS, 0},
     {"network", "network", compile_network, 0, 0},
     {"gates", "gates", compile_gates, 0, 0},
     {"prepare", "prepare", compile_prepare, 0, 0},
@@ -263,11 +277,11 @@ static const struct compile_key top_keys[] = {
     {"critic", "critic", read_critic, 0, 0},
     {"approvals", "approvals", read_approvals, 0, 0},
     {"experimental", "experimental", read_experimental, 0, 0},
-    {"plugins", "plugins", compile_plugins, 1, 0},
-    {"secrets", "secrets", compile_secrets, 0, 0},
-    {"models", "models", compile_models, 0, 0},
+    {"plugins", "plugins", compile_plugins, COMPILE_GRANTS, 0},
+    {"secrets", "secrets", compile_secrets, COMPILE_OWN, 0},
+    {"models", "models", compile_models, COMPILE_OWN, 0},
     {"routing", "routing", compile_routing, 0, 0},
-    {"breaker", "breaker", compile_breaker, 0, 0},
+    {"breaker", "breaker", compile_breaker, COMPILE_OWN, 0},
 };
 
 viv_status
@@ -293,8 +307,8 @@ compile_policy(struct viv_call *call, struct viv_str text, const char *origin, u
         top_count = 0; /* an empty file says nothing, not even a version */
     }
     json_t *policy = compile_map(&compile, root, top_keys, top_count, "a policy");
-    if (compile.status == VIV_OK) {
-        compile_model_parts(&compile, root, policy);
+    if (compile.status == VIV_OK && !compile.project) {
+        compile_models_finish(&compile, root, policy);
     }
     if (compile.status == VIV_OK) {
         viv_tree_set(policy, "version", json_integer(1), &compile.failed);

@@ -24,8 +24,12 @@ struct compile {
 
 typedef struct json_t *(*compile_read)(struct compile *compile, const struct yaml_value *value);
 
-/* One key of a mapping: what reads its value, its name in the JSON form, whether writing it grants
- * something. */
+/* What writing a key means in a project's file: it needs a person's trust, or is refused with it
+ * too. */
+#define COMPILE_GRANTS 1
+#define COMPILE_OWN 2
+
+/* One key of a mapping: what reads its value, its name in the JSON form, what writing it means. */
 struct compile_key {
     const char *name;
     const char *json_name;
@@ -50,7 +54,15 @@ struct json_t *compile_list(struct compile *compile, const struct yaml_value *va
 uint32_t compile_may_grant(struct compile *compile, const struct yaml_value *value,
                            const char *what);
 
+/* Refuse what belongs into the user's own policy alone. 1 when this is it. */
+uint32_t compile_is_own(struct compile *compile, const struct yaml_value *value, const char *what);
+
 /* Values: compile_values.c. */
+/* The fault of a value: its key, what it is, what is allowed. Never of what may be a key's text. */
+struct json_t *compile_wrong(struct compile *compile, const struct yaml_value *value,
+                             const char *allowed);
+struct json_t *compile_count(struct compile *compile, const struct yaml_value *value, int64_t low,
+                             int64_t high);
 struct json_t *compile_text(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_money(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_duration(struct compile *compile, const struct yaml_value *value);
@@ -71,20 +83,29 @@ struct json_t *compile_run(struct compile *compile, const struct yaml_value *val
 /* Bytes over the network, both ways. */
 struct json_t *compile_traffic(struct compile *compile, const struct yaml_value *value);
 
-/* Parts: compile_commands.c, compile_parts.c and compile_network.c. */
+/* Parts: compile_commands.c, compile_parts.c, compile_network.c, compile_secrets.c and
+ * compile_models.c. */
 struct json_t *compile_commands(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_env(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_gates(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_prepare(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_plugins(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_network(struct compile *compile, const struct yaml_value *value);
-/* compile_models.c; the last looks at them together and fills in what was not said. */
+/* A list of "HOST:PORT". */
+struct json_t *compile_hosts(struct compile *compile, const struct yaml_value *value);
+
+/* A mapping of at most 32 names of a-z, 0-9, '_' and '-'. */
+struct json_t *compile_named(struct compile *compile, const struct yaml_value *value,
+                             compile_read read, const char *what);
+uint32_t compile_is_name(struct viv_str name);
 struct json_t *compile_secrets(struct compile *compile, const struct yaml_value *value);
+struct json_t *compile_url(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_models(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_routing(struct compile *compile, const struct yaml_value *value);
 struct json_t *compile_breaker(struct compile *compile, const struct yaml_value *value);
-void compile_model_parts(struct compile *compile, const struct yaml_value *root, struct json_t *policy);
-/* A list of "HOST:PORT". */
-struct json_t *compile_hosts(struct compile *compile, const struct yaml_value *value);
+/* Once all is read: names that `models` and `routing` have of each other and of `secrets`, and the
+ * values that nobody wrote. */
+void compile_models_finish(struct compile *compile, const struct yaml_value *root,
+                           struct json_t *policy);
 
 #endif

@@ -80,7 +80,7 @@ compile_network(struct compile *compile, const struct yaml_value *value)
 {
     static const struct compile_key keys[] = {
         {"allow", "allow", compile_hosts, 0, 0},
-        {"default", "default", compile_hosts, 1, 0},
+        {"default", "default", compile_hosts, COMPILE_GRANTS, 0},
         {"bytes", "bytes", compile_traffic, 0, 0},
     };
     json_t *network = compile_map(compile, value, keys, sizeof keys / sizeof *keys, "network");

@@ -4,6 +4,7 @@
 #include "compile.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 #include <tree.h>
 
@@ -26,8 +27,8 @@ shown(struct viv_str text)
     return (int)(text.len < 64 ? text.len : 64);
 }
 
-static json_t *
-wrong(struct compile *compile, const struct yaml_value *value, const char *allowed)
+struct json_t *
+compile_wrong(struct compile *compile, const struct yaml_value *value, const char *allowed)
 {
     static const struct viv_str list = {"a list", 6};
     static const struct viv_str map = {"a mapping", 9};
@@ -42,7 +43,7 @@ struct json_t *
 compile_text(struct compile *compile, const struct yaml_value *value)
 {
     if (value->kind != YAML_TEXT || value->text.len == 0 || value->text.len > TEXT_MAX) {
-        return wrong(compile, value, "a text of 1 to 4096 bytes");
+        return compile_wrong(compile, value, "a text of 1 to 4096 bytes");
     }
     json_t *text = viv_tree_str(value->text);
     compile->failed |= text == NULL;
@@ -75,7 +76,7 @@ integer_of(struct compile *compile, const struct yaml_value *value, int64_t foun
            int64_t high, const char *allowed)
 {
     if (value->kind != YAML_TEXT || found < low || found > high) {
-        return wrong(compile, value, allowed);
+        return compile_wrong(compile, value, allowed);
     }
     json_t *integer = json_integer(found);
     compile->failed |= integer == NULL;
@@ -149,11 +150,20 @@ compile_permille(struct compile *compile, const struct yaml_value *value)
 }
 
 struct json_t *
+compile_count(struct compile *compile, const struct yaml_value *value, int64_t low, int64_t high)
+{
+    static const struct unit units[] = {{"", 1}};
+    char allowed[64];
+    (void)snprintf(allowed, sizeof allowed, "%lld to %lld", (long long)low, (long long)high);
+    return integer_of(compile, value, number(value->text, units, 1), low, high, allowed);
+}
+
+struct json_t *
 compile_glob(struct compile *compile, const struct yaml_value *value)
 {
     if (value->kind != YAML_TEXT || !glob_is_valid(value->text)) {
-        return wrong(compile, value,
-                     "a pattern inside the project: relative, no '..', at most 512 bytes");
+        return compile_wrong(compile, value,
+                             "a pattern inside the project: relative, no '..', at most 512 bytes");
     }
     return compile_text(compile, value);
 }
@@ -168,7 +178,7 @@ struct json_t *
 compile_path(struct compile *compile, const struct yaml_value *value)
 {
     if (value->kind != YAML_TEXT || value->text.len == 0 || paths_fault(value->text)) {
-        return wrong(compile, value, "a path inside the project: relative, no '..'");
+        return compile_wrong(compile, value, "a path inside the project: relative, no '..'");
     }
     return compile_text(compile, value);
 }
@@ -201,7 +211,7 @@ compile_choice(struct compile *compile, const struct yaml_value *value, const ch
         }
         choice += len + (choice[len] == ' ');
     }
-    return wrong(compile, value, choices);
+    return compile_wrong(compile, value, choices);
 }
 
 struct json_t *

@@ -170,7 +170,7 @@ judge_kind(struct exec_judge *judge, struct viv_str kind, const json_t *effect)
                        "a move names the whole workspace");
         }
     } else if (rules_is(kind, "model")) {
-        models_judge_effect(judge->policy, judge->capability, path, judge->report);
+        models_judge(judge->policy, judge->capability, path, judge->report);
     } else if (!rules_is_one(kind, "skill ask")) {
         report_add(judge->report, "effect.unknown", DENY, "", "effect kind '%.*s' is not known",
                    shown(kind), kind.data ? kind.data : "");

@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which models a task's work may be sent to; and the rule of two: what has been told by strangers, can read what is
- * private and can speak to the outside needs a person. */
+/* Which models a task may be sent to: those of the user's policy that `routing.allow` of each layer
+ * names. What a request says is never looked at: texts grant nothing and exempt from nothing. */
 #ifndef SAFETY_POLICY_JUDGE_MODELS_H
 #define SAFETY_POLICY_JUDGE_MODELS_H
 
 #include "policy.h"
 
-/* Those the user's policy names and every layer with `routing.allow` lists, sorted, as a new JSON value. NULL with
- * `*failed` untouched: the policy names no models. */
+/* "models" of a capability set: names, sorted, as a new list. */
 struct json_t *models_of(const struct policy *policy, uint32_t *failed);
 
-/* An effect of kind "model". */
-void models_judge_effect(const struct policy *policy, const struct json_t *capability, struct viv_str name,
-                         struct report *report);
-
-/* What a task has of the three. */
-struct models_two {
-    uint32_t untrusted; /* it hears from hosts, or its text carries a signal */
-    uint32_t outside;   /* it has hosts, or a model is to work on it */
-    uint32_t reserved[2];
-};
-/* Adds "task.rule-of-two": ask for all three, allow with what is there otherwise. */
-void models_rule_of_two(const struct policy *policy, const struct models_two *two, struct report *report);
+/* One call to the model `name`, under the policy in force and the task's capability set. */
+void models_judge(const struct policy *policy, const struct json_t *capability, struct viv_str name,
+                  struct report *report);
 
 #endif

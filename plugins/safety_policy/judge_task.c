@@ -12,6 +12,7 @@
 #include "judge.h"
 #include "judge_models.h"
 #include "judge_network.h"
+#include "judge_two.h"
 #include "signals.h"
 
 #define DENY VIV_VERDICT_DENY
@@ -25,10 +26,14 @@ struct checker {
     const json_t *intent;
     struct report *report;
     struct network network;
+    json_t *models;
     int64_t limit_micro;
     int64_t money_micro;
     int64_t time_ns;
+    uint32_t signals; /* found in the task's texts */
+    uint32_t has_command;
     uint32_t memory;
+    uint32_t reserved;
 };
 
 static int
@@ -102,6 +107,7 @@ search_text(struct checker *checker, const char *where, struct viv_str text)
     if (signals_find(checker->call, text, hits, &count) != VIV_OK) {
         checker->memory = 1;
     }
+    checker->signals += count;
     for (uint32_t i = 0; i < count; i++) {
         /* What the policy lets it reach is no surprise; the proxy lets it reach nothing else. */
         uint32_t given = strcmp(hits[i].reason, SIGNALS_TALKS) == 0 &&
@@ -162,7 +168,8 @@ check_command(struct checker *checker)
         .call = checker->call, .policy = checker->policy, .report = checker->report};
     judge.full_profile = rules_is(viv_tree_text(checker->task, "profile"), "full");
     judge.has_hosts = json_array_size(checker->network.hosts) > 0;
-    if (json_is_object(command) && json_object_size(command) > 0) {
+    checker->has_command = json_is_object(command) && json_object_size(command) > 0;
+    if (checker->has_command) {
         exec_judge_spec(&judge, command);
         search_words(checker, command);
         for (size_t i = 0; i < json_array_size(json_object_get(command, "pipelines")); i++) {
@@ -265,32 +272,14 @@ check_time(struct checker *checker)
     close_check(checker, "task.time", fine);
 }
 
-static int
-has_signal(const struct report *report)
-{
-    for (size_t i = 0; i < json_array_size(report->list); i++) {
-        const json_t *entry = json_array_get(report->list, i);
-        const char *id = json_string_value(json_object_get(entry, "id"));
-        if (id && strncmp(id, "content.", 8) == 0 &&
-            json_integer_value(json_object_get(entry, "verdict")) != ALLOW) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static void
 check_two(struct checker *checker)
 {
-    uint32_t failed = 0;
-    uint32_t hosts = json_array_size(checker->network.hosts) > 0;
-    json_t *models = models_of(checker->policy, &failed);
-    uint32_t goal = json_object_size(json_object_get(checker->task, "command")) == 0;
-    struct models_two two = {.untrusted = hosts || has_signal(checker->report),
-                             .outside = hosts || (goal && json_array_size(models) > 0)};
-    checker->memory |= failed;
-    json_decref(models);
-    models_rule_of_two(checker->policy, &two, checker->report);
+    struct two two = {.policy = checker->policy,
+                      .has_hosts = json_array_size(checker->network.hosts) > 0,
+                      .has_signals = checker->signals > 0,
+                      .shows_models = json_array_size(checker->models) > 0 && !checker->has_command};
+    two_report(&two, checker->report);
 }
 
 /* The request's own scope if it names one; else what the first layer with a list allows; else the
@@ -328,10 +317,7 @@ capability_of(const struct checker *checker, uint32_t *failed)
                  json_array_size(avoid) > 0 ? json_deep_copy(avoid) : json_array(), failed);
     viv_tree_set(capability, "exec", viv_tree_literal("any"), failed);
     network_put(&checker->network, capability, failed);
-    json_t *models = models_of(checker->policy, failed);
-    if (models) {
-        viv_tree_set(capability, "models", models, failed);
-    }
+    viv_tree_set(capability, "models", json_incref(checker->models), failed);
     viv_tree_set(capability, "money_micro", json_integer(checker->money_micro), failed);
     viv_tree_set(capability, "time_ns", json_integer(checker->time_ns), failed);
     viv_tree_set(capability, "profile",
@@ -352,6 +338,8 @@ judge_task(struct viv_call *call, const struct policy *policy,
     checker.limit_micro = policy_limit(policy, "task_micro", defaults->task_micro);
     checker.time_ns = policy_limit(policy, "time_ns", defaults->time_ns);
     network_read(policy, task, &checker.network);
+    uint32_t failed = 0;
+    checker.models = models_of(policy, &failed);
     check_text(&checker);
     check_command(&checker);
     check_content(&checker);
@@ -360,9 +348,10 @@ judge_task(struct viv_call *call, const struct policy *policy,
     check_budget(&checker);
     check_time(&checker);
     check_two(&checker);
-    uint32_t failed = report->failed;
+    failed |= report->failed;
     json_t *capability = capability_of(&checker, &failed);
     network_drop(&checker.network);
+    json_decref(checker.models);
     if (failed || checker.memory || !capability) {
         json_decref(capability);
         return viv_tree_fail(err, VIV_E_MEMORY, "task", "the report does not fit into memory");

@@ -2,8 +2,11 @@
 #include "../../tests/support/cm.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "compile.h"
+#include "judge.h"
 #include "test_bench.h"
 
 void
@@ -74,4 +77,35 @@ bench_rows(const struct row *rows, size_t count, uint32_t full)
         }
         bench_end(&bench);
     }
+}
+
+viv_status
+bench_compile(const char *text, uint32_t scope, uint32_t trusted, char *json, size_t size,
+              struct viv_error *err)
+{
+    struct fake_host host;
+    struct fake_call call;
+    struct viv_str answer = {NULL, 0};
+    fake_host_init(&host);
+    fake_call_init(&call, &host);
+    viv_status status =
+        compile_policy(&call.call, fake_str(text), "vivarium.yaml", scope, trusted, &answer, err);
+    (void)snprintf(json, size, "%.*s", (int)answer.len, answer.data ? answer.data : "");
+    fake_call_finish(&call);
+    return status;
+}
+
+json_t *
+bench_task(struct bench *bench, const char *policy, const char *task)
+{
+    struct judge_defaults defaults = {1000000, 600000000000};
+    struct viv_error err = VIV_ERROR_INIT;
+    json_t *capability = NULL, *document = json_loads(task, 0, NULL);
+    assert_non_null(document);
+    bench_begin(bench, policy);
+    assert_int_equal(judge_task(&bench->call.call, bench->policy, &defaults, document, &bench->report,
+                                &capability, &err),
+                     VIV_OK);
+    json_decref(document);
+    return capability;
 }

@@ -40,4 +40,11 @@ int bench_has(const struct bench *bench, const char *id);
 /* Each text must give the verdict and, unless NULL, an entry with the id. */
 void bench_rows(const struct row *rows, size_t count, uint32_t full);
 
+/* A policy's text to its JSON, in `json`; empty when it is refused. */
+viv_status bench_compile(const char *text, uint32_t scope, uint32_t trusted, char *json, size_t size,
+                         struct viv_error *err);
+
+/* bench_begin(), then the task judged; gives its capability set. */
+struct json_t *bench_task(struct bench *bench, const char *policy, const char *task);
+
 #endif

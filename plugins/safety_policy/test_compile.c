@@ -281,7 +281,9 @@ memory_running_out_is_a_status(void **state)
     static const char text[] =
         "version: 1\nlimits: {task: 1}\nbring: [x]\ncommands: [{id: a, match: [a], verdict: deny, "
         "reason: r, examples: {match: [a b]}}]\ngates: {e2e: [{run: x}]}\nplugins: {p: {options: "
-        "{a: b}}}";
+        "{a: b}}}\nsecrets: {s: {file: /a}}\nmodels: {m: {plugin: p.q, base_url: 'https://h.example', "
+        "secret: s, context: 2, output: 1, price: {input: 1, output: 1}}}\nrouting: {default: fast}\n"
+        "breaker: {}\n";
     for (int kind = 0; kind < 2; kind++) {
         viv_status status = VIV_E_MEMORY;
         uint64_t points = 0;

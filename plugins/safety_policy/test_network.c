@@ -8,25 +8,7 @@
 #include <string.h>
 #include <viv/iface/safety.h>
 
-#include "compile.h"
-#include "judge.h"
 #include "test_bench.h"
-
-static viv_status
-compile(const char *text, uint32_t scope, uint32_t trusted, char *json, size_t size,
-        struct viv_error *err)
-{
-    struct fake_host host;
-    struct fake_call call;
-    struct viv_str answer = {NULL, 0};
-    fake_host_init(&host);
-    fake_call_init(&call, &host);
-    viv_status status =
-        compile_policy(&call.call, fake_str(text), "vivarium.yaml", scope, trusted, &answer, err);
-    (void)snprintf(json, size, "%.*s", (int)answer.len, answer.data ? answer.data : "");
-    fake_call_finish(&call);
-    return status;
-}
 
 static void
 what_is_allowed_is_kept_as_it_stands(void **state)
@@ -39,7 +21,7 @@ what_is_allowed_is_kept_as_it_stands(void **state)
                        "default: [\"static.crates.io:443\"], bytes: 100MiB}\n"
                        "gates: {needs_qa: [{run: [make], hosts: [\"a.example:443\"]}]}\n"
                        "prepare: {run: [make], hosts: [\"b.example:443\"]}\n";
-    assert_int_equal(compile(text, VIV_POLICY_USER, 0, json, sizeof json, &err), VIV_OK);
+    assert_int_equal(bench_compile(text, VIV_POLICY_USER, 0, json, sizeof json, &err), VIV_OK);
     assert_string_equal(
         json, "{\"gates\":{\"needs_qa\":[{\"hosts\":[\"a.example:443\"],\"run\":[\"make\"]}]},"
               "\"network\":{\"allow\":[\"example.org:443\",\"*.crates.io:443\",\"[::1]:80\"],"
@@ -47,7 +29,7 @@ what_is_allowed_is_kept_as_it_stands(void **state)
               "\"prepare\":{\"hosts\":[\"b.example:443\"],\"run\":[\"make\"]},"
               "\"scope\":\"user\",\"trusted\":1,\"version\":1}");
     /* A project nobody has trusted narrows: its list is kept, and read as such. */
-    assert_int_equal(compile("version: 1\nnetwork: {allow: [\"a.example:1\"], bytes: 1KiB}",
+    assert_int_equal(bench_compile("version: 1\nnetwork: {allow: [\"a.example:1\"], bytes: 1KiB}",
                              VIV_POLICY_PROJECT, 0, json, sizeof json, &err),
                      VIV_OK);
     assert_string_equal(json, "{\"network\":{\"allow\":[\"a.example:1\"],\"bytes\":1024},"
@@ -86,7 +68,7 @@ a_bad_entry_is_named_with_its_line(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static char json[8192];
         struct viv_error err = VIV_ERROR_INIT;
-        viv_status status = compile(rows[i].text, rows[i].project ? VIV_POLICY_PROJECT : VIV_POLICY_USER,
+        viv_status status = bench_compile(rows[i].text, rows[i].project ? VIV_POLICY_PROJECT : VIV_POLICY_USER,
                                     0, json, sizeof json, &err);
         if (status == VIV_OK || !strstr(err.text, rows[i].wanted)) {
             fail_msg("'%s' gave %d '%s', expected '%s'", rows[i].text, status, err.text, rows[i].wanted);
@@ -153,21 +135,6 @@ static const struct {
      "exec.git-remote", "[\"a.example:443\"]", ASK},
 };
 
-static json_t *
-judge(struct bench *bench, const char *policy, const char *task)
-{
-    struct judge_defaults defaults = {1000000, 600000000000};
-    struct viv_error err = VIV_ERROR_INIT;
-    json_t *capability = NULL, *document = json_loads(task, 0, NULL);
-    assert_non_null(document);
-    bench_begin(bench, policy);
-    assert_int_equal(judge_task(&bench->call.call, bench->policy, &defaults, document, &bench->report,
-                                &capability, &err),
-                     VIV_OK);
-    json_decref(document);
-    return capability;
-}
-
 static void
 a_task_gets_what_it_asks_for_and_policy_gives(void **state)
 {
@@ -177,7 +144,7 @@ a_task_gets_what_it_asks_for_and_policy_gives(void **state)
         char task[512];
         (void)snprintf(task, sizeof task, "{\"goal\":\"x\",\"profile\":\"full\"%s%s}",
                        judged[i].task[0] ? "," : "", judged[i].task);
-        json_t *capability = judge(&bench, judged[i].policy, task);
+        json_t *capability = bench_task(&bench, judged[i].policy, task);
         const json_t *list = json_object_get(capability, "hosts");
         char *hosts = json_dumps(list, JSON_COMPACT);
         int network = (int)json_integer_value(json_object_get(capability, "network"));
@@ -223,7 +190,7 @@ a_refusal_names_rule_and_cure(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct bench bench;
-        json_t *capability = judge(&bench, rows[i].policy, rows[i].task);
+        json_t *capability = bench_task(&bench, rows[i].policy, rows[i].task);
         char *list = json_dumps(bench.report.list, JSON_COMPACT);
         if (!strstr(list, rows[i].wanted)) {
             fail_msg("%s: %s", rows[i].task, list);
@@ -248,7 +215,7 @@ the_smallest_number_of_bytes_counts(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct bench bench;
-        json_t *capability = judge(&bench, rows[i].policy, "{\"goal\":\"x\",\"profile\":\"full\"}");
+        json_t *capability = bench_task(&bench, rows[i].policy, "{\"goal\":\"x\",\"profile\":\"full\"}");
         assert_int_equal(json_integer_value(json_object_get(capability, "network_bytes")), rows[i].bytes);
         json_decref(capability);
         bench_end(&bench);
@@ -261,7 +228,7 @@ less_than_the_whole_sandbox_has_none(void **state)
 {
     (void)state;
     struct bench bench;
-    json_t *capability = judge(&bench, "[" DEFAULTS "]", "{\"goal\":\"x\",\"profile\":\"reduced\"}");
+    json_t *capability = bench_task(&bench, "[" DEFAULTS "]", "{\"goal\":\"x\",\"profile\":\"reduced\"}");
     assert_int_equal(bench.report.verdict, ALLOW);
     assert_int_equal(json_array_size(json_object_get(capability, "hosts")), 0);
     assert_null(json_object_get(capability, "network_bytes"));
@@ -280,7 +247,7 @@ more_hosts_than_a_task_may_have(void **state)
     }
     (void)snprintf(task + len, sizeof task - (size_t)len, "]}");
     struct bench bench;
-    json_t *capability = judge(&bench, "[" USER "]", task);
+    json_t *capability = bench_task(&bench, "[" USER "]", task);
     char *list = json_dumps(bench.report.list, JSON_COMPACT);
     assert_int_equal(bench.report.verdict, DENY);
     assert_non_null(strstr(list, "the task's hosts are 65, allowed: a list of at most 64"));

@@ -68,7 +68,7 @@ static const char *const checks[] = {
     "task.text",           "task.command",    "content.constitution",
     "content.workspace",   "content.network", "content.prompt",
     "content.destructive", "task.paths",      "task.network",
-    "task.budget",         "task.time"};
+    "task.budget",         "task.time",       "rule-of-two"};
 
 /* Verdict of the first entry with this id; -1 when it is not there. */
 static int
@@ -149,7 +149,8 @@ the_capability_set_is_what_is_needed_and_given(void **state)
                                 "\"only\":[\"b\"]}},\"profile\":\"full\",\"time_ns\":4000}"),
                      VIV_OK);
     assert_string_equal(fix.task.capability_json.data,
-                        "{\"avoid\":[\"a\"],\"exec\":\"any\",\"hosts\":[],\"money_micro\":700,\"network\":0,"
+                        "{\"avoid\":[\"a\"],\"exec\":\"any\",\"hosts\":[],\"models\":[],\"money_micro\":700,"
+                        "\"network\":0,"
                         "\"profile\":\"full\",\"read\":[\"src\"],"
                         "\"time_ns\":4000,\"write\":[\"b\"]}");
     assert_int_equal(fix.task.verdict, VIV_VERDICT_ASK);

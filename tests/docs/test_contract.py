@@ -81,6 +81,22 @@ MODEL_REFUSED = [
     ({"tools": [{"name": "f"}]}, "/tools/0/schema_json"), ({"tools": [{"name": "f", "schema_json": {}}]}, "/tools/0/schema_json"),
 ]
 
+# Changes to a compiled policy with one model and where the refusal must point.
+POLICY_REFUSED = [
+    ({"secrets": {"A": {"file": "/a"}}}, "/secrets"), ({"secrets": {"a": {}}}, "/secrets/a"),
+    ({"secrets": {"a": {"file": "/a", "variable": "B"}}}, "/secrets/a"), ({"secrets": {"a": {"file": "a"}}}, "/secrets/a/file"),
+    ({"secrets": {"a": {"variable": "sk-a"}}}, "/secrets/a/variable"), ({"secrets": {"a": {"value": "b"}}}, "/secrets/a"),
+    ({"secrets": {f"n{n}": {"file": "/a"} for n in range(33)}}, "/secrets"), ({"routing": {"tiers": []}}, "/routing/tiers"),
+    ({"routing": {"allow": ["A"]}}, "/routing/allow/0"), ({"routing": {"deny": []}}, "/routing/deny"),
+    ({"breaker": {"cost_micro": 1, "failures": 1}}, "/breaker/window_ns"), ({"limits": {"holds": "loose"}}, "/limits/holds"),
+    ({"limits": {"day_micro": -1}}, "/limits/day_micro"), ({"paths": {"private": ["/a"]}}, "/paths/private/0"),
+]
+POLICY_MODEL_REFUSED = [
+    ({"base_url": "https://u@h"}, "base_url"), ({"base_url": "https://h?k=v"}, "base_url"), ({"context": 10000001}, "context"),
+    ({"output": 0}, "output"), ({"price": {"input_micro": 1, "output_micro": 1}}, "price"), ({"concurrent": 65}, "concurrent"),
+    ({"secret": "a b"}, "secret"), ({"key": "k"}, "key"),
+]
+
 
 class Contracts(unittest.TestCase):
     def taken(self, contract, value):
@@ -195,6 +211,21 @@ class Contracts(unittest.TestCase):
         for change in ({"input": {}}, {"name": "a b"}, {"id": ""}, {"input_json": {}}):
             message = {"role": "assistant", "content": [call | change]}
             self.refused(contract, good | {"messages": [good["messages"][0], message, good["messages"][2]]}, "/messages/1")
+
+    def test_policy(self):
+        """The plugin's own cases: what it compiles follows the contract, which refuses what is none of it."""
+        contract = schema("policy")
+        policies = [case["answer"]["policy_json"] for case in load(SOURCE / "plugins/safety_policy/cases/compile.json") if "answer" in case]
+        for policy in policies:
+            self.taken(contract, policy)
+        good = next(policy for policy in policies if "models" in policy)
+        for change, at in POLICY_REFUSED:
+            self.refused(contract, good | change, at)
+        model = good["models"]["small"]
+        for change, at in POLICY_MODEL_REFUSED:
+            self.refused(contract, good | {"models": {"small": model | change}}, f"/models/small/{at}")
+        for key in set(model) - {"secret"}:
+            self.refused(contract, good | {"models": {"small": {k: v for k, v in model.items() if k != key}}}, f"/models/small/{key}")
 
     def test_exec(self):
         contract = schema("exec")

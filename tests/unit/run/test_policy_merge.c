@@ -54,7 +54,8 @@ an_untrusted_project_only_narrows(void **state)
           "{\"approvals\":{\"results\":\"auto\"},\"branch\":\"follow\",\"bring\":[\"x\"],\"env\":{\"allow\":[\"A\"]},"
           "\"experimental\":\"allow\",\"gates\":{\"e2e\":[{\"run\":[\"x\"]}]},"
           "\"paths\":{\"write\":{\"allow\":[\"**\"]}},"
-          "\"plugins\":{\"p\":{\"options\":{\"a\":\"1\"}}},\"prepare\":{\"run\":[\"x\"]},\"ceilings\":{\"time_ns\":1}}",
+          "\"plugins\":{\"p\":{\"options\":{\"a\":\"1\"}}},\"prepare\":{\"run\":[\"x\"]},"
+          "\"ceilings\":{\"time_ns\":1}}",
           "{}" },
         { "{\"branch\":\"stay\",\"bring\":[\"a\"],\"gates\":{\"e2e\":[]},\"prepare\":{\"run\":[\"a\"]}}",
           "{\"branch\":\"follow\",\"bring\":[\"x\"],\"gates\":{\"e2e\":[{\"run\":[\"x\"]}]},"
@@ -65,6 +66,35 @@ an_untrusted_project_only_narrows(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         check(vh_policy_merge_narrowing, rows[i].user, rows[i].project, rows[i].merged);
     }
+}
+
+/* Trusted or not: a name the user has not allowed matches nothing, silence narrows nothing, and the rest of what the
+ * user says stays. */
+static void
+every_project_narrows_the_models(void **state)
+{
+    static const struct {
+        const char *user;
+        const char *project;
+        const char *merged;
+    } rows[] = {
+        { "{\"routing\":{\"allow\":[\"a\",\"b\",\"c\"],\"default\":\"fast\"}}",
+          "{\"routing\":{\"allow\":[\"c\",\"x\",\"a\"]}}",
+          "{\"routing\":{\"allow\":[\"a\",\"c\"],\"default\":\"fast\"}}" },
+        { "{\"routing\":{\"allow\":[\"a\"]}}", "{\"routing\":{\"allow\":[]}}", "{\"routing\":{\"allow\":[]}}" },
+        { "{\"routing\":{\"allow\":[\"a\"]}}", "{\"routing\":{\"allow\":7}}", "{\"routing\":{\"allow\":[]}}" },
+        { "{\"routing\":{\"allow\":[\"a\",\"b\"]}}", "{}", "{\"routing\":{\"allow\":[\"a\",\"b\"]}}" },
+        { "{\"routing\":{\"allow\":[\"a\",\"b\"]}}", "{\"routing\":{}}", "{\"routing\":{\"allow\":[\"a\",\"b\"]}}" },
+        { "{}", "{\"routing\":{\"allow\":[\"a\"]}}", "{\"routing\":{\"allow\":[]}}" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check(vh_policy_merge_narrowing, rows[i].user, rows[i].project, rows[i].merged);
+        check(vh_policy_merge_trusted, rows[i].user, rows[i].project, rows[i].merged);
+    }
+    check(vh_policy_merge_narrowing, "{\"limits\":{\"day_micro\":5,\"holds\":\"strict\"}}",
+          "{\"limits\":{\"day_micro\":4,\"model_micro\":3,\"month_micro\":2}}",
+          "{\"ceilings\":{\"model_micro\":3,\"month_micro\":2},\"limits\":{\"day_micro\":4,\"holds\":\"strict\"}}");
 }
 
 static void
@@ -94,10 +124,12 @@ no_memory_is_no_policy(void **state)
         for (int64_t n = 1; n < 200; n++) {
             struct vh_arena *arena = vh_arena_create(NULL, 0);
             struct vh_json *to = NULL, *from = NULL;
-            assert_int_equal(vh_json_import(arena, VH_STR("{\"critic\":{}}"), &to, NULL), VIV_OK);
+            assert_int_equal(vh_json_import(arena, VH_STR("{\"critic\":{},"
+                                                          "\"routing\":{\"allow\":[\"a\"]}}"), &to, NULL), VIV_OK);
             assert_int_equal(vh_json_import(arena, VH_STR("{\"critic\":{\"threshold_permille\":600},"
                                                           "\"limits\":{\"a\":1,"
-                                                          "\"b\":2},\"uncommitted\":0}"), &from, NULL), VIV_OK);
+                                                          "\"b\":2},\"routing\":{\"allow\":[\"a\"]},"
+                                                          "\"uncommitted\":0}"), &from, NULL), VIV_OK);
             (void)vh_arena_fail_at(n);
             merges[m](arena, to, from);
             bool spent = vh_arena_fail_at(0) < (uint64_t)n;
@@ -115,6 +147,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_untrusted_project_only_narrows),
+        cmocka_unit_test(every_project_narrows_the_models),
         cmocka_unit_test(a_trusted_project_counts),
         cmocka_unit_test(no_memory_is_no_policy),
     };
