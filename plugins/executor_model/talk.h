@@ -1,34 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The conversation with a model, as docs/contract/model.schema.json has it, kept within a bound of bytes. */
+/* The conversation as the next request has it, and how it is kept within its bound. Its memory is the parser's, not the
+ * call's: a thousand requests would not fit there. No host, no I/O. Read next: tools.h. */
 #ifndef EXECUTOR_MODEL_TALK_H
 #define EXECUTOR_MODEL_TALK_H
 
 #include <viv/viv.h>
 
 struct json_t;
+struct executor_model_config;
 
-struct talk {
-    struct json_t *request; /* without the messages */
-    struct json_t *messages;
-    uint64_t bytes_max;
-    uint64_t left_out; /* results that were left out so far */
-    uint32_t failed;   /* memory ran out */
-    uint32_t reserved;
+/* Bytes of reasons of earlier rejections that are shown; the newest stay. */
+#define TALK_FEEDBACK_MAX (32u << 10)
+
+/* What the work is about. */
+struct talk_task {
+    const struct viv_task *task;
+    struct viv_str command_json;
+    struct viv_str feedback_json;
 };
 
-/* What the work is: goal, intent and the reasons of earlier rejections, marked as what they are. */
-void talk_begin(struct talk *talk, const struct viv_task *task, struct viv_str feedback_json, int64_t max_tokens,
-                uint64_t bytes_max);
-void talk_end(struct talk *talk);
+struct talk {
+    struct json_t *root;     /* the request */
+    struct json_t *messages; /* its messages, borrowed */
+    char *text;              /* the request's text, of the last talk_request() */
+    uint64_t max;
+};
 
-/* What the model said, as an answer's message_json has it; and the next thing it is told. */
-void talk_add_answer(struct talk *talk, const struct json_t *content);
-void talk_add_user(struct talk *talk, struct json_t *content);
+/* With the task as the first message. VIV_E_INVALID: what came with the task is not in its form. */
+viv_status talk_open(struct talk *talk, const struct executor_model_config *config, const struct talk_task *about,
+                     struct viv_error *err);
+void talk_close(struct talk *talk);
 
-struct json_t *talk_text(const char *text, uint32_t *failed);
-struct json_t *talk_result(const char *id, struct json_t *text, uint32_t error, uint32_t *failed);
+/* Takes over `content`; NULL is no memory. */
+void talk_add(struct talk *talk, const char *role, struct json_t *content, uint32_t *failed);
 
-/* The request's text, from malloc; NULL: memory ran out. When it is longer than the bound the oldest results go. */
-char *talk_write(struct talk *talk);
+/* The request's text, until the next of these calls. Above the bound the oldest results, then what the model said
+ * before, are left out, and then whole turns. VIV_E_LIMIT: what cannot be left out is more than the bound. */
+viv_status talk_request(struct talk *talk, struct viv_str *ret_text, struct viv_error *err);
 
 #endif

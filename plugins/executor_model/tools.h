@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tools a model is given: each call is one effect at the door, and what came of it is told back as text. What a
- * model writes is data: a call that is no call, or that the door refuses, is answered, never obeyed. */
+/* The tools a model has, each one an effect at the door (replace_in_file is two). What it asks for is checked here for
+ * form alone; what it may do is the door's business. Read next: tools_inside.h. */
 #ifndef EXECUTOR_MODEL_TOOLS_H
 #define EXECUTOR_MODEL_TOOLS_H
 
-#include <viv/viv.h>
+#include "door.h"
 
 struct json_t;
+struct executor_model_config;
 
-struct tools {
-    const struct viv_effects *effects;
-    struct viv_call *call;
-    uint64_t shown_max; /* bytes of a file or an output shown at once */
-    uint32_t denied;    /* effects that the door denied so far */
-    uint32_t ended;     /* the model called `done` */
+/* What the model is told of one call. */
+struct tool_answer {
+    struct json_t *text; /* NULL: no memory */
+    uint32_t error;
+    uint32_t done; /* it said that the work is complete; `summary` and `claimed` are its words */
+    struct json_t *summary;
     struct json_t *claimed;
-    char summary[400];
-    char rule[300]; /* what the door said last when it denied */
 };
 
-/* Schemas for the request, docs/contract/model.schema.json. */
+/* The tools as a request names them. */
 struct json_t *tools_list(uint32_t *failed);
 
-/* Do one call. `*ret_text` is a new text for the model, `*ret_error` whether it failed. A status ends the work: the door
- * wants a person, the work is cancelled or late, or the machine cannot. */
-viv_status tools_do(struct tools *tools, struct viv_str name, struct viv_str input_json, struct json_t **ret_text,
-                    uint32_t *ret_error, struct viv_error *err);
+/* Do one call. Its failures are told in `ret_answer`; a status other than VIV_OK ends the run. Release the answer by
+ * tool_answer_close(). */
+viv_status tools_call(struct door *door, const struct executor_model_config *config, const struct json_t *call,
+                      struct tool_answer *ret_answer, struct viv_error *err);
+void tool_answer_close(struct tool_answer *answer);
 
 #endif

@@ -23,7 +23,7 @@ mock_begin <<JSON
 {"version": 1, "auth": "required", "turns": [
  $(turn look read_file '{"path": "greeting.txt"}' ', "match": {"last": "correct the greeting"}'),
  $(turn edit replace_in_file '{"path": "greeting.txt", "old": "Helo", "new": "Hello"}' ', "match": {"tool_result": "Helo, world"}'),
- $(turn check run '{"command": "./check.sh && echo fine"}' ', "match": {"tool_result": "bytes written"}'),
+ $(turn check run '{"command": "./check.sh && echo fine"}' ', "match": {"tool_result": "written: "}'),
  $(turn done done '{"summary": "the greeting is right", "claimed": ["greeting.txt"]}' ', "match": {"tool_result": "fine"}')
 ]}
 JSON
@@ -89,7 +89,7 @@ viv run "correct the greeting" --id bad --attempts 1 -C "$P"
 expect_code 1 "the task"
 said "exec.pipe-to-shell: 'sh' runs what a download brings"
 said "path.git-internals"
-said "5 calls were denied, the last:"
+said "5 effects were denied, allowed 4; the last:"
 same "calls the provider heard" "$(heard)" 5
 test -e "$SCRATCH/outside.txt" && fail "the file outside is there"
 mock_end

@@ -73,18 +73,10 @@ give_text(struct viv_call *call, struct viv_str text)
     return (struct viv_str){copy, text.len};
 }
 
-static viv_status
-perform(const struct viv_effects *effects, struct viv_call *call,
-        const struct viv_effect_request *request, struct viv_effect_outcome *ret_outcome,
-        struct viv_error *err)
+static void
+keep_request(struct fake_request *kept, const struct viv_effect_request *request)
 {
-    struct fake_host *fake = effects->host_data;
-    uint32_t number = fake->requested;
-    if (number >= FAKE_EFFECTS_MAX) {
-        return refuse(err, VIV_E_LIMIT, "more effects than the fake host keeps");
-    }
-    fake->requested++;
-    fake->requests[number] = (struct fake_request){
+    *kept = (struct fake_request){
         .kind = request->kind,
         .flags = request->flags,
         .path = copy_text(request->path),
@@ -92,10 +84,27 @@ perform(const struct viv_effects *effects, struct viv_call *call,
         .bytes = copy_text(request->bytes),
         .spec_json = copy_text(request->spec_json),
     };
-    if (number >= fake->scripted) {
+}
+
+static viv_status
+perform(const struct viv_effects *effects, struct viv_call *call,
+        const struct viv_effect_request *request, struct viv_effect_outcome *ret_outcome,
+        struct viv_error *err)
+{
+    struct fake_host *fake = effects->host_data;
+    uint32_t number = fake->requested;
+    if (number >= FAKE_EFFECTS_MAX && !fake->answer) {
+        return refuse(err, VIV_E_LIMIT, "more effects than the fake host keeps");
+    }
+    fake->requested++;
+    if (number < FAKE_EFFECTS_MAX) {
+        keep_request(&fake->requests[number], request);
+    }
+    if (number >= fake->scripted && !fake->answer) {
         return refuse(err, VIV_E_UNSUPPORTED, "no outcome was written for this effect");
     }
-    const struct fake_effect *effect = &fake->script[number];
+    struct fake_effect answered = fake->answer ? fake->answer(fake, request) : fake->script[number];
+    const struct fake_effect *effect = &answered;
     if (effect->status != VIV_OK) {
         return refuse(err, effect->status, effect->text ? effect->text : "scripted");
     }
@@ -108,8 +117,11 @@ perform(const struct viv_effects *effects, struct viv_call *call,
     ret_outcome->duration_ns = 1000000;
     ret_outcome->output = give_text(call, output);
     ret_outcome->errors = give_text(call, fake_str(effect->errors ? effect->errors : ""));
+    if (!ret_outcome->output.data || !ret_outcome->errors.data) {
+        return refuse(err, VIV_E_MEMORY, "the outcome does not fit what is left of the call's memory");
+    }
     ret_outcome->output_digest = fake_str("");
-    ret_outcome->detail_json = fake_str("{}");
+    ret_outcome->detail_json = fake_str(effect->detail ? effect->detail : "{}");
     return VIV_OK;
 }
 
@@ -154,7 +166,7 @@ fake_host_effect(struct fake_host *host, struct fake_effect effect)
 void
 fake_host_finish(struct fake_host *host)
 {
-    for (uint32_t i = 0; i < host->requested; i++) {
+    for (uint32_t i = 0; i < host->requested && i < FAKE_EFFECTS_MAX; i++) {
         free(host->requests[i].path);
         free(host->requests[i].target);
         free(host->requests[i].bytes);

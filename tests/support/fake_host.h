@@ -30,6 +30,7 @@ struct fake_effect {
     const char *errors;
     const char *text;
     struct viv_str output_bytes; /* instead of `output`, when it holds NUL or is long */
+    const char *detail;          /* detail_json; "{}" when NULL */
 };
 
 /* One request as the plugin made it; copies, NUL-terminated. */
@@ -43,6 +44,10 @@ struct fake_request {
 };
 
 struct fake_block;
+struct fake_host;
+
+/* Stands in for the script where a test asks for more than it holds: the outcome of one request. */
+typedef struct fake_effect (*fake_answer_fn)(struct fake_host *host, const struct viv_effect_request *request);
 
 struct fake_host {
     struct viv_host host; /* pass `&host.host` to create() */
@@ -55,8 +60,10 @@ struct fake_host {
     struct fake_effect script[FAKE_EFFECTS_MAX];
     struct fake_request requests[FAKE_EFFECTS_MAX];
     uint32_t scripted;
-    uint32_t requested;
+    uint32_t requested; /* all of them are counted, the first FAKE_EFFECTS_MAX kept; more only with `answer` */
     uint32_t logged;
+    fake_answer_fn answer; /* NULL: the script */
+    void *answer_data;     /* the test's own */
 };
 
 struct fake_call {

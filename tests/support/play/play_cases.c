@@ -6,8 +6,9 @@
  *   { "name": "...", "method": "check", "request": {...}, "answer": {...} }   only the members
  * named are compared { "name": "...", "method": "check", "request": {...}, "refused": "part of the
  * error's text" } "effects": [{"exit_code":1,"output":"..","errors":"..","flags":0} or
- * {"status":-4,"text":".."}]  what the door does "requests": [{"kind":1,"spec_json":{...}}]   what
- * the door must have been asked, compared as text
+ * {"status":-4,"text":".."}]  what the door does, with "detail_json" where an effect has it;
+ * an output that is no text is JSON "requests": [{"kind":1,"spec_json":{...},"path":"..","target":"..",
+ * "bytes":".."}]   what the door must have been asked, compared as text, members that are named
  *   "http": [{"status":200,"headers":"a: b\n","body":"..."}]   what viv.http/1 answers; a body that is no text is JSON
  *   "sent": {"url":"..","headers":"..","body":{...}}   what the last of these was asked
  * usage: viv_play_cases NAME.so CASES_FOLDER */
@@ -67,8 +68,20 @@ find_method(const struct viv_plugin *plugin, const char *name, viv_method_fn *re
     return NULL;
 }
 
+/* A member's text, or its JSON when it is none; NULL when it is not there. Lives as long as the call. */
+static const char *
+text_or_json(struct viv_call *call, const json_t *object, const char *key)
+{
+    const json_t *member = json_object_get(object, key);
+    if (!member || json_is_string(member)) {
+        return json_string_value(member);
+    }
+    struct viv_str text = {NULL, 0};
+    return viv_tree_write(call, member, 0, &text, NULL) == VIV_OK ? text.data : NULL;
+}
+
 static void
-script(struct fake_host *host, const json_t *effects)
+script(struct viv_call *call, struct fake_host *host, const json_t *effects)
 {
     for (size_t i = 0; i < json_array_size(effects); i++) {
         const json_t *effect = json_array_get(effects, i);
@@ -76,9 +89,10 @@ script(struct fake_host *host, const json_t *effects)
                                    .status = (viv_status)viv_tree_integer(effect, "status", 0),
                                    .exit_code = (int32_t)viv_tree_integer(effect, "exit_code", 0),
                                    .flags = (uint32_t)viv_tree_integer(effect, "flags", 0),
-                                   .output = json_string_value(json_object_get(effect, "output")),
+                                   .output = text_or_json(call, effect, "output"),
                                    .errors = json_string_value(json_object_get(effect, "errors")),
                                    .text = json_string_value(json_object_get(effect, "text")),
+                                   .detail = text_or_json(call, effect, "detail_json"),
                                });
     }
 }
@@ -119,6 +133,28 @@ match_sent(const struct fake_http *http, const json_t *expected)
     return same;
 }
 
+/* A member that is named is what the door was given. */
+static int
+match_text(const json_t *wanted, const char *key, const char *asked)
+{
+    const char *text = json_string_value(json_object_get(wanted, key));
+    return !text || strcmp(text, asked) == 0;
+}
+
+static int
+match_request(struct viv_call *call, const json_t *wanted, const struct fake_request *asked)
+{
+    const json_t *spec = json_object_get(wanted, "spec_json");
+    struct viv_str text = {NULL, 0};
+    if (spec &&
+        (viv_tree_write(call, spec, 0, &text, NULL) != VIV_OK || strcmp(text.data, asked->spec_json) != 0)) {
+        return 0;
+    }
+    return viv_tree_integer(wanted, "kind", VIV_EFFECT_EXEC) == asked->kind &&
+           match_text(wanted, "path", asked->path) && match_text(wanted, "target", asked->target) &&
+           match_text(wanted, "bytes", asked->bytes);
+}
+
 static int
 match_requests(struct viv_call *call, const struct fake_host *host, const json_t *expected)
 {
@@ -131,12 +167,9 @@ match_requests(struct viv_call *call, const struct fake_host *host, const json_t
         return 0;
     }
     for (uint32_t i = 0; i < host->requested; i++) {
-        const json_t *wanted = json_array_get(expected, i);
-        struct viv_str text = {NULL, 0};
-        if (viv_tree_write(call, json_object_get(wanted, "spec_json"), 0, &text, NULL) != VIV_OK ||
-            strcmp(text.data, host->requests[i].spec_json) != 0 ||
-            viv_tree_integer(wanted, "kind", VIV_EFFECT_EXEC) != host->requests[i].kind) {
-            printf("  effect %u was %s\n", i, host->requests[i].spec_json);
+        if (!match_request(call, json_array_get(expected, i), &host->requests[i])) {
+            printf("  effect %u was of kind %u: '%s' %s\n", i, host->requests[i].kind, host->requests[i].path,
+                   host->requests[i].spec_json);
             return 0;
         }
     }
@@ -179,7 +212,7 @@ play(const struct viv_plugin *plugin, const json_t *one)
     uint64_t answer[CASE_STRUCT_MAX / 8] = {0};
     fake_host_init(&host);
     fake_call_init(&call, &host);
-    script(&host, json_object_get(one, "effects"));
+    script(&call.call, &host, json_object_get(one, "effects"));
     script_http(&call.call, &host.http, json_object_get(one, "http"));
     void *self = NULL;
     int good = method && plugin->create(&host.host, plugin->defaults, &self, &err) == VIV_OK;
