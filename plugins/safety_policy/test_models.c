@@ -291,6 +291,41 @@ more_than_there_may_be(void **state)
     }
 }
 
+/* Each is as long as it may be, and refused with one byte more. */
+static void
+longer_than_it_may_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after, *wanted;
+        size_t max;
+        char fill;
+    } rows[] = {
+        {"secrets: {", ": {file: /a}}", "in 'secrets' is not allowed, allowed: 1 to 64", 64, 'a'},
+        {"models: {", ": {" MODEL "}}", "in 'models' is not allowed, allowed: 1 to 64", 64, 'a'},
+        {"secrets: {a: {file: /", "}}", "is no absolute path of a file", VIV_PATH_MAX - 1, 'a'},
+        {"secrets: {a: {variable: ", "}}", "allowed: 1 to 128 of A-Z", 128, 'A'},
+        {"models: {a: {" MODEL ", model: ", "}}", "allowed: 1 to 256 bytes", 256, 'a'},
+        {"models: {a: {base_url: 'https://h.example', context: 2, output: 1, price: {input: 1, output: "
+         "1}, plugin: ", "}}", "a plugin's id", VIV_ID_MAX, 'a'},
+        {"routing: {default: a, tiers: [a, ", "]}", "allowed: 1 to 64 of a-z", 64, 'b'},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static char text[8192], json[16384];
+        struct viv_error err = VIV_ERROR_INIT;
+        for (size_t len = rows[i].max; len <= rows[i].max + 1; len++) {
+            int at = snprintf(text, sizeof text, "version: 1\n%s", rows[i].before);
+            memset(text + at, rows[i].fill, len);
+            (void)snprintf(text + at + len, sizeof text - (size_t)at - len, "%s\n", rows[i].after);
+            if (len > rows[i].max) {
+                refuse(text, VIV_POLICY_USER, 0, rows[i].wanted);
+            } else if (bench_compile(text, VIV_POLICY_USER, 0, json, sizeof json, &err) != VIV_OK) {
+                fail_msg("%zu bytes after '%s': %s", len, rows[i].before, err.text);
+            }
+        }
+    }
+}
+
 static void
 a_project_says_only_which_models(void **state)
 {
@@ -445,6 +480,7 @@ main(void)
         cmocka_unit_test(a_place_is_named_in_one_way),
         cmocka_unit_test(every_refusal_says_what_is_allowed_and_no_key),
         cmocka_unit_test(more_than_there_may_be),
+        cmocka_unit_test(longer_than_it_may_be),
         cmocka_unit_test(a_project_says_only_which_models),
         cmocka_unit_test(a_task_is_given_what_every_layer_leaves),
         cmocka_unit_test(a_call_goes_where_both_allow),
