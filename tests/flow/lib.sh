@@ -207,6 +207,8 @@ flow_end() {
         expect_code 0 "log export of $project"
         python3 "$FLOW/../../tools/verify-log" --head "$head" "$SCRATCH/audit.jsonl" >"$SCRATCH/err" ||
             fail "the independent verifier disagrees about $project"
+        python3 "$FLOW/look.py" reported "$SCRATCH/audit.jsonl" >"$SCRATCH/out" 2>"$SCRATCH/err" ||
+            fail "work was done in $project without a whole safety report"
         exported=$project/.vivarium/log/execution_log.jsonl
         [ ! -f "$exported" ] || python3 "$FLOW/look.py" exported "$exported" "$SCRATCH/audit.jsonl" ||
             fail "$exported is no beginning of the log"

@@ -121,6 +121,34 @@ def exported(file, log):
         return 0 if whole.read().startswith(have[:have.rfind(b"\n") + 1]) else 1
 
 
+CHECKS = {"task.text", "task.command", "content.constitution", "content.workspace", "content.network", "content.prompt",
+          "content.destructive", "task.paths", "task.network", "task.budget", "task.time"}
+
+
+def reported(log):
+    """Every claim of a task that came to an effect of its work has a safety report before it, with every check in it; one
+    line says how many there were of both. A log whose begin is archived is judged from the first claim in it."""
+    report, attempts, reports, missing = {}, 0, 0, []
+    with open(log, encoding="utf-8") as lines:
+        for line in lines:
+            event = json.loads(line)["event"]
+            task, data = event.get("task"), event["data"]
+            if event["kind"] == "task.claimed":
+                report[task] = None
+            elif event["kind"] == "safety.report" and task in report:
+                had = {check["id"] for check in data.get("report", {}).get("checks", [])}
+                report[task] = CHECKS <= had and data["verdict"] in (1, 2)
+                reports += report[task]
+            elif event["kind"] == "effect.started" and data.get("stage") == "execute" and task in report:
+                attempts += report[task] != "counted"
+                if not report[task]:
+                    missing.append(f"event {event['seq']} of task '{task}' starts an effect without a whole safety report")
+                report[task] = "counted"
+    print(f"{attempts} attempts came to an effect, {reports} reports were made")
+    print("\n".join(missing), file=sys.stderr)
+    return 1 if missing else 0
+
+
 def database(script, file):
     """A database from its text."""
     db = sqlite3.connect(file)
@@ -174,6 +202,8 @@ def main(words):
         return left(words[1], words[2])
     elif words[0] == "exported":
         return exported(words[1], words[2])
+    elif words[0] == "reported":
+        return reported(words[1])
     elif words[0] == "database":
         database(words[1], words[2])
     elif words[0] == "schema":
