@@ -56,6 +56,28 @@ check_bounds(struct loop *loop)
     return VIV_OK;
 }
 
+/* The door says of money and of a model's context alike that a limit is reached. A shorter request may be within it;
+ * if none is, its words end the work. */
+static viv_status
+ask_door(struct loop *loop, struct viv_effect_request *request, struct viv_effect_outcome *ret_outcome,
+         struct viv_error *err)
+{
+    viv_status status = talk_request(&loop->talk, &request->spec_json, err);
+    if (status != VIV_OK)
+        return status;
+    status = door_pass(loop->door, request, ret_outcome, err);
+    while (status == VIV_E_LIMIT && talk_shrink(&loop->talk)) {
+        struct viv_error fault = VIV_ERROR_INIT;
+        viv_status cut = talk_request(&loop->talk, &request->spec_json, &fault);
+        if (cut == VIV_E_LIMIT)
+            break;
+        if (cut != VIV_OK)
+            return viv_tree_fail(err, cut, fault.where, "%s", fault.text);
+        status = door_pass(loop->door, request, ret_outcome, err);
+    }
+    return status;
+}
+
 /* The model's message, or an empty one when the run has ended. */
 static viv_status
 ask_model(struct loop *loop, struct viv_str *ret_message)
@@ -64,8 +86,7 @@ ask_model(struct loop *loop, struct viv_str *ret_message)
     struct viv_effect_outcome outcome;
     struct viv_error fault = VIV_ERROR_INIT;
     request.path = loop->config->model;
-    viv_status status = talk_request(&loop->talk, &request.spec_json, &fault);
-    status = status ? status : door_pass(loop->door, &request, &outcome, &fault);
+    viv_status status = ask_door(loop, &request, &outcome, &fault);
     if (status == VIV_E_LIMIT)
         return result_ends(loop->result, loop->err, "%s", fault.text);
     if (status != VIV_OK)

@@ -246,6 +246,7 @@ write_text(struct talk *talk, struct viv_str *ret_text, struct viv_error *err)
     talk->text = size ? malloc(size) : NULL;
     if (!talk->text || json_dumpb(talk->root, talk->text, size, FORM) != size)
         return viv_tree_fail(err, VIV_E_MEMORY, "talk", "the request does not fit into memory");
+    talk->len = size;
     *ret_text = (struct viv_str){ talk->text, size };
     return VIV_OK;
 }
@@ -268,4 +269,13 @@ talk_request(struct talk *talk, struct viv_str *ret_text, struct viv_error *err)
                                (unsigned long long)ret_text->len, (unsigned long long)talk->max);
     }
     return status;
+}
+
+uint32_t
+talk_shrink(struct talk *talk)
+{
+    if (json_array_size(talk->messages) < 3 || talk->len / 2 < TALK_LEAST)
+        return 0;
+    talk->max = talk->len / 2;
+    return 1;
 }

@@ -3,6 +3,7 @@
 #include "../../tests/support/cm.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,46 @@ what_follows_done_is_not_done(void **state)
     bench_close(&bench);
 }
 
+/* It is shown in lists and on terminals. */
+static void
+a_summary_is_one_line_and_bounded(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char input[6000], wanted[4200];
+    bench_open(&bench);
+    (void)snprintf(input, sizeof input, "{\"summary\":\"one\\ntwo \\u001b[31m%05000d\"}", 0);
+    (void)snprintf(wanted, sizeof wanted, "\"summary\":\"one two  [31m%04083d\"}", 0);
+    bench_call(&bench, "done", input);
+    assert_int_equal(bench_run(&bench), VIV_OK);
+    bench_has(bench.answer.result_json.data, wanted);
+    bench_close(&bench);
+}
+
+/* What the door says of an answer is counted up to what a record can hold; what it cannot have said is a failure. */
+static void
+counts_are_the_doors(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    bench_effect(&bench, (struct fake_effect){ .output = "{\"content\":[" DELETE "]}",
+                                               .detail = "{\"cost_micro\":9007199254740991,\"model\":\"m\",\"usage\":"
+                                                         "{\"input_tokens\":9223372036854775807,\"output_tokens\":"
+                                                         "-5}}" });
+    bench_effect(&bench, (struct fake_effect){ 0 });
+    assert_int_equal(bench_run(&bench), VIV_OK);
+    bench_ended(&bench, "the run used 9007199254740991 tokens, allowed 1000000");
+    bench_has(bench.answer.result_json.data, "\"m\":{\"calls\":1,\"cost_micro\":9007199254740991,\"input_tokens\":"
+                                             "9007199254740991,\"output_tokens\":8192}");
+    bench_close(&bench);
+    bench_open(&bench);
+    bench_effect(&bench, (struct fake_effect){ .output = "{\"content\":[" DELETE "]}", .detail = "{" });
+    assert_int_equal(bench_run(&bench), VIV_E_INVALID);
+    bench_has(bench.err.text, "what the door says of the answer is not JSON");
+    bench_close(&bench);
+}
+
 static void
 text_alone_ends_the_run_the_second_time(void **state)
 {
@@ -216,6 +257,22 @@ cut_answers_go_on_twice(void **state)
     bench_told(&bench, 3, 1, note, -1);
     bench_ended(&bench, "3 answers in a row were cut at their end; raise option 'max_tokens' of viv.executor_model, "
                         "now 8192");
+    bench_close(&bench);
+}
+
+static void
+a_whole_answer_ends_the_row_of_cut_ones(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    bench_text(&bench, "a", "length");
+    bench_text(&bench, "a", "length");
+    bench_call(&bench, "fly", "{}");
+    bench_text(&bench, "a", "length");
+    bench_done(&bench);
+    assert_int_equal(bench_run(&bench), VIV_OK);
+    assert_int_equal(bench.answer.done, 1);
     bench_close(&bench);
 }
 
@@ -367,9 +424,12 @@ main(void)
         cmocka_unit_test(what_follows_the_last_denial_is_not_done),
         cmocka_unit_test(done_after_a_failure_in_one_message_is_refused),
         cmocka_unit_test(what_follows_done_is_not_done),
+        cmocka_unit_test(a_summary_is_one_line_and_bounded),
+        cmocka_unit_test(counts_are_the_doors),
         cmocka_unit_test(text_alone_ends_the_run_the_second_time),
         cmocka_unit_test(a_refusal_ends_the_run),
         cmocka_unit_test(cut_answers_go_on_twice),
+        cmocka_unit_test(a_whole_answer_ends_the_row_of_cut_ones),
         cmocka_unit_test(steps_are_bounded),
         cmocka_unit_test(tokens_are_bounded),
         cmocka_unit_test(a_cancelled_run_stops_before_the_next_effect),

@@ -196,6 +196,57 @@ what_was_written_is_left_out(void **state)
     bench_close(&bench);
 }
 
+/* What the model said long ago goes before what it was told last. */
+static void
+the_newest_turn_is_spared(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char text[33001];
+    memset(text, 's', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    bench_open(&bench);
+    bench.config.context_bytes = 64 << 10;
+    bench_text(&bench, text, "end");
+    bench_call(&bench, "read_file", "{\"path\":\"a\"}");
+    bench_effect(&bench, (struct fake_effect){ .output = text });
+    bench_done(&bench);
+    assert_int_equal(bench_run(&bench), VIV_OK);
+    bench_told(&bench, 3, 0, text, 0);
+    json_t *request = bench_request(&bench, 3);
+    assert_string_equal(block_text(request, 1, "text"), "(left out: 33000 bytes)");
+    json_decref(request);
+    bench_close(&bench);
+}
+
+/* Many small pieces cannot be left out one by one: the oldest turns go, all but the newest if need be. */
+static void
+whole_turns_go(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char message[8192];
+    size_t at = (size_t)sprintf(message, "{\"content\":[");
+    for (int i = 0; i < 64; i++) {
+        at += (size_t)sprintf(message + at, "%s{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"fly\",\"input_json\":"
+                              "\"{}\"}", i ? "," : "");
+    }
+    strcpy(message + at, "],\"stop\":\"tool\"}");
+    bench_open(&bench);
+    bench.config.context_bytes = 24 << 10;
+    for (int i = 0; i < 3; i++) {
+        bench_message(&bench, message);
+    }
+    bench_done(&bench);
+    assert_int_equal(bench_run(&bench), VIV_OK);
+    assert_int_equal(bench.answer.done, 1);
+    json_t *request = bench_request(&bench, 3);
+    assert_int_equal(json_array_size(json_object_get(request, "messages")), 3);
+    bench_has(first_text(request), "a goal");
+    json_decref(request);
+    bench_close(&bench);
+}
+
 /* One turn that is more than the bound: its own results give way, the oldest first. */
 static void
 a_turn_that_is_too_long_is_cut(void **state)
@@ -244,6 +295,101 @@ what_cannot_be_left_out_ends_the_run(void **state)
     bench_ended(&bench, "bytes and nothing more can be left out, allowed 65536; raise option 'context' of "
                         "viv.executor_model");
     assert_int_equal(bench.host.requested, 0);
+    free(intent);
+    bench_close(&bench);
+}
+
+/* A door that takes requests up to a length, as a model has a context; and reads of 10,000 bytes each. */
+struct narrow {
+    uint64_t max;
+    uint32_t last; /* answers there are, 0: no end */
+    uint32_t asked;
+    uint32_t refused;
+    char text[10001];
+};
+
+static struct fake_effect
+answer_narrow(struct fake_host *host, const struct viv_effect_request *request)
+{
+    struct narrow *narrow = host->answer_data;
+    if (request->kind == VIV_EFFECT_READ)
+        return (struct fake_effect){ .output = narrow->text };
+    narrow->asked++;
+    if (request->spec_json.len > narrow->max || (narrow->last && narrow->asked > narrow->last)) {
+        narrow->refused++;
+        return (struct fake_effect){ .status = VIV_E_LIMIT, .text = "the request is more than the model's context" };
+    }
+    return (struct fake_effect){
+        .output = narrow->asked < 20 ? "{\"content\":[{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"read_file\","
+                                       "\"input_json\":\"{\\\"path\\\":\\\"a\\\"}\"}]}"
+                                     : "{\"content\":[{\"type\":\"tool_call\",\"id\":\"x\",\"name\":\"done\","
+                                       "\"input_json\":\"{\\\"summary\\\":\\\"s\\\"}\"}]}",
+        .detail = BENCH_DETAIL };
+}
+
+static void
+run_narrow(struct bench *bench, struct narrow *narrow)
+{
+    memset(narrow->text, 'n', sizeof narrow->text - 1);
+    bench_open(bench);
+    bench->host.answer = answer_narrow;
+    bench->host.answer_data = narrow;
+    assert_int_equal(bench_run(bench), VIV_OK);
+}
+
+static void
+a_request_the_door_finds_too_long_is_made_shorter(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct narrow narrow = { .max = 50000 };
+    run_narrow(&bench, &narrow);
+    assert_int_equal(bench.answer.done, 1);
+    assert_int_equal(narrow.refused, 1); /* the bound it met once holds from then on */
+    bench_close(&bench);
+}
+
+/* Money comes back by no shorter request: the door is asked a few times more, and its words end the work. */
+static void
+a_limit_that_stays_ends_the_work(void **state)
+{
+    (void)state;
+    static const struct {
+        struct narrow narrow;
+        uint32_t refused;
+    } cases[] = {
+        { { .max = 0 }, 1 },                      /* the task alone */
+        { { .max = 4500 }, 1 },                   /* one turn: too short to be halved */
+        { { .max = UINT64_MAX, .last = 16 }, 3 }, /* 164,000 bytes, then bounds of 82,000 and 28,000 */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bench bench;
+        struct narrow narrow = cases[i].narrow;
+        run_narrow(&bench, &narrow);
+        bench_ended(&bench, "the request is more than the model's context");
+        assert_int_equal(narrow.refused, cases[i].refused);
+        bench_close(&bench);
+    }
+}
+
+/* The task itself cannot be halved: it is still the door that is quoted. */
+static void
+a_long_task_is_not_halved(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct narrow narrow = { .max = UINT64_MAX, .last = 1 };
+    char *intent = malloc(60100);
+    assert_non_null(intent);
+    (void)snprintf(intent, 60100, "{\"constraints\":[\"%060000d\"]}", 0);
+    memset(narrow.text, 'n', sizeof narrow.text - 1);
+    bench_open(&bench);
+    bench.host.answer = answer_narrow;
+    bench.host.answer_data = &narrow;
+    bench.call.task.intent_json = fake_str(intent);
+    assert_int_equal(bench_run(&bench), VIV_OK);
+    bench_ended(&bench, "the request is more than the model's context");
+    assert_int_equal(narrow.refused, 1);
     free(intent);
     bench_close(&bench);
 }
@@ -325,8 +471,13 @@ main(void)
         cmocka_unit_test(the_newest_reasons_stay),
         cmocka_unit_test(the_oldest_results_are_left_out),
         cmocka_unit_test(what_was_written_is_left_out),
+        cmocka_unit_test(the_newest_turn_is_spared),
+        cmocka_unit_test(whole_turns_go),
         cmocka_unit_test(a_turn_that_is_too_long_is_cut),
         cmocka_unit_test(what_cannot_be_left_out_ends_the_run),
+        cmocka_unit_test(a_request_the_door_finds_too_long_is_made_shorter),
+        cmocka_unit_test(a_limit_that_stays_ends_the_work),
+        cmocka_unit_test(a_long_task_is_not_halved),
         cmocka_unit_test(memory_running_out_is_a_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

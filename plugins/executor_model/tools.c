@@ -137,6 +137,18 @@ tool_effect(struct tool *tool, const struct viv_effect_request *request, struct 
     return 0;
 }
 
+/* It is shown to people in a line: what is no text there becomes a blank. */
+static json_t *
+line_of(struct viv_str text)
+{
+    char line[SUMMARY_MAX];
+    uint64_t len = text.len < sizeof line ? text.len : sizeof line;
+    for (uint64_t i = 0; i < len; i++) {
+        line[i] = (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f ? ' ' : text.data[i];
+    }
+    return viv_tree_str((struct viv_str){ line, len });
+}
+
 /* A claim is compared with what changed; it grants nothing. */
 static viv_status
 tool_done(struct tool *tool)
@@ -156,8 +168,7 @@ tool_done(struct tool *tool)
         }
     }
     tool->answer->done = 1;
-    tool->answer->summary = viv_tree_str((struct viv_str){ summary.data, summary.len < SUMMARY_MAX ? summary.len
-                                                                                                   : SUMMARY_MAX });
+    tool->answer->summary = line_of(summary);
     tool->answer->claimed = json_is_array(claimed) ? json_incref(claimed) : json_array();
     return tool_says(tool, viv_tree_literal("done"));
 }
