@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rules of what work may cost and which model it goes to. The core owns the books: it makes the
  * hold in every scope named here or in none, and posts what settle() proposes once. State: the
- * settings alone, so every answer is a function of its request. The arithmetic is in ledger.c, the
- * accounts in bill.c, the choice in choice.c. */
+ * settings, and the last policy as it was parsed; every answer is a function of its request. The
+ * arithmetic is in ledger.c, the accounts in bill.c, the choice in choice.c. */
 #include <jansson.h>
 #include <entry.h>
 #include <kit.h>
@@ -19,7 +19,36 @@
 
 struct economy {
     const struct economy_ledger_config *config;
+    char *text; /* of the policy: the same one comes with nearly every question */
+    uint64_t len;
+    json_t *policy;
 };
+
+/* `*ret_policy` is the plugin's own. One call at a time asks. */
+static viv_status
+policy_of(struct economy *economy, struct viv_str text, const json_t **ret_policy,
+          struct viv_error *err)
+{
+    if (!economy->policy || economy->len != text.len ||
+        memcmp(economy->text, text.data, (size_t)text.len) != 0) {
+        json_t *policy = NULL;
+        viv_status status = viv_tree_read(text, "policy_json", &policy, err);
+        char *copy = status == VIV_OK ? malloc((size_t)text.len + 1) : NULL;
+        if (!copy) {
+            json_decref(policy);
+            return status ? status
+                          : viv_tree_fail(err, VIV_E_MEMORY, "policy", "no memory for a policy");
+        }
+        memcpy(copy, text.data, (size_t)text.len);
+        free(economy->text);
+        json_decref(economy->policy);
+        economy->text = copy;
+        economy->len = text.len;
+        economy->policy = policy;
+    }
+    *ret_policy = economy->policy;
+    return VIV_OK;
+}
 
 static struct ledger_prices
 prices_of(const struct economy_ledger_config *config)
@@ -45,16 +74,16 @@ static viv_status
 estimate(void *self, struct viv_call *call, const struct viv_economy_estimate_request *request,
          struct viv_economy_estimate_answer *ret_answer, struct viv_error *err)
 {
-    const struct economy *economy = self;
+    struct economy *economy = self;
     const struct bill_defaults defaults = {
         prices_of(economy->config), economy->config->time_ns, economy->config->task_limit_micro,
         economy->config->home_limit_micro};
     json_t *work = NULL;
-    json_t *policy = NULL;
+    const json_t *policy = NULL;
     json_t *scopes = NULL;
     struct bill bill = {.worst_micro = 0};
     viv_status status = viv_tree_read(request->work_json, "work_json", &work, err);
-    status = status ? status : viv_tree_read(request->policy_json, "policy_json", &policy, err);
+    status = status ? status : policy_of(economy, request->policy_json, &policy, err);
     status = status ? status : bill_make(&defaults, work, policy, &bill, err);
     if (status == VIV_OK) {
         uint32_t failed = 0;
@@ -67,7 +96,6 @@ estimate(void *self, struct viv_call *call, const struct viv_economy_estimate_re
         ret_answer->output_tokens_min = bill.output_tokens_min;
     }
     json_decref(scopes);
-    json_decref(policy);
     json_decref(work);
     return status;
 }
@@ -166,13 +194,12 @@ static viv_status
 choose(void *self, struct viv_call *call, const struct viv_economy_choose_request *request,
        struct viv_economy_choose_answer *ret_answer, struct viv_error *err)
 {
-    (void)self; /* what counts is in the policy */
     json_t *choice = NULL;
-    json_t *policy = NULL;
+    const json_t *policy = NULL;
     struct choice made;
     struct viv_economy_choose_answer answer = *ret_answer;
     viv_status status = viv_tree_read(request->choice_json, "choice_json", &choice, err);
-    status = status ? status : viv_tree_read(request->policy_json, "policy_json", &policy, err);
+    status = status ? status : policy_of(self, request->policy_json, &policy, err);
     status = status ? status : choice_make(choice, policy, &made, err);
     if (status == VIV_OK) {
         answer.score = made.goal.score;
@@ -184,7 +211,6 @@ choose(void *self, struct viv_call *call, const struct viv_economy_choose_reques
     if (status == VIV_OK) {
         *ret_answer = answer;
     }
-    json_decref(policy);
     json_decref(choice);
     return status;
 }
@@ -193,7 +219,7 @@ static viv_status
 create(const struct viv_host *host, const void *config, void **ret_self, struct viv_error *err)
 {
     (void)host;
-    struct economy *economy = malloc(sizeof *economy);
+    struct economy *economy = calloc(1, sizeof *economy);
     if (!economy) {
         return viv_tree_fail(err, VIV_E_MEMORY, "create", "no memory for the plugin's state");
     }
@@ -205,7 +231,10 @@ create(const struct viv_host *host, const void *config, void **ret_self, struct 
 static void
 destroy(void *self)
 {
-    free(self);
+    struct economy *economy = self;
+    json_decref(economy->policy);
+    free(economy->text);
+    free(economy);
 }
 
 static const struct viv_economy economy = {

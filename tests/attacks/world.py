@@ -195,7 +195,8 @@ class World:
 
     def environment(self):
         rc = str(self.outside / "rc")
-        return {"PATH": os.environ["PATH"], "HOME": str(self.user), "LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1",
+        path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"  # this Python, not a wrapper of somebody's
+        return {"PATH": path, "HOME": str(self.user), "LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1",
                 "GIT_CONFIG_NOSYSTEM": "1", "SECRET_API_KEY": self.tokens["environment"], "BASH_ENV": rc, "ENV": rc,
                 "PYTHONSTARTUP": rc,
                 "PS4": self.tokens["environment"], "SSH_AUTH_SOCK": str(self.outside / "agent.sock")}

@@ -327,21 +327,21 @@ test_ninety_five_of_a_hundred_answers_are_no_longer(void **state)
 int
 main(void)
 {
-#define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        RUN(test_no_minute_has_more_calls_than_the_rate),
-        RUN(test_no_minute_has_more_tokens_than_the_rate),
-        RUN(test_a_call_above_the_burst_is_let_in_when_nothing_went_before),
-        RUN(test_what_was_not_sent_is_given_back),
-        RUN(test_tokens_that_were_not_used_are_given_back),
-        RUN(test_a_host_that_starts_again_has_no_new_minute),
-        RUN(test_so_many_at_one_time),
-        RUN(test_a_cancelled_one_does_not_wait),
-        RUN(test_more_models_than_a_host_keeps_are_refused),
-        RUN(test_five_failures_rest_a_model_and_one_call_tries_it),
-        RUN(test_a_trial_that_was_never_sent_leaves_the_next_to_try),
-        RUN(test_what_a_provider_asks_to_wait_is_waited),
-        RUN(test_ninety_five_of_a_hundred_answers_are_no_longer),
+        TEST(test_no_minute_has_more_calls_than_the_rate),
+        TEST(test_no_minute_has_more_tokens_than_the_rate),
+        TEST(test_a_call_above_the_burst_is_let_in_when_nothing_went_before),
+        TEST(test_what_was_not_sent_is_given_back),
+        TEST(test_tokens_that_were_not_used_are_given_back),
+        TEST(test_a_host_that_starts_again_has_no_new_minute),
+        TEST(test_so_many_at_one_time),
+        TEST(test_a_cancelled_one_does_not_wait),
+        TEST(test_more_models_than_a_host_keeps_are_refused),
+        TEST(test_five_failures_rest_a_model_and_one_call_tries_it),
+        TEST(test_a_trial_that_was_never_sent_leaves_the_next_to_try),
+        TEST(test_what_a_provider_asks_to_wait_is_waited),
+        TEST(test_ninety_five_of_a_hundred_answers_are_no_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
