@@ -331,6 +331,43 @@ raw_sync(void *data)
     return pwrite(*fd, "x", 1, 0) == 1 && fdatasync(*fd) == 0;
 }
 
+/* Other sandboxes, where they are installed. */
+static const struct peer {
+    const char *what;
+    const char *argv[10];
+} peers[] = {
+    { "bubblewrap, run true",
+      { "bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--unshare-all", "--die-with-parent", "true" } },
+    { "srt (@anthropic-ai/sandbox-runtime), run true", { "srt", "true" } },
+};
+
+static bool
+run_peer(void *data)
+{
+    const struct peer *peer = data;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        dup2(null, 1);
+        dup2(null, 2);
+        execvp(peer->argv[0], (char *const *)(uintptr_t)peer->argv);
+        _exit(127);
+    }
+    int status = 0;
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void
+measure_peers(struct bench *bench)
+{
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        struct peer peer = peers[i];
+        if (run_peer(&peer)) {
+            bench_run(bench, peer.what, run_peer, &peer);
+        }
+    }
+}
+
 static void
 measure_bare(struct bench *bench, enum vh_sandbox_variant first)
 {
@@ -339,6 +376,7 @@ measure_bare(struct bench *bench, enum vh_sandbox_variant first)
     bench_run(bench, "raw write and fdatasync", raw_sync, &fd);
     close(fd);
     bench_run(bench, "bare fork+exec of true", fork_exec, NULL);
+    measure_peers(bench);
     if (first != VH_SANDBOX_FULL) {
         return;
     }

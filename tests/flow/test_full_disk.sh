@@ -95,5 +95,29 @@ same "the log" "$(cat "$SCRATCH/out")" "$head"
 viv run "write" --id rw -C "$P" -- sh -c 'echo yes >rw.txt'
 expect_code 0 "a run when it can be written again"
 same "what was published" "$(cat "$P/rw.txt")" yes
+story "while the log cannot be written no model is called; what was called stands in it"
+. "$FLOW/model.sh"
+mock_begin <<'JSON'
+{"version": 1, "turns": [{"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "repeat": "forever"}]}
+JSON
+models_policy "approvals: {results: auto}"
+ended=0
+for kib in 0 64 512; do
+    leave "$kib"
+    viv run "say hello" --id "model-$kib" -C "$P"
+    rm -f "$D/filler"
+    viv work --drain -C "$P"
+    expect_code 0 "the next host, after $kib KiB"
+    case $(state_of "$P" "model-$kib") in
+    ready) ended=$((ended + 1)) ;;
+    "") ;; # not even that it was wanted could be written
+    *) fail "with $kib KiB the task is $(state_of "$P" "model-$kib") in the end" ;;
+    esac
+done
+calls=$("$VIVHOST" log show --json -C "$P" | grep '"kind":"effect.started"' | grep -c '"effect":"model"')
+[ "$(heard)" -le "$calls" ] || fail "the provider heard $(heard) calls, the log has $calls"
+[ "$(heard)" -ge "$ended" ] && [ "$ended" -ge 1 ] || fail "the provider heard $(heard) calls of $ended tasks"
+mock_end
+
 same "mounts on the disk" "$(grep -c "$D" /proc/self/mountinfo)" 1
 flow_end

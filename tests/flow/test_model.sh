@@ -27,7 +27,7 @@ mock_begin <<JSON
  $(turn done done '{"summary": "the greeting is right", "claimed": ["greeting.txt"]}' ', "match": {"tool_result": "fine"}')
 ]}
 JSON
-models_policy ""
+models_policy "gates: {needs_qa: [{run: ./check.sh}]}"
 viv run "correct the greeting" --id fixes --attempts 1 -C "$P"
 expect_code 3 "the task"
 said "a person reads this result before it is published"
@@ -35,9 +35,10 @@ same "calls the provider heard" "$(heard)" 4
 same "the file before the word" "$(cat "$P/greeting.txt")" "Helo, world"
 approve_all "$P" fixes
 same "state" "$(state_of "$P" fixes)" ready
+same "the gate" "$(events "$P" fixes gate.passed gate | sort -u | grep .)" viv.gate_command
 same "the published file" "$(git -C "$P" show viv/fixes:greeting.txt)" "Hello, world"
 same "what the model claims" "$(field "$P" fixes result.claimed)" '["greeting.txt"]'
-same "effects" "$(events "$P" fixes effect.started effect | tr '\n' ' ')" "model read model read write model exec model publish "
+same "effects" "$(events "$P" fixes effect.started effect | tr '\n' ' ')" "model read model read write model exec model exec publish "
 same "the model asked, and by which rule" "$(events "$P" fixes effect.started what.rule | sort -u | grep .)" simple
 same "who was asked" "$(events "$P" fixes effect.started what.path | grep -c '^small$')" 4
 
