@@ -234,6 +234,16 @@ end(struct vh_calling *calling, struct vh_model_one *one, struct viv_error *err)
     return VIV_OK;
 }
 
+/* For what is expected of the next. One that used all it was given would have been longer: without this an answer that
+ * is held for could never be longer than those before. */
+static int64_t
+length_of(const struct vh_calling *calling, int64_t output)
+{
+    int64_t most = calling->choice.model.output;
+    int64_t twice = output < most / 2 ? output * 2 : most;
+    return output < calling->output_tokens ? output : twice;
+}
+
 static void
 leave(struct vh_calling *calling, const struct vh_model_place *place, const struct vh_model_one *one)
 {
@@ -243,7 +253,7 @@ leave(struct vh_calling *calling, const struct vh_model_place *place, const stru
     struct vh_model_leave leave = {
         .end = one->end,
         .used = known ? input + output : -1,
-        .output = one->end == VH_MODEL_GOOD && output > 0 ? output : 0,
+        .output = one->end == VH_MODEL_GOOD && output > 0 ? length_of(calling, output) : 0,
         .retry_after_ns = one->retry_after_ns,
     };
     vh_model_leave(calling->work->run->models->flows, &calling->choice.model, place, &leave);
