@@ -94,7 +94,11 @@ vh_model_secret(struct vh_work *work, const struct vh_model *model, struct viv_e
         status = vh_model_host(model, work->arena, &host_port, &rule, err);
     }
     struct giving giving = { work->run->egress, model->secret, vh_str(host_port ? host_port : "") };
-    return status ? status : vh_secrets_use(secrets, model->secret, give, &giving, err);
+    status = status ? status : vh_secrets_use(secrets, model->secret, give, &giving, err);
+    bool lacking = status == VIV_E_NOT_FOUND || status == VIV_E_DENIED || status == VIV_E_INVALID ||
+                   status == VIV_E_LIMIT; /* the key is: no task is to blame, it waits until there is one */
+    return lacking ? vh_error_extend(err, VIV_E_UNAVAILABLE, "model '%.*s' has no key", VH_STR_ARGS(model->name))
+                   : status;
 }
 
 /* ---- the call ---- */

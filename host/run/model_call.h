@@ -25,7 +25,8 @@ viv_status vh_model_host(const struct vh_model *model, struct vh_arena *arena, c
 viv_status vh_model_plugin(const struct vh_run *run, const struct vh_model *model, const struct vh_plugin **ret_plugin,
                            struct viv_error *err);
 
-/* Give the egress process the model's secret, read anew when it comes from a file. Before any money is held. */
+/* Give the egress process the model's secret, read anew when it comes from a file. Before any money is held.
+ * VIV_E_UNAVAILABLE: there is no key that can be used. */
 viv_status vh_model_secret(struct vh_work *work, const struct vh_model *model, struct viv_error *err);
 
 /* The most tokens `request_json` can be charged for. */
