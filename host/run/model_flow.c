@@ -213,18 +213,22 @@ seconds(int64_t ns)
 }
 
 static viv_status
-rests(const struct flow *flow, int64_t now_ns, struct viv_error *err)
+refuse(const struct flow *flow, int64_t now_ns, int64_t at_ns, struct viv_error *err)
 {
-    if (flow->rest_until_ns <= now_ns) {
-        return VIV_OK;
+    if (flow->rest_until_ns > now_ns) {
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "model",
+                            "model '%s' failed %lld times in a row and rests for %lld more seconds", flow->name,
+                            (long long)flow->failures, (long long)seconds(flow->rest_until_ns - now_ns));
     }
-    return vh_error_set(err, VIV_E_UNAVAILABLE, "model",
-                        "model '%s' failed %lld times in a row and rests for %lld more seconds",
-                        flow->name, (long long)flow->failures,
-                        (long long)seconds(flow->rest_until_ns - now_ns));
+    return at_ns == NEVER
+               ? vh_error_set(err, VIV_E_BUSY, "model", "model '%s' has %lld calls at one time, which is all it may "
+                              "have", flow->name, (long long)flow->active)
+               : vh_error_set(err, VIV_E_BUSY, "model", "the rate of model '%s' has room again in %lld seconds",
+                              flow->name, (long long)seconds(at_ns - now_ns));
 }
 
-/* With the lock held, which is let go while it waits. */
+/* With the lock held, which is let go while it waits. A rest is waited for as well: it is longer than all the times
+ * after which a task comes again, so that every task there is would fail in it. */
 static viv_status
 wait_for(struct vh_model_flows *flows, struct flow *flow, const struct vh_model *model, int64_t tokens,
          int64_t deadline_ns, const atomic_uint *cancel, struct viv_error *err)
@@ -232,21 +236,16 @@ wait_for(struct vh_model_flows *flows, struct flow *flow, const struct vh_model 
     for (;;) {
         int64_t now_ns = flows->seam->monotonic_ns(flows->seam->data);
         int64_t at_ns = ready_at(flow, model, tokens);
-        viv_status status = rests(flow, now_ns, err);
-        if (status || at_ns <= now_ns) {
-            return status;
+        at_ns = flow->rest_until_ns > at_ns ? flow->rest_until_ns : at_ns;
+        if (at_ns <= now_ns) {
+            return VIV_OK;
         }
         if (cancel && atomic_load(cancel)) {
             return vh_error_set(err, VIV_E_CANCELLED, "model", "the work was stopped while it waited for model '%s'",
                                 flow->name);
         }
         if (at_ns == NEVER ? now_ns >= deadline_ns : at_ns > deadline_ns) {
-            return at_ns == NEVER
-                       ? vh_error_set(err, VIV_E_BUSY, "model",
-                                      "model '%s' has %lld calls at one time, which is all it may have",
-                                      flow->name, (long long)flow->active)
-                       : vh_error_set(err, VIV_E_BUSY, "model", "the rate of model '%s' has room again in %lld seconds",
-                                      flow->name, (long long)seconds(at_ns - now_ns));
+            return refuse(flow, now_ns, at_ns, err);
         }
         pthread_mutex_unlock(&flows->lock);
         vh_socket_pause(LOOK_MS);

@@ -272,7 +272,8 @@ vh_model_try(struct vh_calling *calling, struct vh_model_one *one, struct viv_er
     if (status) {
         return status;
     }
-    status = begin(calling, one, err);
+    status = vh_model_breaker_check(work->run, err); /* it may have tripped while this call waited */
+    status = status ? status : begin(calling, one, err);
     if (status) {
         one->status = status;
         leave(calling, &place, one);

@@ -56,7 +56,8 @@ struct vh_model_place {
 };
 
 /* Wait until the model may be called, for `tokens` at most. VIV_E_BUSY: not before the deadline, the text says when.
- * VIV_E_UNAVAILABLE: it rests after failures. VIV_E_CANCELLED. Every VIV_OK is followed by one leave. [any] thread. */
+ * VIV_E_UNAVAILABLE: it rests after failures, for longer than that. VIV_E_CANCELLED. Every VIV_OK is followed by one
+ * leave. [any] thread. */
 viv_status vh_model_enter(struct vh_model_flows *flows, const struct vh_model *model, int64_t tokens,
                           int64_t deadline_ns, const atomic_uint *cancel, struct vh_model_place *ret_place,
                           struct viv_error *err);

@@ -14,7 +14,7 @@
 #define SECOND INT64_C(1000000000)
 #define START (1000 * SECOND)
 
-static int64_t now_ns;
+static int64_t now_ns, tick_ns; /* how far a look at the clock moves it */
 static struct vh_seam seam;
 static struct vh_arena *arena;
 static struct vh_model_flows *flows;
@@ -29,6 +29,7 @@ static int64_t
 clock_ns(void *data)
 {
     (void)data;
+    now_ns += tick_ns;
     return now_ns;
 }
 
@@ -49,6 +50,7 @@ set_up(void **state)
 {
     (void)state;
     now_ns = START;
+    tick_ns = 0;
     past_count = 0;
     past_status = VIV_OK;
     place_count = 0;
@@ -367,6 +369,21 @@ test_only_the_call_that_tries_it_ends_a_rest(void **state)
     must_not(&model, 1, VIV_E_UNAVAILABLE, "model 'resting' failed 5 times in a row and rests for 60 more seconds");
 }
 
+/* A task comes again five times within half a minute: sent away by a model that rests, it would have failed. */
+static void
+test_a_rest_is_waited_for_by_who_has_the_time(void **state)
+{
+    (void)state;
+    struct viv_error err = VIV_ERROR_INIT;
+    struct vh_model model = model_of("patience", 0, 0, 8);
+    fail_times(&model, 5);
+    assert_int_equal(vh_model_enter(flows, &model, 1, now_ns + 59 * SECOND, NULL, &places[0], &err),
+                     VIV_E_UNAVAILABLE);
+    tick_ns = 4 * SECOND;
+    assert_int_equal(vh_model_enter(flows, &model, 1, now_ns + 61 * SECOND, NULL, &places[0], &err), VIV_OK);
+    assert_in_range(now_ns, START + 60 * SECOND, START + 70 * SECOND);
+}
+
 static void
 test_what_a_provider_asks_to_wait_is_waited(void **state)
 {
@@ -415,6 +432,7 @@ main(void)
         RUN(test_five_failures_rest_a_model_and_one_call_tries_it),
         RUN(test_a_trial_that_was_never_sent_leaves_the_next_to_try),
         RUN(test_only_the_call_that_tries_it_ends_a_rest),
+        RUN(test_a_rest_is_waited_for_by_who_has_the_time),
         RUN(test_what_a_provider_asks_to_wait_is_waited),
         RUN(test_ninety_five_of_a_hundred_answers_are_no_longer),
     };
