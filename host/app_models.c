@@ -9,6 +9,7 @@
 #include "run/model_call.h"
 
 #define PAGE_EVENTS 4096
+#define EVENTS_MAX 262144 /* a clock that was set back would have the whole log read */
 #define MINUTE_US INT64_C(60000000)
 
 struct past {
@@ -68,20 +69,23 @@ take(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
     return past->status == VIV_OK;
 }
 
-/* From the end back, until a page begins more than a minute ago. */
+/* From the end back, until a page begins more than a minute ago; each has the one before again. */
 static viv_status
 read_pages(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct past *past = data;
-    int64_t after = vh_store_seq(store);
+    int64_t last = vh_store_seq(store), after = last;
     viv_status status = VIV_OK;
-    do {
-        after = after > PAGE_EVENTS ? after - PAGE_EVENTS : 0;
-        past->count = 0; /* the wider page has the narrower one's again */
+    for (int64_t events = PAGE_EVENTS; events <= EVENTS_MAX && after > 0 && status == VIV_OK; events *= 4) {
+        after = last > events ? last - events : 0;
+        past->count = 0;
         past->oldest_us = INT64_MAX;
         status = vh_reader_events(store, after, (struct viv_str){ NULL, 0 }, take, past, err);
         status = status ? status : past->status;
-    } while (status == VIV_OK && after > 0 && past->oldest_us >= past->now_us - MINUTE_US);
+        if (past->oldest_us < past->now_us - MINUTE_US) {
+            return status;
+        }
+    }
     return status;
 }
 

@@ -276,7 +276,7 @@ op_resume(struct vh_controlling *c)
     vh_json_set_text(c->arena, data, "state", "run");
     viv_status status = vh_switch_remove_files(c->run, &c->err);
     status = status ? status : vh_control_send(c, "switch.set", (struct viv_str){ NULL, 0 }, data);
-    if (status == VIV_OK) {
+    if (status == VIV_OK || status == VIV_E_STATE) { /* running already: then nothing here may hold it back */
         vh_switch_obey(c->control, VH_STR("run"));
         vh_model_breaker_reset(c->run);
     }

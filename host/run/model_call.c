@@ -4,15 +4,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "run/egress.h"
 #include "run/guard.h"
-#include "run/switch.h"
-
-#define BREAKER_COST_MICRO INT64_C(100000000)
-#define BREAKER_FAILURES 5
-#define BREAKER_WINDOW_NS INT64_C(300000000000)
 
 viv_status
 vh_model_host(const struct vh_model *model, struct vh_arena *arena, const char **ret_host_port, const char **ret_rule,
@@ -100,7 +94,11 @@ vh_model_secret(struct vh_work *work, const struct vh_model *model, struct viv_e
         status = vh_model_host(model, work->arena, &host_port, &rule, err);
     }
     struct giving giving = { work->run->egress, model->secret, vh_str(host_port ? host_port : "") };
-    return status ? status : vh_secrets_use(secrets, model->secret, give, &giving, err);
+    status = status ? status : vh_secrets_use(secrets, model->secret, give, &giving, err);
+    bool lacking = status == VIV_E_NOT_FOUND || status == VIV_E_DENIED || status == VIV_E_INVALID ||
+                   status == VIV_E_LIMIT; /* the key is: no task is to blame, it waits until there is one */
+    return lacking ? vh_error_extend(err, VIV_E_UNAVAILABLE, "model '%.*s' has no key", VH_STR_ARGS(model->name))
+                   : status;
 }
 
 /* ---- the call ---- */
@@ -140,61 +138,4 @@ vh_model_complete(struct vh_work *work, const struct vh_model *model, const stru
                                   .http = &http };
     return http.allow_json.data ? vh_guard_call(work, &call, ret_answer, err)
                                 : vh_error_set(err, VIV_E_MEMORY, "model", "no memory for a call");
-}
-
-/* ---- the breaker ---- */
-
-/* Failures within the window, this one included. With the lock held. */
-static int64_t
-recent(struct vh_model_source *source, int64_t now_ns, int64_t window_ns)
-{
-    const int64_t places = (int64_t)(sizeof source->failed_at_ns / sizeof *source->failed_at_ns);
-    int64_t count = 0;
-    source->failed_at_ns[source->failed++ % places] = now_ns;
-    for (int64_t i = 0; i < places && i < source->failed; i++) {
-        count += now_ns - source->failed_at_ns[i] <= window_ns;
-    }
-    return count;
-}
-
-void
-vh_model_breaker(struct vh_work *work, const char *name, int64_t cost_micro, bool failed)
-{
-    struct vh_model_source *source = work->run->models;
-    const struct vh_json *rules = vh_run_setting(work->policy, "breaker");
-    int64_t most_micro = vh_json_int(rules, "cost_micro", BREAKER_COST_MICRO);
-    int64_t most = vh_json_int(rules, "failures", BREAKER_FAILURES);
-    int64_t window_ns = vh_json_int(rules, "window_ns", BREAKER_WINDOW_NS);
-    const struct vh_seam *seam = work->run->seam;
-    const char *note = NULL;
-    pthread_mutex_lock(&source->lock);
-    source->spent_micro += cost_micro;
-    source->failures = failed ? source->failures + 1 : 0;
-    int64_t in_window = failed ? recent(source, seam->monotonic_ns(seam->data), window_ns) : 0;
-    if (source->spent_micro >= most_micro) {
-        note = vh_arena_format(work->arena, "circuit breaker: calls to models cost %lld.%06lld, the policy's "
-                               "breaker.cost is %lld.%06lld", (long long)(source->spent_micro / 1000000),
-                               (long long)(source->spent_micro % 1000000), (long long)(most_micro / 1000000),
-                               (long long)(most_micro % 1000000));
-    } else if (failed && (source->failures >= most || in_window >= most)) {
-        note = vh_arena_format(work->arena, "circuit breaker: %lld calls to models failed, the last to '%s'; the "
-                               "policy's breaker.failures is %lld",
-                               (long long)(source->failures >= most ? source->failures : in_window), name,
-                               (long long)most);
-    }
-    bool trips = source->spent_micro >= most_micro || (failed && (source->failures >= most || in_window >= most));
-    pthread_mutex_unlock(&source->lock);
-    if (trips) {
-        vh_switch_trip(work->run, work->arena, note ? note : "circuit breaker");
-    }
-}
-
-void
-vh_model_breaker_reset(struct vh_run *run)
-{
-    if (run->models) {
-        pthread_mutex_lock(&run->models->lock);
-        run->models->spent_micro = run->models->failures = run->models->failed = 0;
-        pthread_mutex_unlock(&run->models->lock);
-    }
 }

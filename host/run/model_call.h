@@ -4,7 +4,7 @@
 #ifndef VH_MODEL_CALL_H
 #define VH_MODEL_CALL_H
 
-#include "run/models.h"
+#include "run/model_breaker.h"
 #include "run/secrets.h"
 #include <viv_interfaces.h>
 
@@ -14,10 +14,7 @@ struct vh_model_source {
     struct vh_secrets secrets; /* those that the policy names */
     pthread_mutex_t lock;      /* of the members below */
     char prices[VH_HASH_HEX];  /* the table of prices that is in the content store */
-    int64_t spent_micro;       /* by calls since the host began or somebody let work go on: for the breaker */
-    int64_t failures;          /* calls that failed in a row */
-    int64_t failed_at_ns[16];  /* and when the last ones did, a ring */
-    int64_t failed;
+    struct vh_model_breaker breaker;
 };
 
 /* "HOST:PORT" as the egress process is told it, and the rule that allows it. */
@@ -28,7 +25,8 @@ viv_status vh_model_host(const struct vh_model *model, struct vh_arena *arena, c
 viv_status vh_model_plugin(const struct vh_run *run, const struct vh_model *model, const struct vh_plugin **ret_plugin,
                            struct viv_error *err);
 
-/* Give the egress process the model's secret, read anew when it comes from a file. Before any money is held. */
+/* Give the egress process the model's secret, read anew when it comes from a file. Before any money is held.
+ * VIV_E_UNAVAILABLE: there is no key that can be used. */
 viv_status vh_model_secret(struct vh_work *work, const struct vh_model *model, struct viv_error *err);
 
 /* The most tokens `request_json` can be charged for. */
@@ -40,10 +38,5 @@ viv_status vh_model_bound(struct vh_work *work, const struct vh_plugin *plugin, 
 viv_status vh_model_complete(struct vh_work *work, const struct vh_model *model, const struct vh_plugin *plugin,
                              struct viv_str request_json, struct viv_model_complete_answer *ret_answer,
                              struct viv_error *err);
-
-/* Count a call for the circuit breaker, which stops all work when it trips: the policy's `breaker`. */
-void vh_model_breaker(struct vh_work *work, const char *name, int64_t cost_micro, bool failed);
-/* Somebody let work go on. */
-void vh_model_breaker_reset(struct vh_run *run);
 
 #endif

@@ -27,6 +27,7 @@ struct rate {
 struct flow {
     char name[VIV_ID_MAX + 1];
     int64_t active;
+    struct vh_model_place *places; /* of the active ones */
     struct rate requests, tokens;
     int64_t not_before_ns; /* the provider's wish */
     int64_t rest_until_ns;
@@ -102,12 +103,24 @@ take(struct rate *rate, int64_t now_ns, int64_t units)
     }
 }
 
-static void
-give(struct rate *rate, int64_t units)
+/* Of what a call took, `unused_ns`: never more than it took, and nothing that time has given back already, or calls
+ * that end late would let others in above the rate. Gives how much it was. */
+static int64_t
+give(struct rate *rate, const struct vh_model_share *share, int64_t unused_ns)
 {
-    if (rate->per_minute) {
-        rate->at_ns -= cost_ns(rate, weight(rate, units));
-    }
+    int64_t ns = unused_ns < share->taken_ns ? unused_ns : share->taken_ns;
+    ns = ns < share->behind_ns ? ns : share->behind_ns;
+    ns = ns > 0 ? ns : 0;
+    rate->at_ns -= ns;
+    return ns;
+}
+
+/* What went before keeps nobody waiting for longer than it counts, whatever the limits or the clock were then. */
+static void
+keep_within_a_minute(struct rate *rate, int64_t now_ns)
+{
+    int64_t last_ns = now_ns + MINUTE_US * 1000;
+    rate->at_ns = rate->at_ns < last_ns ? rate->at_ns : last_ns;
 }
 
 /* ---- one model ---- */
@@ -135,6 +148,8 @@ read_past(struct vh_model_flows *flows, const struct vh_model *model, struct flo
         take(&flow->requests, now_ns - calls[i].age_ns, 1);
         take(&flow->tokens, now_ns - calls[i].age_ns, calls[i].tokens);
     }
+    keep_within_a_minute(&flow->requests, now_ns);
+    keep_within_a_minute(&flow->tokens, now_ns);
     vh_arena_destroy(arena);
     return status;
 }
@@ -198,18 +213,22 @@ seconds(int64_t ns)
 }
 
 static viv_status
-rests(const struct flow *flow, int64_t now_ns, struct viv_error *err)
+refuse(const struct flow *flow, int64_t now_ns, int64_t at_ns, struct viv_error *err)
 {
-    if (flow->rest_until_ns <= now_ns) {
-        return VIV_OK;
+    if (flow->rest_until_ns > now_ns) {
+        return vh_error_set(err, VIV_E_UNAVAILABLE, "model",
+                            "model '%s' failed %lld times in a row and rests for %lld more seconds", flow->name,
+                            (long long)flow->failures, (long long)seconds(flow->rest_until_ns - now_ns));
     }
-    return vh_error_set(err, VIV_E_UNAVAILABLE, "model",
-                        "model '%s' failed %lld times in a row and rests for %lld more seconds",
-                        flow->name, (long long)flow->failures,
-                        (long long)seconds(flow->rest_until_ns - now_ns));
+    return at_ns == NEVER
+               ? vh_error_set(err, VIV_E_BUSY, "model", "model '%s' has %lld calls at one time, which is all it may "
+                              "have", flow->name, (long long)flow->active)
+               : vh_error_set(err, VIV_E_BUSY, "model", "the rate of model '%s' has room again in %lld seconds",
+                              flow->name, (long long)seconds(at_ns - now_ns));
 }
 
-/* With the lock held, which is let go while it waits. */
+/* With the lock held, which is let go while it waits. A rest is waited for as well: it is longer than all the times
+ * after which a task comes again, so that every task there is would fail in it. */
 static viv_status
 wait_for(struct vh_model_flows *flows, struct flow *flow, const struct vh_model *model, int64_t tokens,
          int64_t deadline_ns, const atomic_uint *cancel, struct viv_error *err)
@@ -217,21 +236,16 @@ wait_for(struct vh_model_flows *flows, struct flow *flow, const struct vh_model 
     for (;;) {
         int64_t now_ns = flows->seam->monotonic_ns(flows->seam->data);
         int64_t at_ns = ready_at(flow, model, tokens);
-        viv_status status = rests(flow, now_ns, err);
-        if (status || at_ns <= now_ns) {
-            return status;
+        at_ns = flow->rest_until_ns > at_ns ? flow->rest_until_ns : at_ns;
+        if (at_ns <= now_ns) {
+            return VIV_OK;
         }
         if (cancel && atomic_load(cancel)) {
             return vh_error_set(err, VIV_E_CANCELLED, "model", "the work was stopped while it waited for model '%s'",
                                 flow->name);
         }
         if (at_ns == NEVER ? now_ns >= deadline_ns : at_ns > deadline_ns) {
-            return at_ns == NEVER
-                       ? vh_error_set(err, VIV_E_BUSY, "model",
-                                      "model '%s' has %lld calls at one time, which is all it may have",
-                                      flow->name, (long long)flow->active)
-                       : vh_error_set(err, VIV_E_BUSY, "model", "the rate of model '%s' has room again in %lld seconds",
-                                      flow->name, (long long)seconds(at_ns - now_ns));
+            return refuse(flow, now_ns, at_ns, err);
         }
         pthread_mutex_unlock(&flows->lock);
         vh_socket_pause(LOOK_MS);
@@ -239,9 +253,44 @@ wait_for(struct vh_model_flows *flows, struct flow *flow, const struct vh_model 
     }
 }
 
+/* Before another call takes its share: what the schedule is ahead by is all that those before can give back. */
+static void
+note_behind(struct flow *flow, int64_t now_ns)
+{
+    int64_t requests = flow->requests.at_ns - now_ns, tokens = flow->tokens.at_ns - now_ns;
+    for (struct vh_model_place *p = flow->places; p; p = p->next) {
+        p->requests.behind_ns = requests < p->requests.behind_ns ? requests : p->requests.behind_ns;
+        p->tokens.behind_ns = tokens < p->tokens.behind_ns ? tokens : p->tokens.behind_ns;
+    }
+}
+
+static struct vh_model_share
+take_share(struct rate *rate, int64_t now_ns, int64_t units)
+{
+    take(rate, now_ns, units);
+    return (struct vh_model_share){ rate->per_minute ? cost_ns(rate, weight(rate, units)) : 0, INT64_MAX };
+}
+
+static void
+take_place(struct flow *flow, int64_t now_ns, int64_t tokens, struct vh_model_place *ret_place)
+{
+    note_behind(flow, now_ns);
+    *ret_place = (struct vh_model_place){
+        .next = flow->places,
+        .requests = take_share(&flow->requests, now_ns, 1),
+        .tokens = take_share(&flow->tokens, now_ns, tokens),
+        .trial = flow->failures >= VH_MODEL_FAILURES,
+    };
+    flow->places = ret_place;
+    flow->active++;
+    if (ret_place->trial) { /* this call tries it; the others wait for what it finds */
+        flow->rest_until_ns = now_ns + VH_MODEL_REST_NS;
+    }
+}
+
 viv_status
 vh_model_enter(struct vh_model_flows *flows, const struct vh_model *model, int64_t tokens, int64_t deadline_ns,
-               const atomic_uint *cancel, struct viv_error *err)
+               const atomic_uint *cancel, struct vh_model_place *ret_place, struct viv_error *err)
 {
     struct flow *flow = NULL;
     pthread_mutex_lock(&flows->lock);
@@ -250,20 +299,42 @@ vh_model_enter(struct vh_model_flows *flows, const struct vh_model *model, int64
         status = wait_for(flows, flow, model, tokens, deadline_ns, cancel, err);
     }
     if (status == VIV_OK) {
-        int64_t now_ns = flows->seam->monotonic_ns(flows->seam->data);
-        flow->active++;
-        take(&flow->requests, now_ns, 1);
-        take(&flow->tokens, now_ns, tokens);
-        if (flow->failures >= VH_MODEL_FAILURES) { /* this call tries it; the others wait for what it finds */
-            flow->rest_until_ns = now_ns + VH_MODEL_REST_NS;
-        }
+        take_place(flow, flows->seam->monotonic_ns(flows->seam->data), tokens, ret_place);
     }
     pthread_mutex_unlock(&flows->lock);
     return status;
 }
 
 static void
-judge(struct flow *flow, enum vh_model_end end, int64_t now_ns)
+give_back(struct flow *flow, const struct vh_model_place *place, const struct vh_model_leave *leave)
+{
+    int64_t requests = 0, tokens = 0;
+    if (leave->end == VH_MODEL_UNSENT) {
+        requests = give(&flow->requests, &place->requests, INT64_MAX);
+        tokens = give(&flow->tokens, &place->tokens, INT64_MAX);
+    } else if (leave->used >= 0 && flow->tokens.per_minute) {
+        int64_t used_ns = cost_ns(&flow->tokens, weight(&flow->tokens, leave->used));
+        tokens = give(&flow->tokens, &place->tokens, place->tokens.taken_ns - used_ns);
+    }
+    for (struct vh_model_place *p = flow->places; p; p = p->next) { /* given once */
+        p->requests.behind_ns -= p->requests.behind_ns == INT64_MAX ? 0 : requests;
+        p->tokens.behind_ns -= p->tokens.behind_ns == INT64_MAX ? 0 : tokens;
+    }
+}
+
+static void
+leave_place(struct flow *flow, const struct vh_model_place *place)
+{
+    struct vh_model_place **at = &flow->places;
+    while (*at != place) {
+        at = &(*at)->next;
+    }
+    *at = place->next;
+    flow->active--;
+}
+
+static void
+judge(struct flow *flow, enum vh_model_end end, bool trial, int64_t now_ns)
 {
     if (end == VH_MODEL_GOOD) {
         flow->failures = 0;
@@ -271,25 +342,21 @@ judge(struct flow *flow, enum vh_model_end end, int64_t now_ns)
     } else if (end == VH_MODEL_FAILED) {
         flow->failures++;
         flow->rest_until_ns = flow->failures >= VH_MODEL_FAILURES ? now_ns + VH_MODEL_REST_NS : 0;
-    } else if (flow->failures >= VH_MODEL_FAILURES) {
+    } else if (trial) {
         flow->rest_until_ns = 0; /* the call that was to try it found nothing out: the next does */
     }
 }
 
 void
-vh_model_leave(struct vh_model_flows *flows, const struct vh_model *model, const struct vh_model_leave *leave)
+vh_model_leave(struct vh_model_flows *flows, const struct vh_model *model, const struct vh_model_place *place,
+               const struct vh_model_leave *leave)
 {
     pthread_mutex_lock(&flows->lock);
     struct flow *flow = look_up(flows, model->name);
     int64_t now_ns = flows->seam->monotonic_ns(flows->seam->data);
-    flow->active--;
-    if (leave->end == VH_MODEL_UNSENT) {
-        give(&flow->requests, 1);
-        give(&flow->tokens, leave->entered);
-    } else if (leave->used >= 0 && leave->used < leave->entered) {
-        give(&flow->tokens, weight(&flow->tokens, leave->entered) - weight(&flow->tokens, leave->used));
-    }
-    judge(flow, leave->end, now_ns);
+    leave_place(flow, place);
+    give_back(flow, place, leave);
+    judge(flow, leave->end, place->trial, now_ns);
     if (leave->retry_after_ns > 0 && now_ns + leave->retry_after_ns > flow->not_before_ns) {
         flow->not_before_ns = now_ns + leave->retry_after_ns;
     }

@@ -44,10 +44,23 @@ struct vh_model_flows *vh_model_flows_create(const struct vh_seam *seam, struct 
                                              void *data);
 void vh_model_flows_end(struct vh_model_flows *flows);
 
+/* What a call took of a rate, and how far the schedule was ahead since then at least. */
+struct vh_model_share {
+    int64_t taken_ns, behind_ns;
+};
+/* A call between enter and leave: in its caller's memory, which does not look into it. */
+struct vh_model_place {
+    struct vh_model_place *next;
+    struct vh_model_share requests, tokens;
+    bool trial; /* of a model that rests */
+};
+
 /* Wait until the model may be called, for `tokens` at most. VIV_E_BUSY: not before the deadline, the text says when.
- * VIV_E_UNAVAILABLE: it rests after failures. VIV_E_CANCELLED. Every VIV_OK is followed by one leave. [any] thread. */
+ * VIV_E_UNAVAILABLE: it rests after failures, for longer than that. VIV_E_CANCELLED. Every VIV_OK is followed by one
+ * leave. [any] thread. */
 viv_status vh_model_enter(struct vh_model_flows *flows, const struct vh_model *model, int64_t tokens,
-                          int64_t deadline_ns, const atomic_uint *cancel, struct viv_error *err);
+                          int64_t deadline_ns, const atomic_uint *cancel, struct vh_model_place *ret_place,
+                          struct viv_error *err);
 
 enum vh_model_end {
     VH_MODEL_UNSENT, /* not called: what entering took of the rates is given back */
@@ -57,11 +70,12 @@ enum vh_model_end {
 };
 struct vh_model_leave {
     enum vh_model_end end;
-    int64_t entered, used;  /* tokens; used < 0: not known, all that entered */
+    int64_t used;           /* tokens; < 0: not known, all that entered */
     int64_t output;         /* tokens of a whole answer; 0: there was none */
     int64_t retry_after_ns; /* what the provider asks to wait */
 };
-void vh_model_leave(struct vh_model_flows *flows, const struct vh_model *model, const struct vh_model_leave *leave);
+void vh_model_leave(struct vh_model_flows *flows, const struct vh_model *model, const struct vh_model_place *place,
+                    const struct vh_model_leave *leave);
 
 /* Tokens that 95 of 100 of its last answers had at most; 0: it has not answered yet. */
 int64_t vh_model_expected(struct vh_model_flows *flows, const struct vh_model *model);

@@ -82,13 +82,13 @@ vh_switch_trip(struct vh_run *run, struct vh_arena *arena, const char *note)
     vh_json_set_text(arena, data, "state", "pause");
     struct vh_command command = { .kind = VH_STR("switch.set"), .data = data,
                                   .actor = { VH_STR("host"), VH_STR("the circuit breaker"), run->uid, run->pid } };
+    atomic_store(&run->held, 1); /* before it is recorded: who lets work go on afterwards has the last word */
     viv_status status = data ? vh_sequencer_call(run->sequencer, &command, false, arena, &answer, &err)
                              : vh_error_set(&err, VIV_E_MEMORY, "switch", "no memory to hold work");
     vh_log(VH_LOG_ERROR, "switch", "%s; no task begins until 'vivhost resume'", note);
     if (status && status != VIV_E_STATE) { /* held already */
         vh_log(VH_LOG_ERROR, "switch", "that could not be recorded: %s", err.text);
     }
-    atomic_store(&run->held, 1); /* what cannot be recorded is obeyed all the same */
     vh_sequencer_wake(run->sequencer);
 }
 

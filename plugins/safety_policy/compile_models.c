@@ -297,6 +297,47 @@ say_names(const json_t *names, char *buffer, size_t size)
     }
 }
 
+/* Up to the path. */
+static size_t
+place_len(const char *url)
+{
+    const char *host = strstr(url, "://");
+    return host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/") : strlen(url);
+}
+
+/* A key is given out for one place: with two, which of them has it would be a matter of time. */
+static int
+check_place(struct compile *compile, const struct yaml_value *value, const json_t *models,
+            const json_t *model)
+{
+    const char *secret = json_string_value(json_object_get(model, "secret"));
+    const char *url = json_string_value(json_object_get(model, "base_url"));
+    const char *name = NULL;
+    json_t *other = NULL;
+    json_object_foreach((json_t *)(uintptr_t)models, name, other)
+    {
+        const char *to = json_string_value(json_object_get(other, "base_url"));
+        const char *by = json_string_value(json_object_get(other, "secret"));
+        if (other == model) {
+            break; /* the later one is told */
+        }
+        if (!secret || !by || !url || !to || strcmp(secret, by) != 0) {
+            continue;
+        }
+        size_t len = place_len(url);
+        if (len != place_len(to) || strncmp(url, to, len) != 0) {
+            (void)compile_fault(
+                compile, member(value, "secret"),
+                "'secret' of model '%.*s' goes to '%.*s', and by model '%.64s' to '%.*s', allowed: one "
+                "place for each of 'secrets'; give the key a second name there",
+                shown(value->key), value->key.data, (int)(len < 100 ? len : 100), url, name,
+                (int)(place_len(to) < 100 ? place_len(to) : 100), to);
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static void
 finish_model(struct compile *compile, const struct yaml_value *value, const json_t *policy,
              json_t *model)
@@ -311,6 +352,9 @@ finish_model(struct compile *compile, const struct yaml_value *value, const json
             compile, member(value, "secret"),
             "'secret' of model '%.*s' (it is not shown) is not in 'secrets', allowed: %s",
             shown(value->key), value->key.data, names);
+        return;
+    }
+    if (!check_place(compile, value, json_object_get(policy, "models"), model)) {
         return;
     }
     if (!json_object_get(model, "tier")) {

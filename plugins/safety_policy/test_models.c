@@ -15,6 +15,9 @@
 #define MODEL                                                                                      \
     "plugin: p.q, base_url: 'https://h.example', context: 100, output: 50, price: {input: 1, "     \
     "output: 2}"
+#define ELSEWHERE                                                                                  \
+    "plugin: p.q, base_url: 'https://h.example:8443/v1', context: 100, output: 50, "               \
+    "price: {input: 1, output: 2}"
 #define SMALL "version: 1\nmodels:\n  small: {" MODEL "}\n"
 
 static void
@@ -225,6 +228,9 @@ static const char *const refusals[][2] = {
      "'secret' of model 'a' (it is not shown) is not in 'secrets', allowed: none"},
     {"secrets: {x: {file: /a}, y: {file: /b}}\nmodels: {a: {" MODEL ", secret: z}}",
      "line 3: 'secret' of model 'a' (it is not shown) is not in 'secrets', allowed: x, y"},
+    {"secrets: {x: {file: /a}}\nmodels:\n  a: {" MODEL ", secret: x}\n  b: {" ELSEWHERE ", secret: x}",
+     "line 5: 'secret' of model 'b' goes to 'https://h.example:8443', and by model 'a' to "
+     "'https://h.example', allowed: one place for each of 'secrets'; give the key a second name there"},
     {"models: {a: {secret: sk_KEY}}",
      "'secret' of a model is no name of 'secrets' (it is not shown)"},
     {PAIR "routing: {allow: [a, c]}",

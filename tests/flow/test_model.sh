@@ -64,14 +64,21 @@ grep -q "$CANARY" "$SCRATCH/heard" && fail "the record of the provider shows the
 grep -rqa "$CANARY" "$P/.vivarium" && fail "the key is in the home"
 mock_end
 
-story "a key file that others may read is refused, and nothing is held"
+story "a key file that others may read is refused, and nothing is held; the task waits until that is cured, and is done"
+mock_begin <<JSON
+{"version": 1, "auth": "required", "turns": [$(turn done done '{"summary": "all is well"}')]}
+JSON
 chmod 644 "$KEY"
-models_policy ""
-viv run "correct the greeting" --id open --attempts 1 -C "$P"
-refute test "$code" = 0
-said "chmod 600"
-same "holds" "$(events "$P" open budget.held ordinal | grep -c .)" 0
+models_policy "approvals: {results: auto}"
+viv_begin open run "correct the greeting" --id open --attempts 1 -C "$P"
+until_true "the word about the key" sh -c "grep -q 'chmod 600' $SCRATCH/open.out $SCRATCH/open.err"
+same "holds" "$(events "$P" open budget.held ordinal | grep -c '[0-9]')" 0
+same "attempt" "$(field "$P" open attempt)" 1
 chmod 600 "$KEY"
+viv_end open
+expect_code 0 "the task"
+same "state" "$(state_of "$P" open)" ready
+mock_end
 
 story "what a model asks for and no rule allows is refused at the door, with the rule; five times, and the work ends"
 mock_begin <<JSON

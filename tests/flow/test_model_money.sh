@@ -103,4 +103,139 @@ said "account 'home:day:$(date -u +%Y-%m-%d)' has 10000 micro-units left"
 same "the model's account" "$(account model:small | cut -d' ' -f1)" 10000
 mock_end
 
+story "who waits for money that another task holds keeps no place at the model: the other one needs it to end"
+mock_begin <<'JSON'
+{"version": 1, "turns": [
+ {"tool_calls": [{"name": "run", "arguments": {"command": "sleep 2"}}], "match": {"last": "say little", "tool_result": false},
+  "delay_ms": 1000, "usage": {"input": 400, "output": 50}, "repeat": "forever"},
+ {"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "usage": {"input": 400, "output": 50}, "repeat": "forever"}]}
+JSON
+P=$SCRATCH/narrow
+make_repo "$P"
+make_home "$P"
+models_policy "limits: {home: 0.26, task: 1.00, time: 10m}
+approvals: {results: auto}
+plugins:
+  viv.economy_ledger: {options: {base: 0, per_second: 0.0002}}" # each task holds 0.12 while it runs
+sed -i 's/output: 2000/output: 2000, concurrent: 1/' "$HOME/.config/vivarium/policy.yaml"
+viv submit "say little" --id holds --attempts 1 -C "$P"
+viv submit "say much $(printf 'word %.0s' $(seq 1800))" --id waits --attempts 1 -C "$P"
+viv_begin host work --workers 2 -C "$P"
+both_ready() { [ "$(state_of "$P" holds)" = ready ] && [ "$(state_of "$P" waits)" = ready ]; }
+until_true "the end of both" both_ready
+kill -TERM "$(pgrep -P "$pid_host")"
+viv_end host
+expect_code 0 "the host"
+first=$(events "$P" holds budget.settled held_micro | sort -n | tail -n 1)
+[ $((260000 - 2 * first)) -lt "$(events "$P" waits budget.held micro | sort -n | head -n 1)" ] || fail "the second had room at once"
+P=$SCRATCH/project
+mock_end
+
+story "held for as long as answers were: one that is cut by that makes the next ones' room larger"
+mock_begin <<'JSON'
+{"version": 1, "turns": [
+ {"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "match": {"last": "shortly"}, "usage": {"input": 400, "output": 50}, "repeat": "forever"},
+ {"text": "a long", "finish": "length", "usage": {"input": 400, "output": 256}},
+ {"text": "a longer", "finish": "length", "usage": {"input": 400, "output": 512}},
+ {"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "usage": {"input": 400, "output": 50}, "repeat": "forever"}]}
+JSON
+models_policy "limits: {home: 5.00, task: 1.00, holds: expected}
+approvals: {results: auto}
+$FREE"
+viv submit "say hello shortly" --id short --attempts 1 -C "$P"
+viv submit "say hello at length" --id long --attempts 1 -C "$P"
+viv work --drain --workers 1 -C "$P"
+expect_code 0 work
+same "state" "$(state_of "$P" long)" ready
+same "tokens asked for" "$(python3 -c '
+import json, sys
+print(*(json.loads(line)["body"]["max_tokens"] for line in open(sys.argv[1])))' "$SCRATCH/heard")" "2000 256 512 1024"
+mock_end
+
+# What the switch says, told by a host that may not run.
+paused() { "$VIVHOST" status -C "$P" 2>/dev/null | grep -q "paused by the circuit breaker: $1"; }
+
+story "six calls that people stop while they run say nothing about the provider: nothing is paused, the model does not rest"
+mock_begin <<'JSON'
+{"version": 1, "turns": [{"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "match": {"last": "slowly"},
+ "delay_ms": 20000, "usage": {"input": 400, "output": 50}, "repeat": "forever"},
+ {"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "usage": {"input": 400, "output": 50}, "repeat": "forever"}]}
+JSON
+models_policy "limits: {home: 5.00, task: 1.00}
+approvals: {results: auto}
+$FREE"
+sed -i 's/output: 2000/output: 2000, concurrent: 64/' "$HOME/.config/vivarium/policy.yaml"
+for i in $(seq 6); do viv submit "say hello slowly $i" --id "cancelled$i" --attempts 1 -C "$P"; done
+viv_begin host work --workers 6 -C "$P"
+on_its_way() { curl -s "http://127.0.0.1:$PORT/mock/report" | grep -q '"concurrent":6,'; }
+until_true "six calls" on_its_way
+for i in $(seq 6); do viv task cancel "cancelled$i" -C "$P"; done
+all_cancelled() { for n in $(seq 6); do [ "$(state_of "$P" "cancelled$n")" = cancelled ] || return 1; done; }
+until_true "the end of six tasks" all_cancelled
+viv run "say hello" --id after-cancel --attempts 1 -C "$P"
+expect_code 0 "the task after them"
+until_true "the end of what they held" sh -c "[ \"\$('$VIVHOST' budget show --json -C '$P' | grep -o '\"reserved_micro\":[1-9]' | wc -l)\" = 0 ]"
+viv stop "enough" -C "$P"
+viv resume -C "$P"
+expect_code 0 "resume"
+kill -TERM "$(pgrep -P "$pid_host")"
+viv_end host
+expect_code 0 "the host"
+mock_end
+
+story "five failed calls in a row pause all work with the reason; that outlives the host, and only 'resume' lets it go on"
+mock_begin <<'JSON'
+{"version": 1, "turns": [{"error": {"status": 401, "type": "authentication_error", "message": "who is there"}, "repeat": 5},
+ {"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "usage": {"input": 400, "output": 50}, "repeat": "forever"}]}
+JSON
+models_policy "limits: {home: 5.00, task: 1.00}
+approvals: {results: auto}
+$FREE"
+for i in $(seq 7); do viv submit "say hello $i" --id "breaks$i" --attempts 1 -C "$P"; done
+viv_begin host work --workers 1 -C "$P"
+until_true "the pause" paused "5 calls to models failed, the last to 'small'; the policy's breaker.failures is 5"
+kill -TERM "$(pgrep -P "$pid_host")"
+viv_end host
+expect_code 0 "the host"
+said "no task begins until 'vivhost resume'"
+same "calls the provider heard" "$(heard)" 5
+viv work --drain -C "$P"
+expect_code 3 "the next host"
+said "work is paused by the circuit breaker: 5 calls to models failed"
+said "'vivhost resume' goes on"
+same "calls the provider heard by the next host" "$(heard)" 5
+viv resume -C "$P"
+expect_code 0 "resume"
+viv work --drain -C "$P"
+expect_code 0 "the host after it"
+for i in $(seq 7); do same "state of task $i" "$(state_of "$P" "breaks$i")" ready; done
+mock_end
+
+story "cost that reaches the breaker's pauses all work; what runs begins no further call, and 'resume' counts anew"
+mock_begin <<JSON
+{"version": 1, "turns": [
+ {"tool_calls": [{"name": "read_file", "arguments": {"path": "one.txt"}}], "usage": {"input": 8000, "output": 1000}, "match": {"tool_result": false}, "repeat": "forever"},
+ {"tool_calls": [{"name": "done", "arguments": {"summary": "fine"}}], "usage": {"input": 8000, "output": 1000}, "repeat": "forever"}]}
+JSON
+models_policy "limits: {home: 5.00, task: 1.00}
+breaker: {cost: 0.03}
+approvals: {results: auto}
+$FREE"
+for i in 1 2 3; do viv submit "say hello $i" --id "costs$i" --attempts 1 -C "$P"; done
+viv_begin host work --workers 1 -C "$P"
+until_true "the pause" paused "calls to models cost 0.030000, the policy's breaker.cost is 0.030000"
+same "calls the provider heard" "$(heard)" 3
+viv resume -C "$P"
+expect_code 0 "resume"
+until_true "the second pause" paused "calls to models cost 0.030000, the policy's breaker.cost is 0.030000"
+same "calls the provider heard after it" "$(heard)" 6
+viv resume -C "$P"
+expect_code 0 "resume"
+all_ready() { for n in 1 2 3; do [ "$(state_of "$P" "costs$n")" = ready ] || return 1; done; }
+until_true "the end of three tasks" all_ready
+kill -TERM "$(pgrep -P "$pid_host")"
+viv_end host
+expect_code 0 "the host"
+mock_end
+
 flow_end
