@@ -279,7 +279,7 @@ main(int argc, char **argv)
         { "verdict: a file is read", "{\"kind\":\"read\",\"path\":\"src/main.c\"}" },
         { "verdict: a command", "{\"kind\":\"exec\",\"spec\":{\"stages\":[{\"argv\":[\"make\",\"-j2\",\"check\"]}]}}" },
         { "verdict: a shell text",
-          "{\"kind\":\"exec\",\"spec\":{\"stages\":[{\"argv\":[\"sh\",\"-c\",\"grep -rn TODO src | wc -l\"]}]}}" },
+          "{\"kind\":\"exec\",\"spec\":{\"stages\":[{\"argv\":[\"sh\",\"-c\",\"grep -rn main src | wc -l\"]}]}}" },
         { "verdict: a call to a model", "{\"kind\":\"model\",\"path\":\"big\"}" },
     };
     struct bench bench;
