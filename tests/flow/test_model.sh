@@ -102,6 +102,22 @@ same "calls the provider heard" "$(heard)" 5
 test -e "$SCRATCH/outside.txt" && fail "the file outside is there"
 mock_end
 
+story "the example for a trial does what its page says, over either wire"
+Q=$SCRATCH/trial
+make_repo "$Q"
+printf 'Helo\n' >"$Q/greeting.txt"
+git -C "$Q" add -A && git -C "$Q" commit -qm greeting
+make_home "$Q"
+mock_begin <"$MOCK.d/vivhost-task.json"
+for tier in fast strong; do
+    models_policy "routing: {default: $tier, tiers: [fast, strong], allow: [$([ $tier = fast ] && echo small || echo big)]}"
+    viv run "correct the greeting" --id "trial-$tier" --attempts 1 -C "$Q"
+    expect_code 3 "the trial with tier $tier"
+    same "calls of $tier" "$(events "$Q" "trial-$tier" effect.finished outcome | grep -c '^ok$')" 4
+    viv task reject "trial-$tier" -C "$Q"
+done
+mock_end
+
 story "what only a person may allow ends the run and waits; nothing of it has happened"
 mock_begin <<JSON
 {"version": 1, "turns": [
