@@ -144,6 +144,7 @@ def changing_name(world):
         raise NotHere("names are played in a network of our own, which needs root and category D alone")
     turns = {"turns.test": [[network.PUBLIC], [network.PRIVATE]], "both.test": [[network.DEAF, network.PRIVATE]],
              "meta.test": [[network.DEAF], [network.METADATA]], "six.test": [["::1", "::ffff:10.66.0.66", "fd00::1"]],
+             "nat64.test": [["64:ff9b::a42:42"]], "translated.test": [["2002:a42:42::1"]], "teredo.test": [["2001:0:a42:42::1"]],
              "private.test": [[network.PRIVATE]]}
     with ground(world, turns) as it:
         port = it.places.port
@@ -155,7 +156,8 @@ def changing_name(world):
             f"1 turns.test:{port}": " 200 ", f"2 turns.test:{port}": "a private address",
             f"3 turns.test:{port}": "a private address", f"1 both.test:{port}": "no connection",
             f"1 meta.test:{port}": "no connection", f"2 meta.test:{port}": "metadata address",
-            f"1 six.test:{port}": " 403 ", f"1 private.test:{port}": "a private address"})
+            f"1 six.test:{port}": " 403 ", f"1 nat64.test:{port}": "a NAT64 address", f"1 translated.test:{port}": "a 6to4 address",
+            f"1 teredo.test:{port}": "a Teredo address", f"1 private.test:{port}": "a private address"})
         if [it.names.asked.count(name) for name in turns] != [3] * len(turns):
             it.problems.append(f"three asks for each name, and these look-ups: {it.names.asked}")
         if len(it.at_good()) != 1:
