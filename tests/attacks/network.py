@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network of our own, where addresses of metadata services, of strangers and of private networks and name servers can be
-played: for root only."""
+"""A network of our own, where addresses of metadata services, of strangers and of private networks and name servers can
+be played: for root only."""
 import contextlib
 import ctypes
 import fcntl

@@ -71,8 +71,8 @@ def record(kind, body):
 
 
 class Names:
-    """Answers by `turns`, {name: [addresses of the first query, of the second, ... of all later ones]}. A name that is not
-    there is at the trap. `asked` has each name, once for each look-up."""
+    """Answers by `turns`, {name: [addresses of the first query, of the second, ... of all later ones]}. A name that is
+    not there is at the trap. `asked` has each name, once for each look-up."""
 
     def __init__(self, turns):
         self.turns, self.asked = turns, []
@@ -98,7 +98,8 @@ class Names:
         addresses = turns[min(max(self.asked.count(name) - 1, 0), len(turns) - 1)]
         found = [record(kind, socket.inet_pton(socket.AF_INET6 if kind == 28 else socket.AF_INET, address))
                  for address in addresses if kind in (1, 28) and (":" in address) == (kind == 28)]
-        return packet[:2] + b"\x85\x80\0\1" + struct.pack("!HHH", len(found), 0, 0) + packet[12:end + 4] + b"".join(found)
+        head = packet[:2] + b"\x85\x80\0\1" + struct.pack("!HHH", len(found), 0, 0)
+        return head + packet[12:end + 4] + b"".join(found)
 
     def close(self):
         with contextlib.suppress(OSError):

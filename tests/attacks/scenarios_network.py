@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks by way of the door that a task is given when the user's policy names hosts. Each takes a world and gives problems
-and the canaries that were touched. Places are played by played.py: in a network of our own (network.py) at public and
-private addresses with names; else, as an ordinary user or together with other categories, at ports of the loopback
-address, which stand for both."""
+"""Attacks by way of the door that a task is given when the user's policy names hosts. Each takes a world and gives
+problems and the canaries that were touched. Places are played by played.py: in a network of our own (network.py) at
+public and private addresses with names; else, as an ordinary user or together with other categories, at ports of the
+loopback address, which stand for both."""
 import contextlib
 import json
 import ssl
@@ -20,12 +20,21 @@ class NotHere(Exception):
     """What a scenario needs cannot be had here."""
 
 
+def has_names(world):
+    return world.net and network.has_names()
+
+
+def needs_names(world):
+    if not has_names(world):
+        raise NotHere("names are played in a network of our own, which needs root and category D alone")
+
+
 class Ground:
     """A second project, a `good` place that its tasks may reach, and a `bad` one that they may not."""
 
     def __init__(self, world, turns=None):
         self.world, self.names, self.problems = world, None, []
-        self.named = world.net and network.has_names()
+        self.named = has_names(world)
         addresses = [network.PUBLIC, network.PRIVATE, network.TRAP, network.METADATA, network.OWN, "127.0.0.1"]
         self.places = Places(addresses if self.named else ["127.0.0.1"])
         self.others = self.places if self.named else Places(["127.0.0.1"])
@@ -126,7 +135,8 @@ def connect(place):
 
 def asked(texts):
     """As asks; what a tunnel leads to is asked through it."""
-    return [{"name": name, "bytes": text, **({"then": "GET / HTTP/1.0\r\n\r\n"} if text.startswith("CONNECT ") else {})}
+    through = {"then": "GET / HTTP/1.0\r\n\r\n"}
+    return [{"name": name, "bytes": text, **(through if text.startswith("CONNECT ") else {})}
             for name, text in texts.items()]
 
 
@@ -140,11 +150,11 @@ def changing_name(world):
     if world.profile != "full":
         with ground(world) as it:
             return no_door(it)
-    if not (world.net and network.has_names()):
-        raise NotHere("names are played in a network of our own, which needs root and category D alone")
+    needs_names(world)
     turns = {"turns.test": [[network.PUBLIC], [network.PRIVATE]], "both.test": [[network.DEAF, network.PRIVATE]],
              "meta.test": [[network.DEAF], [network.METADATA]], "six.test": [["::1", "::ffff:10.66.0.66", "fd00::1"]],
-             "nat64.test": [["64:ff9b::a42:42"]], "translated.test": [["2002:a42:42::1"]], "teredo.test": [["2001:0:a42:42::1"]],
+             "nat64.test": [["64:ff9b::a42:42"]], "translated.test": [["2002:a42:42::1"]],
+             "teredo.test": [["2001:0:a42:42::1"]],
              "private.test": [[network.PRIVATE]]}
     with ground(world, turns) as it:
         port = it.places.port
@@ -156,8 +166,9 @@ def changing_name(world):
             f"1 turns.test:{port}": " 200 ", f"2 turns.test:{port}": "a private address",
             f"3 turns.test:{port}": "a private address", f"1 both.test:{port}": "no connection",
             f"1 meta.test:{port}": "no connection", f"2 meta.test:{port}": "metadata address",
-            f"1 six.test:{port}": " 403 ", f"1 nat64.test:{port}": "a NAT64 address", f"1 translated.test:{port}": "a 6to4 address",
-            f"1 teredo.test:{port}": "a Teredo address", f"1 private.test:{port}": "a private address"})
+            f"1 six.test:{port}": " 403 ", f"1 nat64.test:{port}": "a NAT64 address",
+            f"1 translated.test:{port}": "a 6to4 address", f"1 teredo.test:{port}": "a Teredo address",
+            f"1 private.test:{port}": "a private address"})
         if [it.names.asked.count(name) for name in turns] != [3] * len(turns):
             it.problems.append(f"three asks for each name, and these look-ups: {it.names.asked}")
         if len(it.at_good()) != 1:
@@ -176,22 +187,24 @@ def redirected(world):
         targets = [f"http://{it.bad}/", f"//{it.bad}/"]
         if it.named:
             port = it.places.port
-            targets += [f"http://{host}:{port}/" for host in (network.METADATA, "127.0.0.1", "other.test", "2886729730",
-                                                             "[::ffff:10.66.0.66]", f"good.test@{network.PRIVATE}")]
+            targets += [f"http://{host}:{port}/" for host in
+                        (network.METADATA, "127.0.0.1", "other.test", "2886729730", "[::ffff:10.66.0.66]",
+                         f"good.test@{network.PRIVATE}")]
         asks = []
         for number, target in enumerate(targets):
             for code in (301, 302, 303, 307, 308):
                 path = f"/{code}-{number}"
-                it.places.answers[path] = (f"HTTP/1.1 {code} Moved\r\nLocation: {target}\r\nRefresh: 0; url={target}\r\n"
-                                           f"Content-Length: 0\r\n\r\n").encode()
+                it.places.answers[path] = (f"HTTP/1.1 {code} Moved\r\nLocation: {target}\r\n"
+                                           f"Refresh: 0; url={target}\r\nContent-Length: 0\r\n\r\n").encode()
                 asks.append({"name": path, "url": f"http://{it.good}{path}"})
                 asks += asked({f"door {path}": get(it.good, path)})
         it.places.answers["/101"] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
-        it.places.answers["/305"] = f"HTTP/1.1 305 Use Proxy\r\nLocation: http://{it.bad}/\r\nContent-Length: 0\r\n\r\n".encode()
+        it.places.answers["/305"] = (f"HTTP/1.1 305 Use Proxy\r\nLocation: http://{it.bad}/\r\n"
+                                     "Content-Length: 0\r\n\r\n").encode()
         asks += asked({"101": get(it.good, "/101"), "305": get(it.good, "/305")})
         answers = it.task("moved", asks, it.good)
-        it.must_hold("moved", answers, {"/302-0": " 403 ", "/301-0": " 403 ", "door /302-0": f"Location: http://{it.bad}/",
-                                        "101": " 502 ", "305": " 305 "})
+        it.must_hold("moved", answers, {"/302-0": " 403 ", "/301-0": " 403 ", "101": " 502 ", "305": " 305 ",
+                                        "door /302-0": f"Location: http://{it.bad}/"})
         for name, answer in answers.items():
             if " 200 " in answer or "canary" in answer:
                 it.problems.append(f"{name} was answered {answer[:80]!r}")
@@ -205,21 +218,24 @@ def redirected(world):
 # ---- D69: tricks in names ----
 
 def spelled(good, bad):
-    """Hosts of which somebody could read the allowed one, and somebody else another one; `good` and `bad` have ports."""
+    """Hosts of which one reader takes the allowed one, and another reader the other; `good` and `bad` have ports."""
     host, _, port = good.rpartition(":")
     other, _, bad_port = bad.rpartition(":")
     return [f"{bad}\0.{host}:{port}", f"{host}\0.{bad}", f"{host}%00.{bad}", f"{other}%2f.{host}:{port}",
             f"x.{good}", f"x{good}", f"{host}.evil.test:{port}", f".{good}", f"{host}..:{port}", f"..{good}",
             f"{good}@{bad}", f"{host}@{bad}", f"{host}:{port}:{bad_port}", f"{bad}#{good}", f"{bad}?{good}",
             f"{bad}\\@{good}", f"{bad}/{good}", f"{host}\\.{bad}", f"{bad};{good}", f"{bad},{good}", f"{good},{bad}",
-            f" {good}", f"{good} ", f"{host}: {port}", f"{host}:+{port}", f"{host}:0{port}", f"{host}:{int(port) + 65536}",
-            f"{host}:0x{int(port):x}", f"{host}:-1", f"{host}:", f"{host}", f"{host}\t:{port}", f"[{host}]:{port}",
+            f" {good}", f"{good} ", f"{host}: {port}", f"{host}:+{port}", f"{host}:0{port}",
+            f"{host}:{int(port) + 65536}", f"{host}:0x{int(port):x}", f"{host}:-1", f"{host}:", f"{host}",
+            f"{host}\t:{port}", f"[{host}]:{port}",
             f"%67ood.test:{port}", "g\xd0\xbe\xd0\xbed.test:" + port, "\xef\xbd\x87ood.test:" + port,
-            "good\xe3\x80\x82test:" + port, f"good\xc2\xadz.test:{port}", f"xn--god-0nc.test:{port}", f"go\xf8d.test:{port}",
+            "good\xe3\x80\x82test:" + port, f"good\xc2\xadz.test:{port}", f"xn--god-0nc.test:{port}",
+            f"go\xf8d.test:{port}",
             f"2130706433:{bad_port}", f"0x7f000001:{bad_port}", f"0x7f.1:{bad_port}", f"0177.0.0.1:{bad_port}",
             f"127.1:{bad_port}", f"0:{bad_port}", f"127.0.0.1.:{bad_port}1", f"127.0.0.1%25lo:{bad_port}",
             f"[::ffff:127.0.0.1]:{bad_port}", f"[::ffff:7f00:1]:{bad_port}", f"[::1]:{bad_port}", f"[::]:{bad_port}",
-            f"[64:ff9b::7f00:1]:{bad_port}", f"[fe80::1%lo]:{bad_port}", f"{'a' * 64}.test:{port}", f"{'a.' * 130}test:{port}",
+            f"[64:ff9b::7f00:1]:{bad_port}", f"[fe80::1%lo]:{bad_port}", f"{'a' * 64}.test:{port}",
+            f"{'a.' * 130}test:{port}",
             f"good_.test:{port}", f"-{good}", f"*:{port}", f"*.test:{port}", f"*.{good}", ""]
 
 
@@ -231,14 +247,17 @@ def broken_heads(good, bad):
             "CR in target": f"GET http://{good}\rHost:/ HTTP/1.1\r\nHost: {good}\r\n\r\n",
             "CRLF in CONNECT": f"CONNECT {good}\r\nHost: {bad} HTTP/1.1\r\n\r\n",
             "LF in CONNECT": f"CONNECT {good}\n{bad} HTTP/1.1\r\nHost: {good}\r\n\r\n",
-            "other Host": get(good, host=bad), "Host and port of another": get(good, host=f"{good.rpartition(':')[0]}:1"),
+            "other Host": get(good, host=bad), "other port in Host": get(good, host=f"{good.rpartition(':')[0]}:1"),
             "two Hosts": f"GET http://{good}/ HTTP/1.1\r\nHost: {good}\r\nHost: {bad}\r\n\r\n",
             "folded Host": f"GET http://{good}/ HTTP/1.1\r\nHost: {good}\r\n {bad}\r\n\r\n",
             "blank before colon": f"GET http://{good}/ HTTP/1.1\r\nHost : {bad}\r\nHost: {good}\r\n\r\n",
-            "NUL in Host": get(good, host=f"{good}\0{bad}"), "CONNECT and another Host": f"CONNECT {good} HTTP/1.1\r\nHost: {bad}\r\n\r\n",
-            "origin form": f"GET / HTTP/1.1\r\nHost: {bad}\r\n\r\n", "other scheme": f"GET ftp://{bad}/ HTTP/1.1\r\nHost: {bad}\r\n\r\n",
+            "NUL in Host": get(good, host=f"{good}\0{bad}"),
+            "CONNECT and another Host": f"CONNECT {good} HTTP/1.1\r\nHost: {bad}\r\n\r\n",
+            "origin form": f"GET / HTTP/1.1\r\nHost: {bad}\r\n\r\n",
+            "other scheme": f"GET ftp://{bad}/ HTTP/1.1\r\nHost: {bad}\r\n\r\n",
             "second request": get(good, "/second") + inner,
-            "length twice": f"POST http://{good}/ HTTP/1.1\r\nHost: {good}\r\nContent-Length: 0\r\nContent-Length: {len(inner)}\r\n\r\n{inner}",
+            "length twice": f"POST http://{good}/ HTTP/1.1\r\nHost: {good}\r\nContent-Length: 0\r\n"
+                            f"Content-Length: {len(inner)}\r\n\r\n{inner}",
             "length and chunks": f"POST http://{good}/ HTTP/1.1\r\nHost: {good}\r\nContent-Length: 5\r\n"
                                  f"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}"}
 
@@ -251,10 +270,11 @@ def tricks_in_names(world):
         texts = {f"{way} {host!r}": ask(host) for host in tricks for way, ask in (("GET", get), ("CONNECT", connect))}
         texts.update(broken_heads(it.good, it.bad))
         host, _, port = it.good.rpartition(":")
-        same = {f"same {name}": get(name) for name in ([f"GOOD.Test:{port}", f"good.test.:{port}"] if it.named else [it.good])}
+        alike = [f"GOOD.Test:{port}", f"good.test.:{port}"] if it.named else [it.good]
+        same = {f"same {name}": get(name) for name in alike}
         answers = it.task("tricks", asked(texts | same), it.good)
-        it.must_hold("tricks", answers, {name: " 200 " for name in same} | {name: " 40" for name in texts
-            if name not in ("second request",)})
+        it.must_hold("tricks", answers, {name: " 40" for name in texts} | {name: " 200 " for name in [*same,
+            "second request"]})
         for address, text in it.at_good():
             if it.bad.encode() in text or text.count(b"HTTP/1.") != 1:
                 it.problems.append(f"the allowed host {address} was sent {text[:200]!r}")
@@ -283,10 +303,10 @@ def other_server_name(world):
     if world.profile != "full":
         with ground(world) as it:
             return no_door(it)
-    if not (world.net and network.has_names()):
-        raise NotHere("names are played in a network of our own, which needs root and category D alone")
+    needs_names(world)
     with ground(world) as it:
-        wrong = {name: hello(name) for name in ("evil.test", "good.test.evil.test", "xgood.test", "test", "a.good.test")}
+        names = ("evil.test", "good.test.evil.test", "xgood.test", "test", "a.good.test")
+        wrong = {name: hello(name) for name in names}
         cut = hello("evil.test")
         wrong["in two records"] = cut[:3] + "\0\x05" + cut[5:10] + cut[:3] + chr((len(cut) - 10) >> 8) + chr(
             (len(cut) - 10) & 255) + cut[10:]
@@ -296,7 +316,7 @@ def other_server_name(world):
         for address, text in it.at_good():
             if text:
                 it.problems.append(f"{address} heard a handshake for another host: {text[:60]!r}")
-        if "in the tunnel TLS asks for 'evil.test'" not in it.side.viv("log", "show", "--json", "--task", "fronted").stdout:
+        if "in the tunnel TLS asks for 'evil.test'" not in json.dumps(it.side.events("fronted")):
             it.problems.append("the record does not say which name was asked for")
         before = len(it.at_good())
         it.task("proof", [{"name": "right", "bytes": connect(it.good), "then": hello("good.test")}], it.good)
@@ -308,7 +328,8 @@ def other_server_name(world):
 # ---- D71: the proxy sent to itself and to the host's own doors ----
 
 def own_doors(world):
-    loops = {"self.test": [["127.0.0.1"]], "own.test": [[network.OWN]], "zero.test": [["0.0.0.0"]], "six.test": [["::1", "::"]]}
+    loops = {"self.test": [["127.0.0.1"]], "own.test": [[network.OWN]], "zero.test": [["0.0.0.0"]],
+             "six.test": [["::1", "::"]]}
     with ground(world, loops) as it:
         if world.profile != "full":
             return no_door(it)
@@ -319,11 +340,14 @@ def own_doors(world):
         texts = {}
         for place in (f"{host}:{number}" for host in hosts for number in (port, DOOR_PORT, 22)):
             texts.update(both_ways(place))
-        texts.update({"socket as host": get("unix", path), "socket as URL": f"GET http+unix://{path}/ HTTP/1.1\r\nHost: x\r\n\r\n",
-                      "socket as target": f"CONNECT unix:{path} HTTP/1.1\r\n\r\n", "path as target": f"CONNECT {path} HTTP/1.1\r\n\r\n"})
+        texts.update({"socket as host": get("unix", path),
+                      "socket as URL": f"GET http+unix://{path}/ HTTP/1.1\r\nHost: x\r\n\r\n",
+                      "socket as target": f"CONNECT unix:{path} HTTP/1.1\r\n\r\n",
+                      "path as target": f"CONNECT {path} HTTP/1.1\r\n\r\n"})
         named = [f"{name}:{number}" for name in loops for number in (port, DOOR_PORT)] if it.named else []
-        loopback = {f"{way} {place}": ask(place) for place in named for way, ask in (("named GET", get), ("named CONNECT", connect))}
-        asks = asked(texts | loopback) + [{"name": f"unix {path}", "unix": path}, {"name": "dialled", "dial": ["127.0.0.1", port]}]
+        loopback = {name: text for place in named for name, text in both_ways(place).items()}
+        asks = asked(texts | loopback) + [{"name": f"unix {path}", "unix": path},
+                                          {"name": "dialled", "dial": ["127.0.0.1", port]}]
         with it.side.host():
             answers = it.task("doors", asks, it.good, *named)
         words = {name: " 40" for name in texts} | {name: " 403 " for name in loopback}
@@ -367,9 +391,11 @@ def foreign_door(world):
             it.problems.append("the two tasks were not there at the same time")
         if len(it.at_good()) != 1:
             it.problems.append(f"{len(it.at_good())} came to the place of one task, wanted that task alone")
-        it.must_hold("thief", answers, {"mine": " 200 ", **{name: "allowed for 'thief/execute': " + mine for name in
-            ("theirs", "theirs by tunnel", "as them")}, "neighbours": json.dumps({"namespaces": [], "ports": [DOOR_PORT]})})
+        refused = "allowed for 'thief/execute': " + mine
+        it.must_hold("thief", answers, {
+            "mine": " 200 ", "theirs": refused, "theirs by tunnel": refused, "as them": refused,
+            "neighbours": json.dumps({"namespaces": [], "ports": [DOOR_PORT]})})
         it.task("proof", asks[:2], theirs)
         if len(it.at_good()) != 3:
-            it.problems.append(f"{len(it.at_good())} came to the place when it is the task's own, wanted 3: it proves nothing")
+            it.problems.append(f"{len(it.at_good())} came to the place of a task's own, wanted 3: it proves nothing")
         return done_with(it)
