@@ -102,6 +102,22 @@ check_name(struct reader list, const char *host, char ret_name[HOST_MAX + 1])
     return names.failed ? -1 : 1;
 }
 
+/* A second list of names is refused: of two a server may take the one that was not looked at. */
+static int
+check_extensions(struct reader extensions, const char *host, char ret_name[HOST_MAX + 1])
+{
+    bool seen = false;
+    while (extensions.left && !extensions.failed) {
+        size_t type = number(&extensions, 2);
+        struct reader inner = part(&extensions, number(&extensions, 2));
+        if (extensions.failed || (type == 0 && (seen || check_name(inner, host, ret_name) < 0))) {
+            return -1;
+        }
+        seen = seen || type == 0;
+    }
+    return extensions.failed ? -1 : 1;
+}
+
 int
 sni_check(struct viv_str bytes, const char *host, char ret_name[HOST_MAX + 1])
 {
@@ -123,13 +139,5 @@ sni_check(struct viv_str bytes, const char *host, char ret_name[HOST_MAX + 1])
     if (!r.failed && r.left == 0) {
         return 1;
     }
-    struct reader extensions = part(&r, number(&r, 2));
-    while (extensions.left && !extensions.failed) {
-        size_t type = number(&extensions, 2);
-        struct reader inner = part(&extensions, number(&extensions, 2));
-        if (!extensions.failed && type == 0) {
-            return check_name(inner, host, ret_name);
-        }
-    }
-    return r.failed || extensions.failed ? -1 : 1;
+    return check_extensions(part(&r, number(&r, 2)), host, ret_name);
 }

@@ -139,6 +139,9 @@ def run_all(options, chosen, policy):
             began = time.monotonic()
             try:
                 problems, notes = attack(world, case)
+            except scenarios.NotHere as why:
+                print(f"not tried  {case['id']:5} {options.profile} policy {policy}  {why}", flush=True)
+                continue
             except Exception:  # pylint: disable=broad-exception-caught
                 problems, notes = [traceback.format_exc()], []  # the next case is tried all the same
             took = time.monotonic() - began

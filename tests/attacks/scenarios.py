@@ -16,6 +16,7 @@ import termios
 import time
 
 from scenarios_models import *  # pylint: disable=wildcard-import,unused-wildcard-import
+from scenarios_network import *  # pylint: disable=wildcard-import,unused-wildcard-import
 from scenarios_more import *  # pylint: disable=wildcard-import,unused-wildcard-import
 from side import Side, ask, state_of_task, wait_for
 

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tomllib
+import types
 import unittest
 
 import cases
@@ -51,6 +52,12 @@ class List(unittest.TestCase):
                     self.assertIn(profile, ("full", "root", "copy", "any"))
                     for word, why in found.items():
                         self.assertGreater(len(why), 30, (case["id"], word))
+
+    def test_what_cannot_be_tried_is_not_taken_for_held(self):
+        world = types.SimpleNamespace(profile="full", net=False)
+        for name in ("changing_name", "other_server_name"):
+            with self.assertRaisesRegex(scenarios.NotHere, "which needs root and category D alone"):
+                getattr(scenarios, name)(world)
 
     def test_texts_are_judged(self):
         for case in self.list:

@@ -458,7 +458,7 @@ def listen():
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.bind(("0.0.0.0", W["free_port"]))
             sock.listen(1)
-            sock.settimeout(20)
+            sock.settimeout(8)  # the neighbour knocks ten times in a second
             peer, _ = sock.accept()
             reached("peer")
             show(peer.recv(200))

@@ -219,6 +219,34 @@ what_is_no_hello(void **state)
     assert_string_equal(name, "");
 }
 
+/* One list of names is taken; a second one is not, whichever name it holds. */
+static void
+names_come_once(void **state)
+{
+    (void)state;
+    static const char head[] = "\x01\x00\x00\x34\x03\x03", rest[] = "\x00\x00\x02\x13\x01\x01\x00";
+    static const char good[] = "\x00\x00\x00\x06\x00\x04\x00\x00\x01g",
+                      evil[] = "\x00\x00\x00\x06\x00\x04\x00\x00\x01w";
+    char hello[5 + 6 + 32 + 7 + 2 + 20] = { 0 }, name[HOST_MAX + 1];
+    for (size_t lists = 1; lists <= 2; lists++) {
+        size_t size = lists * 10, len = 6 + 32 + 7 + 2 + size;
+        memcpy(hello, "\x16\x03\x01\x00", 4);
+        hello[4] = (char)len;
+        memcpy(hello + 5, head, 6);
+        hello[8] = (char)(len - 4);
+        memcpy(hello + 5 + 38, rest, 7);
+        hello[5 + 46] = (char)size;
+        memcpy(hello + 5 + 47, good, 10);
+        memcpy(hello + 5 + 57, evil, 10);
+        struct viv_str text = { hello, 5 + len };
+        assert_int_equal(sni_check(text, "g", name), lists == 1 ? 1 : -1);
+        assert_string_equal(name, "g");
+        memcpy(hello + 5 + 57, good, 10);
+        assert_int_equal(sni_check(text, "g", name), lists == 1 ? 1 : -1);
+        assert_int_equal(sni_check(text, "w", name), -1);
+    }
+}
+
 static int
 set_up(void **state)
 {
@@ -241,6 +269,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests), cmocka_unit_test(ends_of_heads),    cmocka_unit_test(bodies),
         cmocka_unit_test(answers),  cmocka_unit_test(what_is_no_hello),
+        cmocka_unit_test(names_come_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
