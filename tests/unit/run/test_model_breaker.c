@@ -130,13 +130,13 @@ test_cost_that_reaches_the_limit_trips_it(void **state)
 int
 main(void)
 {
-#define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        RUN(test_five_failures_in_a_row_trip_it_once),
-        RUN(test_only_a_good_call_ends_a_row),
-        RUN(test_failures_between_good_calls_trip_it_within_the_window),
-        RUN(test_failures_before_the_window_do_not_count),
-        RUN(test_cost_that_reaches_the_limit_trips_it),
+        TEST(test_five_failures_in_a_row_trip_it_once),
+        TEST(test_only_a_good_call_ends_a_row),
+        TEST(test_failures_between_good_calls_trip_it_within_the_window),
+        TEST(test_failures_before_the_window_do_not_count),
+        TEST(test_cost_that_reaches_the_limit_trips_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
