@@ -19,18 +19,16 @@ struct past {
     struct vh_model_call *calls;
     size_t count, room;
     int64_t oldest_us; /* of the events read */
-    viv_status status;
-    struct viv_error *err;
 };
 
 static viv_status
-add(struct past *past, int64_t age_us, int64_t tokens)
+add(struct past *past, int64_t age_us, int64_t tokens, struct viv_error *err)
 {
     if (past->count == past->room) {
         size_t room = past->room ? past->room * 2 : 64;
         struct vh_model_call *more = vh_arena_array(past->arena, room, sizeof *more);
         if (!more) {
-            return vh_error_set(past->err, VIV_E_MEMORY, "model", "no memory for the calls of the last minute");
+            return vh_error_set(err, VIV_E_MEMORY, "model", "no memory for the calls of the last minute");
         }
         for (size_t i = 0; i < past->count; i++) {
             more[i] = past->calls[i];
@@ -43,30 +41,18 @@ add(struct past *past, int64_t age_us, int64_t tokens)
     return VIV_OK;
 }
 
-static bool
-take(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+static viv_status
+take(void *data, const struct vh_event *event, struct viv_error *err)
 {
     struct past *past = data;
-    struct vh_event event;
-    (void)seq;
-    (void)hash;
-    struct vh_arena *own = vh_arena_create(NULL, 0);
-    char *copy = own ? vh_arena_text_of(own, line) : NULL;
-    past->status = copy ? vh_event_decode(own, (struct viv_str){ copy, line.len }, &event, past->err)
-                        : vh_error_set(past->err, VIV_E_MEMORY, "model", "no memory for the calls of the last minute");
-    if (past->status == VIV_OK) {
-        const struct vh_json *what = vh_json_get(event.data, "what");
-        int64_t age_us = past->now_us - event.time_us;
-        past->oldest_us = event.time_us < past->oldest_us ? event.time_us : past->oldest_us;
-        if (age_us <= MINUTE_US && vh_str_is(event.kind, "effect.started") &&
-            vh_str_is(vh_json_str(event.data, "effect"), "model") &&
-            vh_str_equal(vh_json_str(what, "path"), past->model)) {
-            int64_t tokens = vh_json_int(what, "input_tokens", 0) + vh_json_int(what, "output_tokens", 0);
-            past->status = add(past, age_us, tokens);
-        }
-    }
-    vh_arena_destroy(own);
-    return past->status == VIV_OK;
+    const struct vh_json *what = vh_json_get(event->data, "what");
+    int64_t age_us = past->now_us - event->time_us;
+    past->oldest_us = event->time_us < past->oldest_us ? event->time_us : past->oldest_us;
+    bool counts = age_us <= MINUTE_US && vh_str_is(event->kind, "effect.started") &&
+                  vh_str_is(vh_json_str(event->data, "effect"), "model") &&
+                  vh_str_equal(vh_json_str(what, "path"), past->model);
+    int64_t tokens = vh_json_int(what, "input_tokens", 0) + vh_json_int(what, "output_tokens", 0);
+    return counts ? add(past, age_us, tokens, err) : VIV_OK;
 }
 
 /* From the end back, until a page begins more than a minute ago; each has the one before again. */
@@ -80,8 +66,7 @@ read_pages(void *data, struct vh_store *store, struct viv_error *err)
         after = last > events ? last - events : 0;
         past->count = 0;
         past->oldest_us = INT64_MAX;
-        status = vh_reader_events(store, after, (struct viv_str){ NULL, 0 }, take, past, err);
-        status = status ? status : past->status;
+        status = vh_reader_walk(store, after, (struct viv_str){ NULL, 0 }, take, past, err);
         if (past->oldest_us < past->now_us - MINUTE_US) {
             return status;
         }
@@ -94,7 +79,7 @@ past_calls(void *data, struct viv_str model, struct vh_arena *arena, struct vh_m
            size_t *ret_count, struct viv_error *err)
 {
     struct vh_app *app = data;
-    struct past past = { .model = model, .arena = arena, .now_us = app->seam->wall_us(app->seam->data), .err = err };
+    struct past past = { .model = model, .arena = arena, .now_us = app->seam->wall_us(app->seam->data) };
     viv_status status = vh_sequencer_read(app->run.sequencer, read_pages, &past, err);
     *ret_calls = past.calls;
     *ret_count = past.count;

@@ -78,6 +78,42 @@ vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_
     return status;
 }
 
+struct walk {
+    viv_status (*each)(void *data, const struct vh_event *event, struct viv_error *err);
+    void *data;
+    viv_status status;
+    struct viv_error *err;
+};
+
+/* Each in memory of its own: a task may have many thousands. */
+static bool
+walk_one(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+{
+    struct walk *walk = data;
+    struct vh_event event;
+    (void)seq;
+    (void)hash;
+    struct vh_arena *own = vh_arena_create(NULL, 0);
+    char *copy = own ? vh_arena_text_of(own, line) : NULL;
+    walk->status = copy ? vh_event_decode(own, (struct viv_str){ copy, line.len }, &event, walk->err)
+                        : vh_error_set(walk->err, VIV_E_MEMORY, "log", "no memory to read an event");
+    if (walk->status == VIV_OK) {
+        walk->status = walk->each(walk->data, &event, walk->err);
+    }
+    vh_arena_destroy(own);
+    return walk->status == VIV_OK;
+}
+
+viv_status
+vh_reader_walk(struct vh_store *store, int64_t after, struct viv_str task,
+               viv_status (*each)(void *data, const struct vh_event *event, struct viv_error *err), void *data,
+               struct viv_error *err)
+{
+    struct walk walk = { each, data, VIV_OK, err };
+    viv_status status = vh_reader_events(store, after, task, walk_one, &walk, err);
+    return status ? status : walk.status;
+}
+
 viv_status
 vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state, int64_t after,
                 bool (*each)(void *data, const struct vh_task *task), void *data, struct viv_error *err)

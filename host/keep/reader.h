@@ -13,6 +13,11 @@ typedef bool (*vh_reader_each)(void *data, int64_t seq, struct viv_str line, con
 viv_status vh_reader_events(struct vh_store *store, int64_t after, struct viv_str task, vh_reader_each each,
                             void *data, struct viv_error *err);
 
+/* The same, decoded; an event's texts live until `each` returns, whose status ends the walk when it is not VIV_OK. */
+viv_status vh_reader_walk(struct vh_store *store, int64_t after, struct viv_str task,
+                          viv_status (*each)(void *data, const struct vh_event *event, struct viv_error *err),
+                          void *data, struct viv_error *err);
+
 /* Tasks in order of submission; `state` empty for all, `after` the number of the last one seen. The row lives in
  * `arena`. Return false to stop. */
 viv_status vh_reader_tasks(struct vh_store *store, struct vh_arena *arena, struct viv_str state, int64_t after,

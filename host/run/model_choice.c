@@ -38,8 +38,6 @@ struct past {
     struct asked last, rejected;
     struct vh_json *learned;
     int64_t left_micro; /* -1: no account says */
-    viv_status status;
-    struct viv_error *err;
 };
 
 static void
@@ -49,36 +47,27 @@ copy(char *to, size_t size, struct viv_str text)
 }
 
 /* A gate, the critic or a person rejects what was made by the model that was asked last before that. */
-static bool
-take_event(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+static viv_status
+take_event(void *data, const struct vh_event *event, struct viv_error *err)
 {
     struct past *past = data;
-    struct vh_event event;
-    (void)seq;
-    (void)hash;
-    struct vh_arena *own = vh_arena_create(NULL, 0);
-    char *text = own ? vh_arena_text_of(own, line) : NULL;
-    past->status = text ? vh_event_decode(own, (struct viv_str){ text, line.len }, &event, past->err)
-                        : vh_error_set(past->err, VIV_E_MEMORY, "model", "no memory for a choice");
-    if (past->status == VIV_OK && vh_str_is(event.kind, "task.rejected")) {
+    const struct vh_json *what = vh_json_get(event->data, "what");
+    (void)err;
+    if (vh_str_is(event->kind, "task.rejected")) {
         past->rejected = past->last;
-    } else if (past->status == VIV_OK && vh_str_is(event.kind, "effect.started") &&
-               vh_str_is(vh_json_str(event.data, "effect"), "model")) {
-        const struct vh_json *what = vh_json_get(event.data, "what");
+    } else if (vh_str_is(event->kind, "effect.started") && vh_str_is(vh_json_str(event->data, "effect"), "model")) {
         copy(past->last.name, sizeof past->last.name, vh_json_str(what, "path"));
         copy(past->last.tier, sizeof past->last.tier, vh_json_str(what, "tier"));
         copy(past->last.pattern, sizeof past->last.pattern, vh_json_str(what, "pattern"));
     }
-    vh_arena_destroy(own);
-    return past->status == VIV_OK;
+    return VIV_OK;
 }
 
 static viv_status
 read_attempts(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct past *past = data;
-    viv_status status = vh_reader_events(store, 0, past->work->ask.task.id, take_event, past, err);
-    return status ? status : past->status;
+    return vh_reader_walk(store, 0, past->work->ask.task.id, take_event, past, err);
 }
 
 static viv_status
@@ -135,7 +124,7 @@ read_past(void *data, struct vh_store *store, struct viv_error *err)
 viv_status
 vh_model_choose(struct vh_work *work, struct viv_str asked, struct vh_model_choice *ret_choice, struct viv_error *err)
 {
-    struct past past = { .work = work, .learned = vh_json_array(work->arena), .left_micro = -1, .err = err };
+    struct past past = { .work = work, .learned = vh_json_array(work->arena), .left_micro = -1 };
     viv_status status = vh_sequencer_read(work->run->sequencer, read_past, &past, err);
     if (status) {
         return status;
@@ -178,7 +167,7 @@ void
 vh_model_learn(struct vh_work *work)
 {
     struct viv_error err = VIV_ERROR_INIT;
-    struct past past = { .work = work, .err = &err };
+    struct past past = { .work = work };
     const struct vh_task *task = &work->ask.task;
     if (task->attempt < 2 || task->command.len || !vh_str_is(task->route, "executor")) {
         return;

@@ -11,8 +11,6 @@ struct collect {
     struct vh_work *work;
     struct vh_json *list;
     struct vh_json *open; /* the entry of the last start */
-    viv_status status;
-    struct viv_error *err;
 };
 
 static void
@@ -46,45 +44,33 @@ finish(struct collect *c, const struct vh_event *event)
     }
 }
 
-static bool
-take(void *data, int64_t seq, struct viv_str line, const struct vh_hash *hash)
+static viv_status
+take(void *data, const struct vh_event *event, struct viv_error *err)
 {
     struct collect *c = data;
-    struct vh_event event;
-    (void)seq;
-    (void)hash;
-    struct vh_arena *own = vh_arena_create(NULL, 0); /* of one event: a task may have many thousands */
-    char *copy = own ? vh_arena_text_of(own, line) : NULL;
-    c->status = copy ? vh_event_decode(own, (struct viv_str){ copy, line.len }, &event, c->err)
-                     : vh_error_set(c->err, VIV_E_MEMORY, "trace", "no memory for the trace");
-    if (c->status) {
-        vh_arena_destroy(own);
-        return false;
-    }
-    if (vh_str_is(event.kind, "task.claimed")) {
+    (void)err;
+    if (vh_str_is(event->kind, "task.claimed")) {
         c->list = vh_json_array(c->work->arena); /* what a lost lease did is not part of this run */
         c->open = NULL;
-    } else if (vh_str_is(event.kind, "effect.started") && c->list && c->list->count < ENTRIES_MAX) {
-        start(c, &event);
-    } else if (vh_str_is(event.kind, "effect.finished")) {
-        finish(c, &event);
+    } else if (vh_str_is(event->kind, "effect.started") && c->list && c->list->count < ENTRIES_MAX) {
+        start(c, event);
+    } else if (vh_str_is(event->kind, "effect.finished")) {
+        finish(c, event);
     }
-    vh_arena_destroy(own);
-    return true;
+    return VIV_OK;
 }
 
 static viv_status
 read_events(void *data, struct vh_store *store, struct viv_error *err)
 {
     struct collect *c = data;
-    viv_status status = vh_reader_events(store, 0, c->work->ask.task.id, take, c, err);
-    return status ? status : c->status;
+    return vh_reader_walk(store, 0, c->work->ask.task.id, take, c, err);
 }
 
 viv_status
 vh_trace_of(struct vh_work *work, struct vh_json **ret_trace, struct viv_error *err)
 {
-    struct collect c = { .work = work, .list = vh_json_array(work->arena), .err = err };
+    struct collect c = { .work = work, .list = vh_json_array(work->arena) };
     viv_status status = vh_sequencer_read(work->run->sequencer, read_events, &c, err);
     if (status == VIV_OK && !c.list) {
         status = vh_error_set(err, VIV_E_MEMORY, "trace", "no memory for the trace");
